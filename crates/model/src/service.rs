@@ -1,0 +1,160 @@
+//! Services.
+
+use std::net::IpAddr;
+
+use crate::{
+    AddressType, Interned, LabelSet, ObjectKey, Protocol, ResourceVersion, Selector, Text, Timestamp, Uid,
+};
+
+/// What the controllers read of a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceRecord {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// `metadata.uid`.
+    pub uid: Uid,
+    /// `metadata.resourceVersion`.
+    pub resource_version: ResourceVersion,
+    /// `metadata.labels`.
+    pub labels: Interned<LabelSet>,
+    /// `metadata.creationTimestamp`.
+    pub created: Option<Timestamp>,
+    /// Has a `metadata.deletionTimestamp`.
+    pub terminating: bool,
+    /// `spec.type`.
+    pub kind: ServiceType,
+    /// `spec.selector`; none if absent or empty.
+    pub selector: Option<Selector>,
+    /// `spec.ports`, in order.
+    pub ports: Vec<ServicePort>,
+    /// `spec.clusterIP`.
+    pub cluster_ip: ClusterAddress,
+    /// `spec.ipFamilies`, in order; unknown families are left out.
+    pub ip_families: Vec<IpFamily>,
+    /// `spec.publishNotReadyAddresses`.
+    pub publish_not_ready: bool,
+    /// `spec.trafficDistribution`.
+    pub traffic_distribution: Option<Text>,
+    /// Topology hints are asked for by annotation: `service.kubernetes.io/topology-aware-hints` or, where that
+    /// is absent, `service.kubernetes.io/topology-mode` is `Auto` or `auto`.
+    pub topology_auto: bool,
+}
+
+/// `spec.type` of a Service.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ServiceType {
+    /// `ClusterIP`, also where absent.
+    ClusterIp,
+    /// `NodePort`
+    NodePort,
+    /// `LoadBalancer`
+    LoadBalancer,
+    /// `ExternalName`
+    ExternalName,
+    /// Anything else, kept as it came.
+    Other(Text),
+}
+
+/// `spec.clusterIP` of a Service.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ClusterAddress {
+    /// Empty: not allocated, or ExternalName.
+    Unset,
+    /// `None`: headless.
+    None,
+    /// An address.
+    Ip(IpAddr),
+    /// Neither, kept as it came.
+    Other(Text),
+}
+
+impl ClusterAddress {
+    /// Reads the API's spelling.
+    pub fn new(value: &str) -> Self {
+        match value {
+            "" => Self::Unset,
+            "None" => Self::None,
+            other => other
+                .parse()
+                .map_or_else(|_| Self::Other(Text::new(other)), Self::Ip),
+        }
+    }
+}
+
+/// An entry of `spec.ipFamilies`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum IpFamily {
+    /// `IPv4`
+    V4,
+    /// `IPv6`
+    V6,
+}
+
+impl IpFamily {
+    /// Family of an address.
+    pub fn of(address: &IpAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// The type of the slices that carry addresses of this family.
+    pub fn address_type(self) -> AddressType {
+        match self {
+            Self::V4 => AddressType::IPv4,
+            Self::V6 => AddressType::IPv6,
+        }
+    }
+}
+
+/// A port of a Service.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ServicePort {
+    /// Name; empty where absent.
+    pub name: Text,
+    /// Protocol, `TCP` where absent.
+    pub protocol: Protocol,
+    /// `port`
+    pub port: i32,
+    /// `targetPort`
+    pub target: TargetPort,
+    /// `appProtocol`
+    pub app_protocol: Option<Text>,
+}
+
+/// `targetPort` of a Service port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum TargetPort {
+    /// A number, taken as it is. The API defaults an absent one to `port`, decoding to 0.
+    Number(i32),
+    /// The name of a container port.
+    Name(Text),
+}
+
+impl ServiceRecord {
+    /// Whether the Service has no cluster IP: `None` or empty. Such Services' slices carry the headless label.
+    pub fn without_cluster_ip(&self) -> bool {
+        matches!(self.cluster_ip, ClusterAddress::None | ClusterAddress::Unset)
+    }
+
+    /// Whether the slice controller keeps slices for this Service: it has a selector and is not ExternalName.
+    /// Of all others nothing is touched, not even slices that are left over.
+    pub fn selects_pods(&self) -> bool {
+        self.selector.is_some() && self.kind != ServiceType::ExternalName
+    }
+
+    /// The families of slices that this Service has
+    /// (`k8s.io/endpointslice/utils.go`, `getAddressTypesForService`).
+    pub fn slice_families(&self) -> &[IpFamily] {
+        const V4: &[IpFamily] = &[IpFamily::V4];
+        const V6: &[IpFamily] = &[IpFamily::V6];
+        const BOTH: &[IpFamily] = &[IpFamily::V4, IpFamily::V6];
+        if !self.ip_families.is_empty() {
+            return &self.ip_families;
+        }
+        match &self.cluster_ip {
+            ClusterAddress::Ip(address) if address.is_ipv6() => V6,
+            // Upstream takes whatever it cannot parse for IPv4.
+            ClusterAddress::Ip(_) | ClusterAddress::Other(_) => V4,
+            ClusterAddress::None | ClusterAddress::Unset => BOTH,
+        }
+    }
+}

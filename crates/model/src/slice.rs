@@ -1,0 +1,172 @@
+//! EndpointSlices as they are observed.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
+
+use crate::{AddressType, Interned, LabelSet, ObjectKey, PortSet, ResourceVersion, Text, Uid, names};
+
+/// An EndpointSlice as the apiserver last gave it.
+///
+/// Held whole, because an update in place must give back what others put on the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SliceRecord {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// `metadata.uid`.
+    pub uid: Uid,
+    /// `metadata.resourceVersion`.
+    pub resource_version: ResourceVersion,
+    /// `metadata.labels`.
+    pub labels: Interned<LabelSet>,
+    /// `metadata.annotations`.
+    pub annotations: Vec<(Text, Text)>,
+    /// `metadata.ownerReferences`, in order.
+    pub owners: SmallVec<[OwnerRef; 1]>,
+    /// `metadata.finalizers`, in order.
+    pub finalizers: Vec<Text>,
+    /// Has a `metadata.deletionTimestamp`.
+    pub terminating: bool,
+    /// `addressType`; immutable.
+    pub address_type: AddressType,
+    /// `ports`.
+    pub ports: Interned<PortSet>,
+    /// `endpoints`, in order.
+    pub endpoints: Vec<EndpointRecord>,
+    /// Fields that this version does not know, as a JSON object, by their place: of the object and of its metadata.
+    /// Given back as they are on an update in place. None in the usual case.
+    pub unknown: Option<Box<UnknownFields>>,
+}
+
+/// Fields of a slice that this version does not know; JSON objects as text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UnknownFields {
+    /// Fields beside `metadata`, `addressType`, `ports` and `endpoints`.
+    pub object: Option<Box<str>>,
+    /// Fields of `metadata` (for instance `generateName`).
+    pub metadata: Option<Box<str>>,
+}
+
+/// An entry of `metadata.ownerReferences`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerRef {
+    /// `apiVersion`
+    pub api_version: Text,
+    /// `kind`
+    pub kind: Text,
+    /// `name`
+    pub name: Text,
+    /// `uid`
+    pub uid: Uid,
+    /// `controller`
+    pub controller: Option<bool>,
+    /// `blockOwnerDeletion`
+    pub block_owner_deletion: Option<bool>,
+}
+
+/// An endpoint of a slice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointRecord {
+    /// `addresses`, sorted as text.
+    pub addresses: SmallVec<[EndpointAddress; 1]>,
+    /// `conditions`
+    pub conditions: Conditions,
+    /// `hostname`
+    pub hostname: Option<Text>,
+    /// `nodeName`
+    pub node: Option<Text>,
+    /// `zone`
+    pub zone: Option<Text>,
+    /// `targetRef`
+    pub target: Option<TargetRef>,
+    /// `hints`; none where absent or without any zone and node.
+    pub hints: Option<Box<Hints>>,
+}
+
+/// An address of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum EndpointAddress {
+    /// An IP address in canonical form.
+    Ip(IpAddr),
+    /// Text that is no IP address in canonical form, kept as it came.
+    Other(Text),
+}
+
+impl EndpointAddress {
+    /// Reads an address; [`fmt::Display`] gives back exactly what was read.
+    pub fn new(value: &str) -> Self {
+        match value.parse::<IpAddr>() {
+            Ok(address) if address.to_string() == value => Self::Ip(address),
+            _ => Self::Other(Text::new(value)),
+        }
+    }
+}
+
+impl fmt::Display for EndpointAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Other(text) => text.fmt(f),
+        }
+    }
+}
+
+/// `conditions` of an endpoint; absent and false differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Conditions {
+    /// `ready`
+    pub ready: Option<bool>,
+    /// `serving`
+    pub serving: Option<bool>,
+    /// `terminating`
+    pub terminating: Option<bool>,
+}
+
+/// `targetRef` of an endpoint. `resourceVersion` is not kept: upstream ignores it and never writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TargetRef {
+    /// `kind`
+    pub kind: Text,
+    /// `namespace`
+    pub namespace: Text,
+    /// `name`
+    pub name: Text,
+    /// `uid`
+    pub uid: Uid,
+    /// `apiVersion`, never written by the slice controller; a present one makes the endpoint differ.
+    pub api_version: Option<Text>,
+    /// `fieldPath`, never written by the slice controller; a present one makes the endpoint differ.
+    pub field_path: Option<Text>,
+}
+
+/// `hints` of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Hints {
+    /// Names in `forZones`, in order.
+    pub zones: SmallVec<[Text; 1]>,
+    /// Names in `forNodes`, in order.
+    pub nodes: SmallVec<[Text; 1]>,
+}
+
+impl SliceRecord {
+    /// Name of the Service this slice belongs to by label; none if the label is absent or empty.
+    pub fn service_name(&self) -> Option<&Text> {
+        self.labels
+            .get(names::LABEL_SERVICE_NAME)
+            .filter(|name| !name.is_empty())
+    }
+
+    /// Who manages this slice, by label.
+    pub fn managed_by(&self) -> Option<&Text> {
+        self.labels.get(names::LABEL_MANAGED_BY)
+    }
+
+    /// Whether an owner reference names a Service with this UID; its name is not compared
+    /// (`k8s.io/endpointslice/utils.go`, `ownedBy`).
+    pub fn owned_by_service(&self, uid: &Uid) -> bool {
+        self.owners
+            .iter()
+            .any(|owner| owner.uid == *uid && owner.kind == "Service" && owner.api_version == "v1")
+    }
+}
