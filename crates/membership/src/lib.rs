@@ -1,1 +1,17 @@
-//! Placeholder.
+//! Which Pods back a Service, kept up to date at a cost that follows the change.
+//!
+//! Pods of one namespace with equal labels form a *group*: the Pods of one workload are one group, whatever their
+//! number. A selector is compared with labels once for each group it might match, never for each Pod, and it might
+//! match only groups that carry one chosen pair of it. No operation walks the Pods or the Services of a namespace.
+//!
+//! Pure and synchronous: no client, no clock, no locks.
+
+mod group;
+mod id;
+mod membership;
+mod moved;
+mod pairs;
+
+pub use id::{PodId, ServiceId};
+pub use membership::{Membership, Sizes};
+pub use moved::{Moved, ServiceIds};
