@@ -1,0 +1,233 @@
+//! Frames of a watch.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use quaymaster_model::{Interner, ResourceVersion};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::error::{DecodeError, Unreadable};
+use super::read::{Read, Seed};
+use super::status::{self, Status};
+use super::value::{Str, or_default};
+
+/// One frame of a watch.
+#[derive(Debug)]
+pub enum Frame<R> {
+    /// An object appeared, changed or went away.
+    Object {
+        /// What happened to it.
+        change: Change,
+        /// The object after the change; of a deleted one its last state.
+        record: R,
+        /// `metadata.resourceVersion` of the event: the watch goes on after it. Of a deletion that is the version
+        /// of the deletion.
+        version: ResourceVersion,
+    },
+    /// Something happened to an object that could not be read.
+    Unreadable {
+        /// What happened to it.
+        change: Change,
+        /// What is known of it.
+        object: Unreadable,
+    },
+    /// Nothing happened up to a version.
+    Bookmark {
+        /// The watch goes on after this version.
+        version: ResourceVersion,
+        /// Annotated `k8s.io/initial-events-end: "true"`: a streaming list has sent everything (KEP-3157).
+        initial_events_end: bool,
+    },
+    /// The server ends the watch, for instance with code 410 where its version is too old.
+    Error(Status),
+    /// A type of event that this version does not know.
+    Unknown(Box<str>),
+}
+
+/// What happened to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// `ADDED`: also every object that existed when the watch began.
+    Added,
+    /// `MODIFIED`
+    Modified,
+    /// `DELETED`
+    Deleted,
+}
+
+/// `type` of a frame.
+enum Type<'a> {
+    Object(Change),
+    Bookmark,
+    Error,
+    Unknown(Str<'a>),
+}
+
+impl<'a> From<Str<'a>> for Type<'a> {
+    fn from(value: Str<'a>) -> Self {
+        match &*value {
+            "ADDED" => Self::Object(Change::Added),
+            "MODIFIED" => Self::Object(Change::Modified),
+            "DELETED" => Self::Object(Change::Deleted),
+            "BOOKMARK" => Self::Bookmark,
+            "ERROR" => Self::Error,
+            _ => Self::Unknown(value),
+        }
+    }
+}
+
+/// The object of a bookmark, whatever its kind.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Bookmark<'a> {
+    #[serde(borrow, deserialize_with = "or_default")]
+    metadata: BookmarkMeta<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct BookmarkMeta<'a> {
+    #[serde(borrow)]
+    resource_version: Str<'a>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    annotations: BookmarkAnnotations<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct BookmarkAnnotations<'a> {
+    #[serde(borrow, rename = "k8s.io/initial-events-end")]
+    initial_events_end: Str<'a>,
+}
+
+/// A frame whose object is still apart.
+#[derive(Debug, Deserialize)]
+struct Raw<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Str<'a>,
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
+
+/// Reads a frame in one pass. Only where that fails, a second pass finds out whether the object alone is at fault.
+pub(super) fn frame<R: Read>(bytes: &[u8], interner: &Interner) -> Result<Frame<R>, DecodeError> {
+    match at_once(bytes, interner) {
+        Ok(frame) => Ok(frame),
+        Err(error) => {
+            let raw: Raw<'_> = serde_json::from_slice(bytes)?;
+            match Type::from(raw.kind) {
+                Type::Object(change) => Ok(Frame::Unreadable {
+                    change,
+                    object: Unreadable::of(raw.object, error),
+                }),
+                Type::Bookmark | Type::Error | Type::Unknown(_) => Err(error.into()),
+            }
+        }
+    }
+}
+
+fn at_once<R: Read>(bytes: &[u8], interner: &Interner) -> serde_json::Result<Frame<R>> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let event = Event {
+        interner,
+        record: PhantomData,
+    };
+    let frame = deserializer.deserialize_map(event)?;
+    deserializer.end()?;
+    Ok(frame)
+}
+
+struct Event<'i, R> {
+    interner: &'i Interner,
+    record: PhantomData<R>,
+}
+
+impl<'de, R: Read> Visitor<'de> for Event<'_, R> {
+    type Value = Frame<R>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a watch event")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut kind = None;
+        let mut frame = None;
+        let mut early: Option<&'de RawValue> = None;
+        while let Some(key) = map.next_key::<Str<'de>>()? {
+            match &*key {
+                "type" => kind = Some(Type::from(map.next_value::<Str<'de>>()?)),
+                // The type decides what the object is. The apiserver writes it first; nothing promises that.
+                "object" => match kind.take() {
+                    Some(kind) => frame = Some(map.next_value_seed(Object::new(kind, self.interner))?),
+                    None => early = Some(map.next_value()?),
+                },
+                _ => {
+                    let IgnoredAny = map.next_value()?;
+                }
+            }
+        }
+        match (frame, kind, early) {
+            (Some(frame), _, _) => Ok(frame),
+            (None, Some(kind), Some(object)) => Object::new(kind, self.interner)
+                .deserialize(object)
+                .map_err(Error::custom),
+            (None, _, None) => Err(Error::missing_field("object")),
+            (None, None, Some(_)) => Err(Error::missing_field("type")),
+        }
+    }
+}
+
+/// The object of a frame whose type is known.
+struct Object<'a, 'i, R> {
+    kind: Type<'a>,
+    interner: &'i Interner,
+    record: PhantomData<R>,
+}
+
+impl<'a, 'i, R> Object<'a, 'i, R> {
+    fn new(kind: Type<'a>, interner: &'i Interner) -> Self {
+        Self {
+            kind,
+            interner,
+            record: PhantomData,
+        }
+    }
+}
+
+impl<'de, R: Read> DeserializeSeed<'de> for Object<'_, '_, R> {
+    type Value = Frame<R>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        match self.kind {
+            Type::Object(change) => {
+                let decoded = Seed::<R>::new(self.interner).deserialize(deserializer)?;
+                let version = ResourceVersion::new(&decoded.version);
+                Ok(match decoded.into_record() {
+                    Ok(record) => Frame::Object {
+                        change,
+                        record,
+                        version,
+                    },
+                    Err(object) => Frame::Unreadable { change, object },
+                })
+            }
+            Type::Bookmark => {
+                let Bookmark { metadata } = or_default(deserializer)?;
+                Ok(Frame::Bookmark {
+                    version: ResourceVersion::new(&metadata.resource_version),
+                    initial_events_end: &*metadata.annotations.initial_events_end == "true",
+                })
+            }
+            Type::Error => {
+                let status: status::Wire<'de> = or_default(deserializer)?;
+                Ok(Frame::Error(status.into()))
+            }
+            Type::Unknown(kind) => {
+                IgnoredAny::deserialize(deserializer)?;
+                Ok(Frame::Unknown((*kind).into()))
+            }
+        }
+    }
+}

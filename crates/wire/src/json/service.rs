@@ -1,0 +1,221 @@
+//! Services.
+
+use std::fmt;
+
+use quaymaster_model::{
+    ClusterAddress, Interner, IpFamily, Protocol, ResourceVersion, Selector, ServicePort, ServiceRecord,
+    ServiceType, TargetPort,
+};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+
+use super::ip::parse_ip;
+use super::read::{Decoded, Meta, Read};
+use super::time::timestamp;
+use super::value::{List, Pairs, Str, or_default, where_present};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Service<'a> {
+    #[serde(borrow, deserialize_with = "or_default")]
+    metadata: Meta<'a, Annotations<'a>>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    spec: Spec<'a>,
+}
+
+/// The annotations that ask for topology hints. An absent key and an empty value differ.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Annotations<'a> {
+    #[serde(
+        borrow,
+        rename = "service.kubernetes.io/topology-aware-hints",
+        deserialize_with = "where_present"
+    )]
+    topology_aware_hints: Option<Str<'a>>,
+    #[serde(
+        borrow,
+        rename = "service.kubernetes.io/topology-mode",
+        deserialize_with = "where_present"
+    )]
+    topology_mode: Option<Str<'a>>,
+}
+
+impl Annotations<'_> {
+    /// `k8s.io/endpointslice/reconciler.go`, `hintsEnabled`.
+    fn topology_auto(&self) -> bool {
+        let mode = self.topology_aware_hints.as_ref().or(self.topology_mode.as_ref());
+        mode.is_some_and(|mode| matches!(&**mode, "Auto" | "auto"))
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Spec<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Str<'a>,
+    #[serde(borrow)]
+    selector: Pairs<'a>,
+    #[serde(borrow)]
+    ports: List<Port<'a>>,
+    #[serde(borrow, rename = "clusterIP")]
+    cluster_ip: Str<'a>,
+    #[serde(borrow)]
+    ip_families: List<Str<'a>>,
+    #[serde(deserialize_with = "or_default")]
+    publish_not_ready_addresses: bool,
+    #[serde(borrow)]
+    traffic_distribution: Option<Str<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Port<'a> {
+    #[serde(borrow)]
+    name: Str<'a>,
+    #[serde(borrow)]
+    protocol: Str<'a>,
+    #[serde(rename = "port", deserialize_with = "or_default")]
+    number: i32,
+    #[serde(borrow, rename = "targetPort")]
+    target: IntOrString<'a>,
+    #[serde(borrow)]
+    app_protocol: Option<Str<'a>>,
+}
+
+/// A number or a name (`k8s.io/apimachinery/pkg/util/intstr`); `null` is the number 0.
+#[derive(Debug)]
+enum IntOrString<'a> {
+    Int(i32),
+    String(Str<'a>),
+}
+
+impl Default for IntOrString<'_> {
+    fn default() -> Self {
+        Self::Int(0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for IntOrString<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl Either {
+            fn int<E: Error>(value: impl TryInto<i32>) -> Result<IntOrString<'static>, E> {
+                value
+                    .try_into()
+                    .map(IntOrString::Int)
+                    .map_err(|_| E::custom("a port number does not fit 32 bits"))
+            }
+        }
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = IntOrString<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or a string")
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+                Self::int(value)
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+                Self::int(value)
+            }
+
+            fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Self::Value, E> {
+                Ok(IntOrString::String(Str::from(value)))
+            }
+
+            fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
+                Ok(IntOrString::String(Str::from(value.to_owned())))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(IntOrString::default())
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl Service<'_> {
+    fn record(&self, interner: &Interner) -> Option<ServiceRecord> {
+        let Self { metadata, spec } = self;
+        let traffic_distribution = spec.traffic_distribution.as_ref();
+        Some(ServiceRecord {
+            key: metadata.key(interner)?,
+            uid: metadata.uid(),
+            resource_version: ResourceVersion::new(&metadata.resource_version),
+            labels: metadata.labels.label_set(interner),
+            created: timestamp(&metadata.creation_timestamp),
+            terminating: metadata.deletion_timestamp.0,
+            kind: service_type(&spec.kind, interner),
+            selector: Selector::new(spec.selector.label_set(interner)),
+            ports: spec.ports.0.iter().map(|port| port.record(interner)).collect(),
+            cluster_ip: cluster_address(&spec.cluster_ip),
+            ip_families: spec
+                .ip_families
+                .0
+                .iter()
+                .filter_map(|family| ip_family(family))
+                .collect(),
+            publish_not_ready: spec.publish_not_ready_addresses,
+            traffic_distribution: traffic_distribution.map(|value| interner.text(value)),
+            topology_auto: metadata.annotations.topology_auto(),
+        })
+    }
+}
+
+impl Port<'_> {
+    fn record(&self, interner: &Interner) -> ServicePort {
+        ServicePort {
+            name: interner.text(&self.name),
+            protocol: Protocol::new(&self.protocol),
+            port: self.number,
+            target: match &self.target {
+                IntOrString::Int(number) => TargetPort::Number(*number),
+                IntOrString::String(name) => TargetPort::Name(interner.text(name)),
+            },
+            app_protocol: self.app_protocol.as_ref().map(|value| interner.text(value)),
+        }
+    }
+}
+
+fn service_type(value: &str, interner: &Interner) -> ServiceType {
+    match value {
+        "" | "ClusterIP" => ServiceType::ClusterIp,
+        "NodePort" => ServiceType::NodePort,
+        "LoadBalancer" => ServiceType::LoadBalancer,
+        "ExternalName" => ServiceType::ExternalName,
+        other => ServiceType::Other(interner.text(other)),
+    }
+}
+
+fn ip_family(value: &str) -> Option<IpFamily> {
+    match value {
+        "IPv4" => Some(IpFamily::V4),
+        "IPv6" => Some(IpFamily::V6),
+        _ => None,
+    }
+}
+
+/// Stored Services may carry leading zeros, which upstream ignores here as in Pods.
+fn cluster_address(value: &str) -> ClusterAddress {
+    parse_ip(value).map_or_else(|| ClusterAddress::new(value), ClusterAddress::Ip)
+}
+
+impl Read for ServiceRecord {
+    fn read<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        interner: &Interner,
+    ) -> Result<Decoded<'de, Self>, D::Error> {
+        let service = Service::deserialize(deserializer)?;
+        Ok(Decoded {
+            record: service.record(interner),
+            version: service.metadata.resource_version,
+        })
+    }
+}
