@@ -1,0 +1,193 @@
+//! From a Pod to an endpoint (`k8s.io/endpointslice/utils.go`: `podToEndpoint`, `getEndpointPorts`).
+
+use std::net::IpAddr;
+
+use quaymaster_model::{
+    Conditions, EndpointAddress, EndpointPort, EndpointRecord, Hints, IpFamily, NodeRecord, PodRecord,
+    PortSet, ServicePort, ServiceRecord, TargetPort, TargetRef, Text, UpstreamRules,
+};
+use smallvec::{SmallVec, smallvec};
+
+/// How hints of the endpoints of a Service come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HintMode {
+    /// No hints; present ones are removed.
+    Off,
+    /// `spec.trafficDistribution`: each ready endpoint is hinted to its own zone and, if `nodes`, to its own Node.
+    OwnPlace {
+        /// `PreferSameNode`
+        nodes: bool,
+    },
+    /// By annotation: zones get shares of the endpoints, see [`crate::topology`].
+    Auto,
+}
+
+impl HintMode {
+    /// The annotation wins over the field (`k8s.io/endpointslice/reconciler.go`, `reconcileByAddressType`). Values that
+    /// the version does not know count as none.
+    pub fn of(service: &ServiceRecord, rules: UpstreamRules) -> Self {
+        if service.topology_auto {
+            return Self::Auto;
+        }
+        match service.traffic_distribution.as_ref().map(Text::as_str) {
+            Some("PreferClose") => Self::OwnPlace { nodes: false },
+            Some("PreferSameZone") if rules.prefer_same => Self::OwnPlace { nodes: false },
+            Some("PreferSameNode") if rules.prefer_same => Self::OwnPlace { nodes: true },
+            _ => Self::Off,
+        }
+    }
+}
+
+/// The ports that this Pod offers to the Service, as the ports of the slice that is to hold it. A Service port that
+/// the Pod does not have is left out; with none left the Pod still is an endpoint, without ports.
+pub fn ports(service: &ServiceRecord, pod: &PodRecord) -> PortSet {
+    PortSet::new(service.ports.iter().filter_map(|port| {
+        let number = resolve(port, pod)?;
+        Some(EndpointPort {
+            name: Some(port.name.clone()),
+            protocol: Some(port.protocol.clone()),
+            port: Some(number),
+            app_protocol: port.app_protocol.clone(),
+        })
+    }))
+}
+
+/// Whether all Pods of the Service offer the same ports, so that [`ports`] need not be asked for each.
+pub fn ports_are_fixed(service: &ServiceRecord) -> bool {
+    service
+        .ports
+        .iter()
+        .all(|port| matches!(port.target, TargetPort::Number(_)))
+}
+
+fn resolve(port: &ServicePort, pod: &PodRecord) -> Option<i32> {
+    match &port.target {
+        TargetPort::Number(number) => Some(*number),
+        TargetPort::Name(name) => pod.named_port(name, &port.protocol),
+    }
+}
+
+/// The addresses of the Pod that are of this family, sorted as text, since identity must not depend on order.
+pub fn addresses(pod: &PodRecord, family: IpFamily) -> SmallVec<[EndpointAddress; 1]> {
+    let mut found: SmallVec<[IpAddr; 1]> = pod
+        .addresses
+        .iter()
+        .filter(|address| IpFamily::of(address) == family)
+        .copied()
+        .collect();
+    if found.len() > 1 {
+        found.sort_by_cached_key(ToString::to_string);
+    }
+    found.into_iter().map(EndpointAddress::Ip).collect()
+}
+
+/// The hostname under which the Pod is to be found: its `spec.hostname`, if its `spec.subdomain` is the Service's name.
+pub fn hostname<'a>(service: &ServiceRecord, pod: &'a PodRecord) -> Option<&'a Text> {
+    let names = pod.hostname.as_deref()?;
+    (names.subdomain == service.key.name && pod.key.namespace == service.key.namespace)
+        .then_some(&names.hostname)
+}
+
+/// Whether the Pod is left out because its Node is not known. Whoever publishes Pods that are not ready has asked for
+/// such Pods, too (kubernetes/kubernetes#110639).
+pub fn lacks_node(service: &ServiceRecord, node: Option<&NodeRecord>) -> bool {
+    node.is_none() && !service.publish_not_ready
+}
+
+/// The endpoint of an eligible Pod in slices of this family; none if it has no address of the family. Under
+/// [`HintMode::Auto`] it has no hints yet.
+pub fn endpoint(
+    service: &ServiceRecord,
+    pod: &PodRecord,
+    node: Option<&NodeRecord>,
+    family: IpFamily,
+    mode: HintMode,
+) -> Option<EndpointRecord> {
+    let addresses = addresses(pod, family);
+    if addresses.is_empty() {
+        return None;
+    }
+    let serving = pod.flags.ready;
+    let terminating = pod.flags.terminating;
+    let ready = service.publish_not_ready || (serving && !terminating);
+    let zone = node.and_then(|node| node.zone.clone());
+    let hints = match mode {
+        HintMode::OwnPlace { nodes } if ready => {
+            own_place(zone.as_ref(), pod.node.as_ref().filter(|_| nodes))
+        }
+        _ => None,
+    };
+    Some(EndpointRecord {
+        addresses,
+        conditions: Conditions {
+            ready: Some(ready),
+            serving: Some(serving),
+            terminating: Some(terminating),
+        },
+        hostname: hostname(service, pod).cloned(),
+        node: pod.node.clone(),
+        zone,
+        target: Some(TargetRef {
+            kind: pod_kind(),
+            namespace: pod.key.namespace.clone(),
+            name: pod.key.name.clone(),
+            uid: pod.uid.clone(),
+            api_version: None,
+            field_path: None,
+        }),
+        hints,
+    })
+}
+
+/// The kind of every target, shared by all endpoints.
+fn pod_kind() -> Text {
+    thread_local! {
+        static POD: Text = Text::new("Pod");
+    }
+    POD.with(Text::clone)
+}
+
+fn own_place(zone: Option<&Text>, node: Option<&Text>) -> Option<Box<Hints>> {
+    if zone.is_none() && node.is_none() {
+        return None;
+    }
+    let list = |name: Option<&Text>| name.map_or_else(SmallVec::new, |name| smallvec![name.clone()]);
+    Some(Box::new(Hints {
+        zones: list(zone),
+        nodes: list(node),
+    }))
+}
+
+/// Whether two endpoints are the same one, perhaps in another condition: addresses, hostname and target agree
+/// (`k8s.io/endpointslice/util/endpointset.go`, `hashEndpoint`). UIDs may differ: a replaced Pod of the same name and
+/// address is updated in place.
+pub fn same_identity(a: &EndpointRecord, b: &EndpointRecord) -> bool {
+    let target = |endpoint: &EndpointRecord| {
+        endpoint
+            .target
+            .as_ref()
+            .map(|target| (target.namespace.clone(), target.name.clone()))
+    };
+    a.addresses == b.addresses && a.hostname == b.hostname && target(a) == target(b)
+}
+
+/// Whether an observed endpoint must be rewritten to become the desired one, hints apart
+/// (`k8s.io/endpointslice/util/controller_utils.go`, `EndpointsEqualBeyondHash`).
+pub fn differs(desired: &EndpointRecord, observed: &EndpointRecord) -> bool {
+    desired.node != observed.node
+        || desired.zone != observed.zone
+        || desired.conditions != observed.conditions
+        || desired.target != observed.target
+}
+
+/// Whether the hints of an observed endpoint must be rewritten. Hints of endpoints that are not ready are nobody's
+/// business under `trafficDistribution`; without it, any hint is removed.
+pub fn hints_differ(desired: &EndpointRecord, observed: &EndpointRecord, mode: HintMode) -> bool {
+    match mode {
+        HintMode::Off => observed.hints.is_some(),
+        HintMode::OwnPlace { .. } => {
+            desired.conditions.ready == Some(true) && desired.hints != observed.hints
+        }
+        HintMode::Auto => false,
+    }
+}

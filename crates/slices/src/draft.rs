@@ -1,0 +1,609 @@
+//! From what is marked to the next writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use quaymaster_model::{
+    EndpointRecord, IpFamily, LabelSet, ObjectKey, OwnerRef, PortSet, SliceRecord, Text, digest,
+    names as well_known,
+};
+
+use crate::cluster::{Cluster, Context};
+use crate::convert::HintMode;
+use crate::fill::Updating;
+use crate::groups::{GroupId, index};
+use crate::held::{InFlight, InFlightWrite, SliceId};
+use crate::labels;
+use crate::names::slice_name;
+use crate::recycle::NewSlice;
+use crate::state::{FAMILIES, Plan, ServiceSlices};
+use crate::topology::{self, Bucket, HintSlice};
+use crate::write::{Op, SliceDraft, Write, WriteId};
+
+/// What one family is to become, before anything is issued.
+#[derive(Debug, Default)]
+struct FamilyDraft {
+    puts: Vec<Put>,
+    deletes: Vec<SliceId>,
+    /// Something can only be decided once a write in flight is answered.
+    waits: bool,
+    added: usize,
+    removed: usize,
+}
+
+/// A slice to be created or rewritten.
+#[derive(Debug)]
+struct Put {
+    target: Target,
+    group: GroupId,
+    endpoints: Vec<EndpointRecord>,
+    /// The labels are brought up to date with the rest; upstream leaves them alone where it only adds endpoints to a
+    /// slice or only changes hints.
+    relabel: bool,
+    urgent: bool,
+    /// To be looked at again once answered, since endpoints were retained.
+    again: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    New,
+    /// Rewritten in place: what others put on the object stays.
+    Existing(SliceId),
+    /// Rewritten into another slice: only its name stays.
+    Recycled(SliceId),
+}
+
+impl Target {
+    fn slice(self) -> Option<SliceId> {
+        match self {
+            Self::New => None,
+            Self::Existing(id) | Self::Recycled(id) => Some(id),
+        }
+    }
+}
+
+/// A slice of a wanted group, looked at.
+struct Reviewed {
+    id: SliceId,
+    endpoints: Vec<EndpointRecord>,
+    urgent: bool,
+    again: bool,
+}
+
+impl ServiceSlices {
+    /// Decides the next writes, at most `limit`, and remembers them as in flight.
+    ///
+    /// Nothing is decided about a slice that has a write in flight; what changes meanwhile goes into its next write.
+    /// Deletes come last: not before all writes that were decided with them are answered. Ask again after each answer.
+    pub fn plan<C: Cluster>(&mut self, cx: Context<'_, C>, limit: usize) -> Plan {
+        let mut plan = Plan::default();
+        if !cx.service.selects_pods() {
+            return plan;
+        }
+        let mode = HintMode::of(cx.service, cx.settings.rules);
+        if mode == HintMode::Auto {
+            if self.in_flight() > 0 {
+                // The shares of the zones are a matter of all slices at once.
+                return plan;
+            }
+            self.look_again();
+        }
+        self.round += 1;
+        let placeholder = self.groups.refer(&PortSet::default());
+        let mut puts = Vec::new();
+        let mut deletes = Vec::new();
+        let mut waits = false;
+        for family in FAMILIES {
+            if self.families[index(family)].supported {
+                let mut draft = self.draft(cx, family, mode, placeholder);
+                self.hints(cx, family, mode, &mut draft, &mut plan);
+                waits |= draft.waits;
+                plan.changes.push((draft.added, draft.removed));
+                puts.extend(draft.puts.into_iter().map(|put| (family, put)));
+                deletes.extend(draft.deletes);
+            } else {
+                deletes.extend(self.all_of(family));
+            }
+        }
+        deletes.extend(
+            self.other_types
+                .iter()
+                .filter(|id| self.slices[id.0].in_flight.is_none()),
+        );
+
+        if cx.service.terminating || self.namespace_terminating {
+            // The garbage collector is at work; what is created now it might miss (kubernetes/kubernetes#91311).
+            puts.retain(|(_, put)| put.target != Target::New);
+        }
+        let rank = |put: &Put| match put {
+            Put { urgent: true, .. } => 0,
+            Put {
+                target: Target::New, ..
+            } => 1,
+            _ => 2,
+        };
+        puts.sort_by_key(|(_, put)| rank(put));
+        plan.truncated = puts.len() + deletes.len() > limit;
+        let some_put = !puts.is_empty();
+        let trigger = self.trigger;
+        for (family, put) in puts.into_iter().take(limit) {
+            let write = self.issue_put(cx, family, put);
+            plan.writes.push(write);
+        }
+        for id in deletes {
+            if plan.writes.len() < limit && self.may_delete_now(id, some_put) {
+                plan.writes.extend(self.issue_delete(cx, id));
+            } else {
+                waits = true;
+            }
+        }
+        self.groups.release(placeholder);
+        if !plan.truncated && !waits && self.trigger == trigger {
+            // What was not written by now will not be: the change had no effect on slices.
+            self.trigger = None;
+        }
+        plan
+    }
+
+    fn all_of(&self, family: IpFamily) -> impl Iterator<Item = SliceId> + use<'_> {
+        let wanted = if self.families[index(family)].live > 0 {
+            Some(family)
+        } else {
+            None
+        };
+        self.slices
+            .iter()
+            .filter(move |(_, held)| wanted.is_some() && held.family == wanted && held.is_live())
+            .filter(|(_, held)| held.in_flight.is_none())
+            .map(|(id, _)| SliceId(id))
+    }
+
+    /// Steps 1 to 3, placeholder and recycling for one family. The cost follows the number of marked slices and of
+    /// Pods without a place.
+    fn draft<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        family: IpFamily,
+        mode: HintMode,
+        placeholder: GroupId,
+    ) -> FamilyDraft {
+        let mut draft = FamilyDraft::default();
+        let mut updating: BTreeMap<GroupId, Vec<Reviewed>> = BTreeMap::new();
+        let mut hints_only: BTreeMap<SliceId, (GroupId, Reviewed)> = BTreeMap::new();
+        let mut deletes: Vec<SliceId> = Vec::new();
+        let mut foreign: Vec<SliceId> = Vec::new();
+        let wanted_labels = labels::wanted(cx.service);
+
+        let marked: Vec<SliceId> = self.families[index(family)].dirty.iter().copied().collect();
+        for id in marked {
+            let held = &self.slices[id.0];
+            if held.in_flight.is_some() {
+                draft.waits = true;
+                continue;
+            }
+            let Some((slice, group)) = held.observed.clone() else {
+                continue;
+            };
+            if !held.owned {
+                foreign.push(id);
+                continue;
+            }
+            if self.groups.get(group).eligible == 0 {
+                deletes.push(id);
+                continue;
+            }
+            let review = self.review(cx, id, (&slice, group), family, mode);
+            draft.removed += review.dropped;
+            let relabel = labels::differ(&slice.labels, &wanted_labels);
+            let reviewed = Reviewed {
+                id,
+                endpoints: review.kept,
+                urgent: review.urgent,
+                again: review.retained > 0,
+            };
+            if review.changed && reviewed.endpoints.is_empty() {
+                deletes.push(id);
+                continue;
+            }
+            if review.changed || relabel {
+                updating.entry(group).or_default().push(reviewed);
+            } else if review.hints_changed {
+                hints_only.insert(id, (group, reviewed));
+            } else if review.retained == 0 {
+                self.settle(family, id);
+            }
+            if review.retained > 0 {
+                draft.waits = true;
+            }
+        }
+
+        let mut new = Vec::new();
+        for (group, unplaced) in self.unplaced(cx, family, mode) {
+            draft.added += unplaced.len();
+            let mut slices: Vec<Updating> = updating
+                .get_mut(&group)
+                .into_iter()
+                .flatten()
+                .map(|slice| Updating {
+                    id: slice.id,
+                    endpoints: std::mem::take(&mut slice.endpoints),
+                })
+                .collect();
+            let gone: BTreeSet<SliceId> = deletes.iter().copied().collect();
+            let max = cx.settings.max_endpoints;
+            let filled = self.fill(family, group, unplaced, &mut slices, &gone, max);
+            for (to, from) in updating.get_mut(&group).into_iter().flatten().zip(slices) {
+                to.endpoints = from.endpoints;
+            }
+            draft.waits |= filled.waits;
+            if let Some((id, mut endpoints)) = filled.top_up {
+                if let Some((_, reviewed)) = hints_only.remove(&id) {
+                    endpoints.splice(..reviewed.endpoints.len(), reviewed.endpoints);
+                }
+                draft.puts.push(Put {
+                    target: Target::Existing(id),
+                    group,
+                    endpoints,
+                    relabel: false,
+                    urgent: false,
+                    again: self.families[index(family)].dirty.contains(&id),
+                });
+            }
+            new.extend(filled.new.into_iter().map(|endpoints| NewSlice {
+                group,
+                endpoints,
+                recycles: None,
+            }));
+        }
+
+        self.placeholder(
+            cx,
+            family,
+            placeholder,
+            &wanted_labels,
+            &mut new,
+            &mut deletes,
+            foreign.len(),
+        );
+        let mut recyclable = std::mem::take(&mut deletes);
+        for slice in self.recycle(new, &mut recyclable) {
+            if let Some(id) = slice.recycles {
+                if !self.may_drop_all(cx, id, family, &slice.endpoints) {
+                    // Another slice takes some of its Pods first.
+                    draft.waits = true;
+                    continue;
+                }
+            }
+            draft.puts.push(Put {
+                target: slice.recycles.map_or(Target::New, Target::Recycled),
+                group: slice.group,
+                endpoints: slice.endpoints,
+                relabel: true,
+                urgent: false,
+                again: false,
+            });
+        }
+        for (group, reviewed) in updating
+            .into_iter()
+            .flat_map(|(group, list)| list.into_iter().map(move |r| (group, r)))
+        {
+            draft.puts.push(existing(group, reviewed, true));
+        }
+        draft.puts.extend(
+            hints_only
+                .into_values()
+                .map(|(group, reviewed)| existing(group, reviewed, false)),
+        );
+        for id in recyclable.into_iter().chain(foreign) {
+            let round = self.round;
+            self.slices[id.0].deletable_since.get_or_insert(round);
+            if self.may_drop_all(cx, id, family, &[]) {
+                draft.deletes.push(id);
+            } else {
+                draft.waits = true;
+            }
+        }
+        draft
+    }
+
+    /// The Pods that stand in no slice, as endpoints, by group.
+    fn unplaced<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        family: IpFamily,
+        mode: HintMode,
+    ) -> BTreeMap<GroupId, Vec<EndpointRecord>> {
+        let mut groups: BTreeMap<GroupId, Vec<EndpointRecord>> = BTreeMap::new();
+        for name in &self.families[index(family)].unplaced {
+            let Some(place) = self.pods.get(name) else {
+                continue;
+            };
+            if let (Some(group), Some(endpoint)) = (place.group, self.desired(cx, place, name, family, mode))
+            {
+                groups.entry(group).or_default().push(endpoint);
+            }
+        }
+        groups
+    }
+
+    /// Where no slice would be left, one without endpoints is wanted, so that consumers know that the Service has been
+    /// looked at. A slice that is one already stays.
+    #[allow(clippy::too_many_arguments, reason = "the state of one family's draft")]
+    fn placeholder<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        family: IpFamily,
+        group: GroupId,
+        labels: &LabelSet,
+        new: &mut Vec<NewSlice>,
+        deletes: &mut Vec<SliceId>,
+        foreign: usize,
+    ) {
+        if !new.is_empty() || self.families[index(family)].live != deletes.len() + foreign {
+            return;
+        }
+        if let ([only], 0) = (deletes.as_slice(), foreign) {
+            let id = *only;
+            let is_one = self.slices[id.0]
+                .observed
+                .as_ref()
+                .is_some_and(|(slice, observed_group)| {
+                    *observed_group == group
+                        && slice.endpoints.is_empty()
+                        && slice.key.namespace == cx.service.key.namespace
+                        && labels::equal_or_empty(&slice.labels, labels)
+                });
+            if is_one {
+                deletes.clear();
+                self.settle(family, id);
+                return;
+            }
+        }
+        new.push(NewSlice {
+            group,
+            endpoints: Vec::new(),
+            recycles: None,
+        });
+    }
+
+    /// The slice is as it should be.
+    fn settle(&mut self, family: IpFamily, id: SliceId) {
+        self.families[index(family)].dirty.remove(&id);
+        self.slices[id.0].deletable_since = None;
+    }
+
+    /// Topology hints by annotation: a matter of all slices of the family.
+    fn hints<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        family: IpFamily,
+        mode: HintMode,
+        draft: &mut FamilyDraft,
+        plan: &mut Plan,
+    ) {
+        let address_type = Self::address_type(family);
+        if mode != HintMode::Auto {
+            plan.events
+                .extend(topology::forget(&mut self.hints, &address_type));
+            return;
+        }
+        let taken: BTreeSet<SliceId> = draft
+            .puts
+            .iter()
+            .filter_map(|put| put.target.slice())
+            .chain(draft.deletes.iter().copied())
+            .collect();
+        let untouched: Vec<(SliceId, GroupId)> = self
+            .slices
+            .iter()
+            .map(|(id, held)| (SliceId(id), held))
+            .filter(|(id, held)| {
+                held.family == Some(family) && held.in_flight.is_none() && !taken.contains(id)
+            })
+            .filter_map(|(id, held)| held.content().map(|content| (id, content.group)))
+            .collect();
+        let mut slices: Vec<HintSlice> = Vec::with_capacity(draft.puts.len() + untouched.len());
+        for put in &mut draft.puts {
+            let bucket = if put.target == Target::New {
+                Bucket::Create
+            } else {
+                Bucket::Update
+            };
+            slices.push(HintSlice {
+                bucket,
+                endpoints: std::mem::take(&mut put.endpoints),
+            });
+        }
+        for (id, _) in &untouched {
+            let endpoints = self.slices[id.0]
+                .content()
+                .map(|content| content.endpoints().to_vec())
+                .unwrap_or_default();
+            slices.push(HintSlice {
+                bucket: Bucket::Unchanged,
+                endpoints,
+            });
+        }
+        plan.events.extend(topology::add_hints(
+            &mut self.hints,
+            cx.cluster.zones(),
+            &address_type,
+            &mut slices,
+        ));
+        let mut hinted = slices.into_iter();
+        for (put, slice) in draft.puts.iter_mut().zip(hinted.by_ref()) {
+            put.endpoints = slice.endpoints;
+        }
+        for ((id, group), slice) in untouched.into_iter().zip(hinted) {
+            if matches!(slice.bucket, Bucket::Update) {
+                let reviewed = Reviewed {
+                    id,
+                    endpoints: slice.endpoints,
+                    urgent: false,
+                    again: false,
+                };
+                draft.puts.push(existing(group, reviewed, false));
+            }
+        }
+    }
+
+    /// Deletes wait for the writes that were decided with them or before, and not for later ones: under constant
+    /// change there always is a later one.
+    fn may_delete_now(&self, id: SliceId, some_put: bool) -> bool {
+        let since = self.slices[id.0].deletable_since.unwrap_or(self.round);
+        if since == self.round && some_put {
+            return false;
+        }
+        !self.slices.iter().any(|(_, held)| {
+            held.in_flight.as_ref().is_some_and(|in_flight| {
+                in_flight.round <= since && matches!(in_flight.what, InFlightWrite::Put { .. })
+            })
+        })
+    }
+
+    fn issue_put<C: Cluster>(&mut self, cx: Context<'_, C>, family: IpFamily, put: Put) -> Write {
+        let ports = self.groups.get(put.group).ports.clone();
+        let (id, observed) = match put.target.slice() {
+            Some(id) => (
+                id,
+                self.slices[id.0]
+                    .observed
+                    .as_ref()
+                    .map(|(slice, _)| Arc::clone(slice)),
+            ),
+            None => {
+                let name = self.free_name(cx, family, &ports);
+                (self.add_slice(&name, &Self::address_type(family)), None)
+            }
+        };
+        let endpoints = Arc::new(put.endpoints);
+        let kept_labels = observed
+            .as_ref()
+            .filter(|_| !put.relabel)
+            .map(|slice| slice.labels.clone());
+        let labels =
+            kept_labels.map_or_else(|| labels::wanted(cx.service), |labels| LabelSet::clone(&labels));
+        let in_place = observed
+            .as_deref()
+            .filter(|_| matches!(put.target, Target::Existing(_)));
+        let draft = SliceDraft {
+            labels: labels.clone(),
+            annotations: in_place.map(foreign_annotations).unwrap_or_default(),
+            trigger: self.trigger,
+            owners: in_place.map_or_else(|| vec![owner(cx)], |slice| slice.owners.to_vec()),
+            finalizers: in_place.map(|slice| slice.finalizers.clone()).unwrap_or_default(),
+            address_type: Self::address_type(family),
+            ports: digest::ordered_ports(ports.ports(), cx.settings.rules.port_order),
+            endpoints: Arc::clone(&endpoints),
+            unknown: in_place.and_then(|slice| slice.unknown.clone()),
+        };
+        let op = match observed {
+            Some(slice) => Op::Update {
+                draft,
+                uid: slice.uid.clone(),
+                resource_version: slice.resource_version.clone(),
+            },
+            None => Op::Create(draft),
+        };
+        let write = self.next_write(cx, id, op);
+        let round = self.round;
+        let what = InFlightWrite::Put {
+            endpoints,
+            group: put.group,
+            labels,
+        };
+        self.issue(
+            cx,
+            id,
+            InFlight {
+                id: write.id,
+                round,
+                what,
+                trigger: self.trigger,
+            },
+        );
+        self.settle(family, id);
+        if put.again {
+            self.families[index(family)].dirty.insert(id);
+        }
+        write
+    }
+
+    fn issue_delete<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId) -> Option<Write> {
+        let (slice, _) = self.slices[id.0].observed.clone()?;
+        let op = Op::Delete {
+            uid: slice.uid.clone(),
+            resource_version: slice.resource_version.clone(),
+        };
+        let write = self.next_write(cx, id, op);
+        let round = self.round;
+        self.issue(
+            cx,
+            id,
+            InFlight {
+                id: write.id,
+                round,
+                what: InFlightWrite::Delete,
+                trigger: None,
+            },
+        );
+        self.other_types.remove(&id);
+        Some(write)
+    }
+
+    fn next_write<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId, op: Op) -> Write {
+        self.last_write += 1;
+        Write {
+            id: WriteId(self.last_write),
+            key: ObjectKey::new(cx.service.key.namespace.clone(), self.slices[id.0].name.clone()),
+            op,
+        }
+    }
+
+    fn free_name<C: Cluster>(&self, cx: Context<'_, C>, family: IpFamily, ports: &PortSet) -> Text {
+        let mut ordinal = 0;
+        loop {
+            let name = Text::new(&slice_name(cx.service, family, ports, ordinal));
+            let used = self.by_name.contains_key(&name)
+                || self.taken_names.contains(&name)
+                || cx.cluster.slice_exists(&name);
+            if !used {
+                return name;
+            }
+            ordinal += 1;
+        }
+    }
+}
+
+fn existing(group: GroupId, reviewed: Reviewed, relabel: bool) -> Put {
+    Put {
+        target: Target::Existing(reviewed.id),
+        group,
+        endpoints: reviewed.endpoints,
+        relabel,
+        urgent: reviewed.urgent,
+        again: reviewed.again,
+    }
+}
+
+fn foreign_annotations(slice: &SliceRecord) -> Vec<(Text, Text)> {
+    let own = |key: &Text| *key == well_known::ANNOTATION_TRIGGER_TIME;
+    slice
+        .annotations
+        .iter()
+        .filter(|(key, _)| !own(key))
+        .cloned()
+        .collect()
+}
+
+fn owner<C>(cx: Context<'_, C>) -> OwnerRef {
+    OwnerRef {
+        api_version: Text::new("v1"),
+        kind: Text::new("Service"),
+        name: cx.service.key.name.clone(),
+        uid: cx.service.uid.clone(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}

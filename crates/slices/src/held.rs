@@ -1,0 +1,128 @@
+//! One slice of a Service: what was observed of it, and what a write in flight makes of it.
+
+use std::sync::Arc;
+
+use quaymaster_model::{EndpointRecord, IpFamily, LabelSet, SliceRecord, Text, Timestamp};
+
+use crate::groups::GroupId;
+use crate::write::WriteId;
+
+/// A slice among those of one Service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SliceId(pub(crate) usize);
+
+/// A slice of a Service.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) name: Text,
+    /// None for address types other than IPv4 and IPv6, which are only ever deleted.
+    pub(crate) family: Option<IpFamily>,
+    /// As the apiserver last gave it, with the group of its ports; none while a create is in flight.
+    pub(crate) observed: Option<(Arc<SliceRecord>, GroupId)>,
+    /// An owner reference of the observed slice names this very Service.
+    pub(crate) owned: bool,
+    pub(crate) in_flight: Option<InFlight>,
+    /// The round of planning in which it was first found to be deletable.
+    pub(crate) deletable_since: Option<u64>,
+}
+
+/// The one write that a slice may have in flight.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pub(crate) id: WriteId,
+    /// The round of planning that issued it.
+    pub(crate) round: u64,
+    pub(crate) what: InFlightWrite,
+    pub(crate) trigger: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+pub(crate) enum InFlightWrite {
+    Put {
+        endpoints: Arc<Vec<EndpointRecord>>,
+        group: GroupId,
+        labels: LabelSet,
+    },
+    Delete,
+}
+
+/// The endpoints that a slice has once its write in flight, if any, has succeeded.
+#[derive(Debug, Clone)]
+pub(crate) struct Content {
+    endpoints: Endpoints,
+    pub(crate) group: GroupId,
+}
+
+#[derive(Debug, Clone)]
+enum Endpoints {
+    Observed(Arc<SliceRecord>),
+    Written(Arc<Vec<EndpointRecord>>),
+}
+
+impl Content {
+    pub(crate) fn endpoints(&self) -> &[EndpointRecord] {
+        match &self.endpoints {
+            Endpoints::Observed(slice) => &slice.endpoints,
+            Endpoints::Written(endpoints) => endpoints,
+        }
+    }
+}
+
+impl Held {
+    /// Whether the slice counts: it is there, not on its way out, and no delete is in flight.
+    pub(crate) fn is_live(&self) -> bool {
+        match &self.in_flight {
+            Some(InFlight {
+                what: InFlightWrite::Delete,
+                ..
+            }) => false,
+            Some(_) => true,
+            None => self
+                .observed
+                .as_ref()
+                .is_some_and(|(slice, _)| !slice.terminating),
+        }
+    }
+
+    /// What takes part in placement: none for a slice that does not count or belongs to somebody else.
+    pub(crate) fn content(&self) -> Option<Content> {
+        match &self.in_flight {
+            Some(InFlight {
+                what: InFlightWrite::Delete,
+                ..
+            }) => None,
+            Some(InFlight {
+                what: InFlightWrite::Put { endpoints, group, .. },
+                ..
+            }) => Some(Content {
+                endpoints: Endpoints::Written(Arc::clone(endpoints)),
+                group: *group,
+            }),
+            None => self
+                .observed
+                .as_ref()
+                .filter(|(slice, _)| self.owned && !slice.terminating)
+                .map(|(slice, group)| Content {
+                    endpoints: Endpoints::Observed(Arc::clone(slice)),
+                    group: *group,
+                }),
+        }
+    }
+
+    /// The observed slice, if it counts and is ours to read from: what consumers see now.
+    pub(crate) fn confirmed(&self) -> Option<(&SliceRecord, GroupId)> {
+        self.observed
+            .as_ref()
+            .filter(|(slice, _)| self.owned && !slice.terminating)
+            .map(|(slice, group)| (&**slice, *group))
+    }
+}
+
+/// The Pod that an endpoint of this namespace's Service stands for, by its target.
+pub(crate) fn pod_name<'a>(endpoint: &'a EndpointRecord, namespace: &Text) -> Option<&'a Text> {
+    endpoint
+        .target
+        .as_ref()
+        .filter(|target| target.namespace == *namespace)
+        .map(|target| &target.name)
+}

@@ -1,0 +1,125 @@
+//! Slices that would be deleted are rewritten into slices that would be created
+//! (`k8s.io/endpointslice/reconciler.go`, `finalize`).
+
+use std::collections::{HashMap, HashSet};
+
+use quaymaster_model::{EndpointRecord, Text};
+
+use crate::groups::GroupId;
+use crate::held::SliceId;
+use crate::state::ServiceSlices;
+
+/// A slice to be created, perhaps by rewriting one that would be deleted.
+#[derive(Debug)]
+pub(crate) struct NewSlice {
+    pub(crate) group: GroupId,
+    pub(crate) endpoints: Vec<EndpointRecord>,
+    pub(crate) recycles: Option<SliceId>,
+}
+
+impl ServiceSlices {
+    /// Gives each new slice, as far as they go, one that would be deleted, and takes that from `deletes`.
+    ///
+    /// A recycled slice is refilled first with the Pods it held, so that they are never absent from it; of the others
+    /// it takes first those that no recycled slice holds. How many endpoints each new slice has stays as it was.
+    pub(crate) fn recycle(&self, new: Vec<NewSlice>, deletes: &mut Vec<SliceId>) -> Vec<NewSlice> {
+        if deletes.is_empty() || new.is_empty() {
+            return new;
+        }
+        let mut groups: Vec<(GroupId, Vec<usize>, Vec<EndpointRecord>)> = Vec::new();
+        for slice in new {
+            let length = slice.endpoints.len();
+            match groups.iter_mut().find(|(group, ..)| *group == slice.group) {
+                Some((_, lengths, endpoints)) => {
+                    lengths.push(length);
+                    endpoints.extend(slice.endpoints);
+                }
+                None => groups.push((slice.group, vec![length], slice.endpoints)),
+            }
+        }
+        let mut result = Vec::new();
+        for (group, lengths, endpoints) in groups {
+            let recycled = self.best_to_recycle(&endpoints, lengths.len(), deletes);
+            result.extend(self.distribute(group, &lengths, endpoints, &recycled));
+        }
+        result
+    }
+
+    /// The slices that already hold most of these endpoints' Pods.
+    fn best_to_recycle(
+        &self,
+        endpoints: &[EndpointRecord],
+        count: usize,
+        deletes: &mut Vec<SliceId>,
+    ) -> Vec<SliceId> {
+        let wanted: HashSet<&Text> = endpoints.iter().filter_map(target).collect();
+        let mut candidates: Vec<(usize, SliceId)> = deletes
+            .iter()
+            .map(|id| {
+                (
+                    self.held_pods(*id).filter(|name| wanted.contains(name)).count(),
+                    *id,
+                )
+            })
+            .collect();
+        candidates.sort_by(|a, b| {
+            b.0.cmp(&a.0)
+                .then_with(|| self.slices[a.1.0].name.cmp(&self.slices[b.1.0].name))
+        });
+        let chosen: Vec<SliceId> = candidates.into_iter().take(count).map(|(_, id)| id).collect();
+        deletes.retain(|id| !chosen.contains(id));
+        chosen
+    }
+
+    fn distribute(
+        &self,
+        group: GroupId,
+        lengths: &[usize],
+        endpoints: Vec<EndpointRecord>,
+        recycled: &[SliceId],
+    ) -> Vec<NewSlice> {
+        let holder: HashMap<Text, usize> = recycled
+            .iter()
+            .enumerate()
+            .flat_map(|(at, id)| self.held_pods(*id).map(move |name| (name, at)))
+            .collect();
+        let mut own: Vec<Vec<EndpointRecord>> = vec![Vec::new(); recycled.len()];
+        let mut others = Vec::new();
+        for endpoint in endpoints {
+            match target(&endpoint).and_then(|name| holder.get(name)) {
+                Some(at) => own[*at].push(endpoint),
+                None => others.push(endpoint),
+            }
+        }
+        let mut slices = Vec::with_capacity(lengths.len());
+        for (at, length) in lengths.iter().enumerate() {
+            let mut endpoints = Vec::with_capacity(*length);
+            if let Some(own) = own.get_mut(at) {
+                endpoints.extend(own.drain(..own.len().min(*length)));
+            }
+            endpoints.extend(others.drain(..others.len().min(length - endpoints.len())));
+            // Only now Pods that a later recycled slice holds: it waits until they are seen here.
+            for later in own.iter_mut().rev() {
+                let count = later.len().min(length - endpoints.len());
+                endpoints.extend(later.drain(later.len() - count..));
+            }
+            slices.push(NewSlice {
+                group,
+                endpoints,
+                recycles: recycled.get(at).copied(),
+            });
+        }
+        slices
+    }
+
+    fn held_pods(&self, id: SliceId) -> impl Iterator<Item = Text> + use<'_> {
+        let observed = self.slices[id.0].observed.as_ref().map(|(slice, _)| slice);
+        observed
+            .into_iter()
+            .flat_map(|slice| slice.endpoints.iter().filter_map(target).cloned())
+    }
+}
+
+fn target(endpoint: &EndpointRecord) -> Option<&Text> {
+    endpoint.target.as_ref().map(|target| &target.name)
+}

@@ -1,0 +1,195 @@
+//! What an observed slice should hold instead: step 1 of the fill algorithm, for one slice.
+
+use quaymaster_model::{EndpointRecord, IpFamily, SliceRecord, Text};
+
+use crate::cluster::{Cluster, Context};
+use crate::convert::{self, HintMode, differs, hints_differ, same_identity};
+use crate::groups::GroupId;
+use crate::held::{SliceId, pod_name};
+use crate::state::{PodPlace, ServiceSlices};
+
+/// What became of the endpoints of a slice.
+#[derive(Debug)]
+pub(crate) struct Review {
+    /// The endpoints that stay, as they should be, in the order in which they stood.
+    pub(crate) kept: Vec<EndpointRecord>,
+    /// An endpoint goes or must be rewritten, hints apart.
+    pub(crate) changed: bool,
+    /// The hints of an endpoint must be rewritten.
+    pub(crate) hints_changed: bool,
+    /// Endpoints that go.
+    pub(crate) dropped: usize,
+    /// Endpoints that are to go, but stay until their Pod is seen in its new place.
+    pub(crate) retained: usize,
+    /// Traffic is taken away from a Pod.
+    pub(crate) urgent: bool,
+}
+
+impl ServiceSlices {
+    /// Looks at an observed slice of a wanted group. The cost follows the length of the slice.
+    pub(crate) fn review<C: Cluster>(
+        &self,
+        cx: Context<'_, C>,
+        id: SliceId,
+        (slice, group): (&SliceRecord, GroupId),
+        family: IpFamily,
+        mode: HintMode,
+    ) -> Review {
+        let mut review = Review {
+            kept: Vec::with_capacity(slice.endpoints.len()),
+            changed: false,
+            hints_changed: false,
+            dropped: 0,
+            retained: 0,
+            urgent: false,
+        };
+        for (position, observed) in slice.endpoints.iter().enumerate() {
+            let was_ready = observed.conditions.ready == Some(true);
+            if let Some(desired) = self.desired_in(cx, id, slice, group, position, family, mode) {
+                if differs(&desired, observed) {
+                    review.changed = true;
+                    review.urgent |= was_ready && desired.conditions.ready != Some(true);
+                }
+                review.hints_changed |= hints_differ(&desired, observed, mode);
+                review.kept.push(desired);
+            } else if self.may_drop(cx, id, observed, family) {
+                review.changed = true;
+                review.dropped += 1;
+                review.urgent |= was_ready;
+            } else {
+                review.retained += 1;
+                review.kept.push(observed.clone());
+            }
+        }
+        review
+    }
+
+    /// The endpoint that should stand at this position of a slice; none if nothing should. Of the same endpoint in two
+    /// places only one stays.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "all of it identifies one endpoint of one slice"
+    )]
+    fn desired_in<C: Cluster>(
+        &self,
+        cx: Context<'_, C>,
+        id: SliceId,
+        slice: &SliceRecord,
+        group: GroupId,
+        position: usize,
+        family: IpFamily,
+        mode: HintMode,
+    ) -> Option<EndpointRecord> {
+        let observed = &slice.endpoints[position];
+        let name = pod_name(observed, &cx.service.key.namespace)?;
+        let place = self.pods.get(name).filter(|place| place.group == Some(group))?;
+        let desired = self.desired(cx, place, name, family, mode)?;
+        if !same_identity(&desired, observed) {
+            return None;
+        }
+        let is_the_one = place.at.len() <= 1 || {
+            let repeated = slice.endpoints[..position]
+                .iter()
+                .any(|earlier| same_identity(earlier, observed));
+            !repeated && self.keeper(place, group, family, &desired) == Some(id)
+        };
+        is_the_one.then_some(desired)
+    }
+
+    /// The endpoint of a Pod, if it should have one in this family.
+    pub(crate) fn desired<C: Cluster>(
+        &self,
+        cx: Context<'_, C>,
+        place: &PodPlace,
+        name: &Text,
+        family: IpFamily,
+        mode: HintMode,
+    ) -> Option<EndpointRecord> {
+        if place.group.is_none() || place.skipped {
+            return None;
+        }
+        let pod = cx.cluster.member(name)?;
+        let node = pod.node.as_ref().and_then(|node| cx.cluster.node(node));
+        convert::endpoint(cx.service, pod, node, family, mode)
+    }
+
+    /// Of several slices that hold the same endpoint, the one that keeps it. Upstream takes the one it happens to list
+    /// first; by name, all our replicas take the same.
+    fn keeper(
+        &self,
+        place: &PodPlace,
+        group: GroupId,
+        family: IpFamily,
+        endpoint: &EndpointRecord,
+    ) -> Option<SliceId> {
+        place
+            .at
+            .iter()
+            .filter(|id| {
+                let held = &self.slices[id.0];
+                held.family == Some(family)
+                    && held.content().is_some_and(|content| {
+                        content.group == group
+                            && content
+                                .endpoints()
+                                .iter()
+                                .any(|other| same_identity(other, endpoint))
+                    })
+            })
+            .min_by(|a, b| self.slices[a.0].name.cmp(&self.slices[b.0].name))
+            .copied()
+    }
+
+    /// Whether an endpoint may leave this slice now. A Pod that is to be published at this address must be seen in
+    /// another slice first: consumers take the union of all slices, and it must never be absent from it.
+    pub(crate) fn may_drop<C: Cluster>(
+        &self,
+        cx: Context<'_, C>,
+        id: SliceId,
+        endpoint: &EndpointRecord,
+        family: IpFamily,
+    ) -> bool {
+        let Some(name) = pod_name(endpoint, &cx.service.key.namespace) else {
+            return true;
+        };
+        let Some(place) = self.pods.get(name) else {
+            return true;
+        };
+        let Some(desired) = self.desired(cx, place, name, family, HintMode::Off) else {
+            return true;
+        };
+        if desired.addresses != endpoint.addresses {
+            // The Pod is not at this address any more.
+            return true;
+        }
+        place.at.iter().any(|other| {
+            let held = &self.slices[other.0];
+            *other != id
+                && held.family == Some(family)
+                && held.confirmed().is_some_and(|(slice, group)| {
+                    Some(group) == place.group
+                        && slice.endpoints.iter().any(|seen| same_identity(seen, &desired))
+                })
+        })
+    }
+
+    /// Whether every endpoint of an observed slice may leave it, but for those that `staying` names.
+    pub(crate) fn may_drop_all<C: Cluster>(
+        &self,
+        cx: Context<'_, C>,
+        id: SliceId,
+        family: IpFamily,
+        staying: &[EndpointRecord],
+    ) -> bool {
+        let Some((slice, _)) = self.slices[id.0].observed.as_ref() else {
+            return true;
+        };
+        slice.endpoints.iter().all(|endpoint| {
+            self.may_drop(cx, id, endpoint, family)
+                || staying.iter().any(|stays| {
+                    stays.target.as_ref().map(|target| &target.name)
+                        == endpoint.target.as_ref().map(|target| &target.name)
+                })
+        })
+    }
+}

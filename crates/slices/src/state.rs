@@ -1,0 +1,328 @@
+//! The held state of one Service.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use quaymaster_model::{AddressType, IpFamily, Text, Timestamp, Uid};
+use slab::Slab;
+use smallvec::SmallVec;
+
+use crate::cluster::{Cluster, Context};
+use crate::convert;
+use crate::groups::{GroupId, Groups, index};
+use crate::held::{Held, SliceId};
+use crate::topology::{HintState, TopologyEvent};
+use crate::write::Write;
+
+/// Both families, in the order in which they are worked on.
+pub(crate) const FAMILIES: [IpFamily; 2] = [IpFamily::V4, IpFamily::V6];
+
+/// How soon a change should be written: what takes traffic away from Pods that cannot serve it goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Something else: a repair, a label.
+    Low,
+    /// A Pod came, or became ready.
+    Normal,
+    /// A Pod went, or is no longer ready.
+    Urgent,
+}
+
+/// Which Pods a Service publishes, in which slices they stand, and what of it is to be written.
+///
+/// One value lives as long as a Service's UID. It is changed only by the methods here, each at a cost that follows
+/// the change: a Pod, a slice, and only for a changed Service all of it.
+#[derive(Debug)]
+pub struct ServiceSlices {
+    pub(crate) uid: Uid,
+    pub(crate) slices: Slab<Held>,
+    pub(crate) by_name: HashMap<Text, SliceId>,
+    pub(crate) groups: Groups,
+    pub(crate) pods: HashMap<Text, PodPlace>,
+    pub(crate) families: [FamilyState; 2],
+    /// Slices of address types that no Service has: only ever deleted.
+    pub(crate) other_types: BTreeSet<SliceId>,
+    /// Earliest change that no write has carried yet.
+    pub(crate) trigger: Option<Timestamp>,
+    pub(crate) last_write: u64,
+    pub(crate) round: u64,
+    /// Names that a create found taken by an object which has not been observed yet.
+    pub(crate) taken_names: HashSet<Text>,
+    /// A create was refused because the namespace is being deleted; none is tried again.
+    pub(crate) namespace_terminating: bool,
+    pub(crate) hints: HintState,
+    pods_without_node: usize,
+}
+
+/// Where one Pod belongs, and where it stands.
+#[derive(Debug, Default)]
+pub(crate) struct PodPlace {
+    /// Group of its ports; none for a Pod that is no endpoint (any more).
+    pub(crate) group: Option<GroupId>,
+    /// Left out because its Node is not known.
+    pub(crate) skipped: bool,
+    /// Slices whose content names the Pod, once for each endpoint.
+    pub(crate) at: SmallVec<[SliceId; 2]>,
+}
+
+/// What is to be done in one family.
+#[derive(Debug, Default)]
+pub(crate) struct FamilyState {
+    /// The Service has this family.
+    pub(crate) supported: bool,
+    /// Slices to be looked at.
+    pub(crate) dirty: BTreeSet<SliceId>,
+    /// Pods that belong into a slice and stand in none; sorted, so that two writers decide alike.
+    pub(crate) unplaced: BTreeSet<Text>,
+    /// Slices that count.
+    pub(crate) live: usize,
+}
+
+/// What is to be written next.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Calls to be made, all at once, in this order where the number in flight is limited.
+    pub writes: Vec<Write>,
+    /// More could be written now than was asked for.
+    pub truncated: bool,
+    /// Events to be recorded on the Service.
+    pub events: Vec<TopologyEvent>,
+    /// For each family of the Service: endpoints added and removed by the writes.
+    pub changes: SmallVec<[(usize, usize); 2]>,
+}
+
+/// Totals for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Endpoints in slices, counting writes in flight as done, of all families.
+    pub endpoints: usize,
+    /// Slices.
+    pub slices: usize,
+    /// Fewest slices that could hold these endpoints; at least 1.
+    pub desired_slices: usize,
+    /// Pods that are left out because their Node is not known.
+    pub pods_without_node: usize,
+}
+
+impl ServiceSlices {
+    /// The state of a Service of which nothing is observed yet. [`Self::refresh`] and [`Self::slice_seen`] fill it.
+    pub fn new(uid: Uid, created: Option<Timestamp>) -> Self {
+        Self {
+            uid,
+            slices: Slab::new(),
+            by_name: HashMap::new(),
+            groups: Groups::default(),
+            pods: HashMap::new(),
+            families: [FamilyState::default(), FamilyState::default()],
+            other_types: BTreeSet::new(),
+            // The first writes carry the time of the Service itself, also after a restart
+            // (`k8s.io/endpointslice/util/trigger_time_tracker.go`).
+            trigger: created,
+            last_write: 0,
+            round: 0,
+            taken_names: HashSet::new(),
+            namespace_terminating: false,
+            hints: HintState::default(),
+            pods_without_node: 0,
+        }
+    }
+
+    /// The Service changed, or is seen for the first time: everything is looked at again. The cost follows the number
+    /// of its Pods and slices.
+    pub fn refresh<C: Cluster>(&mut self, cx: Context<'_, C>) {
+        self.namespace_terminating = false;
+        for family in FAMILIES {
+            let supported = cx.service.slice_families().contains(&family);
+            self.families[index(family)].supported = supported;
+        }
+        let mut names: BTreeSet<Text> = cx.cluster.members().map(|pod| pod.key.name.clone()).collect();
+        names.extend(self.pods.keys().cloned());
+        for name in names {
+            self.place(cx, &name);
+        }
+        for (id, held) in &self.slices {
+            if let Some(family) = held.family.filter(|_| held.is_live()) {
+                self.families[index(family)].dirty.insert(SliceId(id));
+            }
+        }
+    }
+
+    /// A Pod came, changed, went, began or ceased to match the selector, or its Node came, changed or went.
+    /// `trigger` is the time of the change, where the change is one of readiness.
+    pub fn pod_changed<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        name: &Text,
+        trigger: Option<Timestamp>,
+    ) -> Urgency {
+        self.add_trigger(trigger);
+        self.place(cx, name);
+        match cx.cluster.member(name) {
+            Some(pod) if pod.flags.ready && !pod.flags.terminating && !pod.flags.finished => Urgency::Normal,
+            _ => Urgency::Urgent,
+        }
+    }
+
+    /// All slices are to be looked at again, for instance because the shares of the zones changed.
+    pub fn look_again(&mut self) {
+        for (id, held) in &self.slices {
+            if let Some(family) = held.family.filter(|_| held.is_live()) {
+                self.families[index(family)].dirty.insert(SliceId(id));
+            }
+        }
+    }
+
+    /// Whether there may be something to write. False means that nothing is to be done until the next change.
+    pub fn has_work(&self) -> bool {
+        !self.other_types.is_empty()
+            || self.families.iter().any(|family| {
+                !family.dirty.is_empty()
+                    || !family.unplaced.is_empty()
+                    || family.supported != (family.live > 0)
+            })
+    }
+
+    /// Number of writes in flight.
+    pub fn in_flight(&self) -> usize {
+        self.slices
+            .iter()
+            .filter(|(_, held)| held.in_flight.is_some())
+            .count()
+    }
+
+    /// Totals for metrics. The cost follows the number of slices.
+    pub fn summary(&self, max_endpoints: usize) -> Summary {
+        let mut summary = Summary {
+            pods_without_node: self.pods_without_node,
+            ..Summary::default()
+        };
+        for group in self.groups.iter() {
+            for family in FAMILIES {
+                let lengths = group.by_length(family);
+                let endpoints: usize = lengths.iter().map(|(length, _)| length).sum();
+                summary.endpoints += endpoints;
+                summary.slices += lengths.len();
+                summary.desired_slices += endpoints.div_ceil(max_endpoints.max(1));
+            }
+        }
+        summary.desired_slices = summary.desired_slices.max(1);
+        summary
+    }
+
+    /// What is remembered of topology hints.
+    pub fn hint_state(&self) -> &HintState {
+        &self.hints
+    }
+
+    /// Finds out where the Pod belongs, and marks what that changes.
+    fn place<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text) {
+        let pod = cx.cluster.member(name).filter(|pod| pod.eligible_for_slices());
+        let skipped = pod.is_some_and(|pod| {
+            let node = pod.node.as_ref().and_then(|node| cx.cluster.node(node));
+            convert::lacks_node(cx.service, node)
+        });
+        let group = pod.map(|pod| self.groups.join(&convert::ports(cx.service, pod)));
+        let place = self.pods.entry(name.clone()).or_default();
+        let old_group = std::mem::replace(&mut place.group, group);
+        let old_skipped = std::mem::replace(&mut place.skipped, skipped);
+        for id in &place.at {
+            if let Some(family) = self.slices[id.0].family {
+                self.families[index(family)].dirty.insert(*id);
+            }
+        }
+        self.pods_without_node = self.pods_without_node + usize::from(skipped) - usize::from(old_skipped);
+        if let Some(old) = old_group {
+            let kept = self.groups.leave(old);
+            if kept && self.groups.get(old).eligible == 0 {
+                // The group is not wanted any more: its slices go.
+                self.mark_group(old);
+            }
+        }
+        if let Some(new) = group.filter(|new| old_group != Some(*new)) {
+            if self.groups.get(new).eligible == 1 {
+                // The group is wanted again: slices that were about to go stay.
+                self.mark_group(new);
+            }
+        }
+        for family in FAMILIES {
+            self.recheck(cx, name, family);
+        }
+        self.forget_if_unused(name);
+    }
+
+    fn mark_group(&mut self, id: GroupId) {
+        for family in FAMILIES {
+            let slices = self
+                .groups
+                .get(id)
+                .by_length(family)
+                .iter()
+                .map(|(_, slice)| *slice);
+            self.families[index(family)].dirty.extend(slices);
+        }
+    }
+
+    /// Brings the mark "stands in no slice" of a Pod up to date.
+    pub(crate) fn recheck<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text, family: IpFamily) {
+        let needs_place = self.pods.get(name).is_some_and(|place| {
+            place.group.is_some()
+                && !place.skipped
+                && cx.cluster.member(name).is_some_and(|pod| {
+                    let addresses = convert::addresses(pod, family);
+                    !addresses.is_empty() && !self.is_placed(cx, place, name, family)
+                })
+        });
+        let unplaced = &mut self.families[index(family)].unplaced;
+        if needs_place {
+            unplaced.insert(name.clone());
+        } else {
+            unplaced.remove(name);
+        }
+    }
+
+    fn is_placed<C: Cluster>(
+        &self,
+        cx: Context<'_, C>,
+        place: &PodPlace,
+        name: &Text,
+        family: IpFamily,
+    ) -> bool {
+        let Some(pod) = cx.cluster.member(name) else {
+            return false;
+        };
+        let addresses = convert::addresses(pod, family);
+        let hostname = convert::hostname(cx.service, pod);
+        place.at.iter().any(|id| {
+            let held = &self.slices[id.0];
+            held.family == Some(family)
+                && held.content().is_some_and(|content| {
+                    Some(content.group) == place.group
+                        && content.endpoints().iter().any(|endpoint| {
+                            crate::held::pod_name(endpoint, &cx.service.key.namespace) == Some(name)
+                                && endpoint.addresses == addresses
+                                && endpoint.hostname.as_ref() == hostname
+                        })
+                })
+        })
+    }
+
+    pub(crate) fn forget_if_unused(&mut self, name: &Text) {
+        if self
+            .pods
+            .get(name)
+            .is_some_and(|place| place.group.is_none() && place.at.is_empty())
+        {
+            self.pods.remove(name);
+        }
+    }
+
+    pub(crate) fn add_trigger(&mut self, trigger: Option<Timestamp>) {
+        self.trigger = match (self.trigger, trigger) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+
+    pub(crate) fn address_type(family: IpFamily) -> AddressType {
+        family.address_type()
+    }
+}

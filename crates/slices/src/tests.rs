@@ -1,0 +1,4 @@
+//! Behaviour of one Service's slices against a small in-memory apiserver.
+
+mod examples;
+mod fixture;

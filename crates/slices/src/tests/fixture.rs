@@ -1,0 +1,374 @@
+//! A Service, its Pods and Nodes, and an apiserver that stores slices.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quaymaster_model::Selector;
+use quaymaster_model::{
+    ClusterAddress, ContainerPort, EndpointAddress, Interned, IpFamily, KubernetesVersion, LabelSet,
+    NodeRecord, ObjectKey, PodFlags, PodRecord, PortSet, Protocol, ResourceVersion, ServicePort,
+    ServiceRecord, ServiceType, SliceRecord, TargetPort, Text, Timestamp, Uid, UpstreamRules,
+};
+
+use crate::topology::Zones;
+use crate::{Cluster, Context, Failure, Op, Outcome, ServiceSlices, Settings, SliceDraft, Write};
+
+pub(super) const NAMESPACE: &str = "test";
+
+/// What the Service is placed among.
+#[derive(Default)]
+pub(super) struct World {
+    pub(super) pods: BTreeMap<Text, PodRecord>,
+    pub(super) nodes: BTreeMap<Text, NodeRecord>,
+    pub(super) slices: BTreeMap<Text, Arc<SliceRecord>>,
+    pub(super) zones: Zones,
+    versions: u64,
+}
+
+impl Cluster for World {
+    fn members(&self) -> impl Iterator<Item = &PodRecord> {
+        self.pods.values()
+    }
+
+    fn member(&self, name: &Text) -> Option<&PodRecord> {
+        self.pods.get(name)
+    }
+
+    fn node(&self, name: &Text) -> Option<&NodeRecord> {
+        self.nodes.get(name)
+    }
+
+    fn slice_exists(&self, name: &str) -> bool {
+        self.slices.contains_key(name)
+    }
+
+    fn zones(&self) -> &Zones {
+        &self.zones
+    }
+}
+
+/// A Service with its held state and everything around it.
+pub(super) struct Fixture {
+    pub(super) service: ServiceRecord,
+    pub(super) world: World,
+    pub(super) settings: Settings,
+    pub(super) state: ServiceSlices,
+    /// All writes so far, in the order in which they were issued.
+    pub(super) log: Vec<Write>,
+}
+
+impl Fixture {
+    /// A single-stack IPv4 Service with port 80 and no Pods; all Pods of the world match its selector.
+    pub(super) fn new() -> Self {
+        let service = service();
+        let state = ServiceSlices::new(service.uid.clone(), service.created);
+        let mut world = World::default();
+        world.set_node(node("n", Some("z")));
+        let rules = UpstreamRules::of(KubernetesVersion { minor: 37 });
+        Self {
+            service,
+            world,
+            settings: Settings {
+                max_endpoints: 100,
+                rules,
+            },
+            state,
+            log: Vec::new(),
+        }
+    }
+
+    pub(super) fn with_pods(mut self, count: usize) -> Self {
+        for n in 0..count {
+            self.world.add(pod(n));
+        }
+        self
+    }
+
+    /// Stores a slice, as if it had been there before.
+    pub(super) fn store(&mut self, draft: SliceDraft, name: &str) {
+        let slice = self.world.store(draft, &Text::new(name), None);
+        self.world.slices.insert(slice.key.name.clone(), slice);
+    }
+
+    /// A slice of this Service that holds Pods by number, as a finished controller would have left it.
+    pub(super) fn store_pods(&mut self, name: &str, pods: std::ops::Range<usize>) {
+        let ports = self.ports();
+        let endpoints = pods
+            .filter_map(|n| {
+                let pod = pod(n);
+                let node = self.world.nodes.get(pod.node.as_ref()?);
+                crate::convert::endpoint(
+                    &self.service,
+                    &pod,
+                    node,
+                    IpFamily::V4,
+                    crate::convert::HintMode::Off,
+                )
+            })
+            .collect();
+        let draft = SliceDraft {
+            labels: crate::labels::wanted(&self.service),
+            annotations: Vec::new(),
+            trigger: None,
+            owners: vec![quaymaster_model::OwnerRef {
+                api_version: "v1".into(),
+                kind: "Service".into(),
+                name: self.service.key.name.clone(),
+                uid: self.service.uid.clone(),
+                controller: Some(true),
+                block_owner_deletion: Some(true),
+            }],
+            finalizers: Vec::new(),
+            address_type: quaymaster_model::AddressType::IPv4,
+            ports,
+            endpoints: Arc::new(endpoints),
+            unknown: None,
+        };
+        self.store(draft, name);
+    }
+
+    fn ports(&self) -> Vec<quaymaster_model::EndpointPort> {
+        crate::convert::ports(&self.service, &pod(0)).ports().to_vec()
+    }
+
+    /// A new process: the state is built from what is stored.
+    pub(super) fn restart(&mut self) {
+        self.state = ServiceSlices::new(self.service.uid.clone(), self.service.created);
+        let cx = Context {
+            service: &self.service,
+            cluster: &self.world,
+            settings: &self.settings,
+        };
+        for slice in self.world.slices.values() {
+            self.state.slice_seen(cx, Arc::clone(slice));
+        }
+        self.state.refresh(cx);
+    }
+
+    pub(super) fn refresh(&mut self) {
+        let cx = Context {
+            service: &self.service,
+            cluster: &self.world,
+            settings: &self.settings,
+        };
+        self.state.refresh(cx);
+    }
+
+    /// Adds or changes a Pod and tells the state.
+    pub(super) fn set_pod(&mut self, pod: PodRecord) {
+        let name = pod.key.name.clone();
+        self.world.add(pod);
+        self.tell(&name);
+    }
+
+    pub(super) fn remove_pod(&mut self, n: usize) {
+        let name = Text::new(&pod_name(n));
+        self.world.pods.remove(&name);
+        self.tell(&name);
+    }
+
+    pub(super) fn tell(&mut self, name: &Text) {
+        let cx = Context {
+            service: &self.service,
+            cluster: &self.world,
+            settings: &self.settings,
+        };
+        self.state.pod_changed(cx, name, None);
+    }
+
+    pub(super) fn plan(&mut self, limit: usize) -> Vec<Write> {
+        let cx = Context {
+            service: &self.service,
+            cluster: &self.world,
+            settings: &self.settings,
+        };
+        let plan = self.state.plan(cx, limit);
+        self.log.extend(plan.writes.iter().cloned());
+        plan.writes
+    }
+
+    /// Carries a write out and tells the state.
+    pub(super) fn perform(&mut self, write: &Write) {
+        let outcome = self.world.perform(write);
+        self.finish(write, outcome);
+    }
+
+    pub(super) fn finish(&mut self, write: &Write, outcome: Outcome) {
+        let cx = Context {
+            service: &self.service,
+            cluster: &self.world,
+            settings: &self.settings,
+        };
+        self.state.finished(cx, &write.key.name, write.id, outcome);
+    }
+
+    /// Plans and writes until there is nothing left to write. Returns what was written.
+    pub(super) fn settle(&mut self) -> Vec<Write> {
+        let start = self.log.len();
+        for _ in 0..1000 {
+            let writes = self.plan(16);
+            if writes.is_empty() {
+                assert_eq!(self.state.in_flight(), 0);
+                return self.log[start..].to_vec();
+            }
+            for write in writes {
+                self.perform(&write);
+            }
+        }
+        panic!("never settles: {:#?}", &self.log[self.log.len() - 4..]);
+    }
+
+    /// Numbers of endpoints of all slices, largest first.
+    pub(super) fn sizes(&self) -> Vec<usize> {
+        let mut sizes: Vec<usize> = self
+            .world
+            .slices
+            .values()
+            .map(|slice| slice.endpoints.len())
+            .collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        sizes
+    }
+}
+
+impl World {
+    pub(super) fn add(&mut self, pod: PodRecord) {
+        self.pods.insert(pod.key.name.clone(), pod);
+    }
+
+    pub(super) fn set_node(&mut self, node: NodeRecord) {
+        let old = self.nodes.insert(node.name.clone(), node.clone());
+        self.zones.node_changed(old.as_ref(), Some(&node));
+    }
+
+    fn store(&mut self, draft: SliceDraft, name: &Text, uid: Option<Uid>) -> Arc<SliceRecord> {
+        self.versions += 1;
+        let mut annotations = draft.annotations;
+        if let Some(Timestamp(seconds)) = draft.trigger {
+            let key = quaymaster_model::names::ANNOTATION_TRIGGER_TIME;
+            annotations.push((key.into(), Text::new(&seconds.to_string())));
+        }
+        Arc::new(SliceRecord {
+            key: ObjectKey::new(NAMESPACE.into(), name.clone()),
+            uid: uid.unwrap_or_else(|| Uid::new(&format!("slice-{}", self.versions))),
+            resource_version: ResourceVersion::new(&self.versions.to_string()),
+            labels: Interned::from_value(draft.labels),
+            annotations,
+            owners: draft.owners.into(),
+            finalizers: draft.finalizers,
+            terminating: false,
+            address_type: draft.address_type,
+            ports: Interned::from_value(PortSet::new(draft.ports)),
+            endpoints: draft.endpoints.to_vec(),
+            unknown: draft.unknown,
+        })
+    }
+
+    /// What a real apiserver does with a write.
+    pub(super) fn perform(&mut self, write: &Write) -> Outcome {
+        let name = &write.key.name;
+        match &write.op {
+            Op::Create(_) if self.slices.contains_key(name) => Outcome::Failed(Failure::NameTaken),
+            Op::Create(draft) => {
+                let slice = self.store(draft.clone(), name, None);
+                self.slices.insert(name.clone(), Arc::clone(&slice));
+                Outcome::Stored(slice)
+            }
+            Op::Update {
+                draft,
+                uid,
+                resource_version,
+            } => match self.slices.get(name) {
+                None => Outcome::Failed(Failure::Missing),
+                Some(slice) if slice.uid != *uid || slice.resource_version != *resource_version => {
+                    Outcome::Failed(Failure::Other)
+                }
+                Some(_) => {
+                    let slice = self.store(draft.clone(), name, Some(uid.clone()));
+                    self.slices.insert(name.clone(), Arc::clone(&slice));
+                    Outcome::Stored(slice)
+                }
+            },
+            Op::Delete { .. } => {
+                self.slices.remove(name);
+                Outcome::Deleted
+            }
+        }
+    }
+}
+
+pub(super) fn pod_name(n: usize) -> String {
+    format!("pod-{n:05}")
+}
+
+/// A ready Pod on Node `n`.
+pub(super) fn pod(n: usize) -> PodRecord {
+    let address = std::net::Ipv4Addr::from(0x0a01_0000 + u32::try_from(n).unwrap());
+    PodRecord {
+        key: ObjectKey::new(NAMESPACE.into(), Text::new(&pod_name(n))),
+        uid: Uid::new(&format!("pod-uid-{n}")),
+        node: Some("n".into()),
+        labels: Interned::from_value(LabelSet::empty()),
+        ports: Interned::from_list(Vec::new()),
+        addresses: [address.into()].into_iter().collect(),
+        hostname: None,
+        ready_since: Some(Timestamp(1000)),
+        flags: PodFlags {
+            ready: true,
+            terminating: false,
+            finished: false,
+            has_address: true,
+        },
+    }
+}
+
+pub(super) fn node(name: &str, zone: Option<&str>) -> NodeRecord {
+    NodeRecord {
+        name: name.into(),
+        zone: zone.map(Text::new),
+        ready: true,
+        control_plane: false,
+        allocatable_cpu_millis: 4000,
+    }
+}
+
+pub(super) fn named_port(name: &str, number: i32) -> ContainerPort {
+    ContainerPort {
+        name: name.into(),
+        protocol: Protocol::Tcp,
+        number,
+    }
+}
+
+pub(super) fn port(name: &str, number: i32, target: TargetPort) -> ServicePort {
+    ServicePort {
+        name: name.into(),
+        protocol: Protocol::Tcp,
+        port: number,
+        target,
+        app_protocol: None,
+    }
+}
+
+fn service() -> ServiceRecord {
+    ServiceRecord {
+        key: ObjectKey::new(NAMESPACE.into(), "svc".into()),
+        uid: Uid::new("service-uid"),
+        resource_version: ResourceVersion::new("1"),
+        labels: Interned::from_value(LabelSet::empty()),
+        created: Some(Timestamp(500)),
+        terminating: false,
+        kind: ServiceType::ClusterIp,
+        selector: Selector::new(Interned::from_value(LabelSet::new([("app".into(), "a".into())]))),
+        ports: vec![port("http", 80, TargetPort::Number(8080))],
+        cluster_ip: ClusterAddress::new("10.0.0.1"),
+        ip_families: vec![IpFamily::V4],
+        publish_not_ready: false,
+        traffic_distribution: None,
+        topology_auto: false,
+    }
+}
+
+pub(super) fn address(text: &str) -> EndpointAddress {
+    EndpointAddress::new(text)
+}

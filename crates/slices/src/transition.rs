@@ -1,0 +1,279 @@
+//! What is observed, issued and answered changes what slices hold; the indexes follow.
+
+use std::sync::Arc;
+
+use quaymaster_model::{AddressType, IpFamily, SliceRecord, Text};
+
+use crate::cluster::{Cluster, Context};
+use crate::convert::same_identity;
+use crate::groups::index;
+use crate::held::{Content, Held, InFlight, InFlightWrite, SliceId, pod_name};
+use crate::state::ServiceSlices;
+use crate::write::{Failure, Outcome, WriteId};
+
+impl ServiceSlices {
+    /// A slice with this Service's label and our manager's label was listed, added or changed.
+    pub fn slice_seen<C: Cluster>(&mut self, cx: Context<'_, C>, slice: Arc<SliceRecord>) {
+        let name = slice.key.name.clone();
+        self.taken_names.remove(&name);
+        let id = match self.by_name.get(&name) {
+            Some(id) => {
+                let held = &self.slices[id.0];
+                let known = held.observed.as_ref();
+                if known.is_some_and(|(known, _)| known.resource_version == slice.resource_version) {
+                    return;
+                }
+                *id
+            }
+            None => self.add_slice(&name, &slice.address_type),
+        };
+        self.observe(cx, id, Some(slice));
+        self.mark(id);
+    }
+
+    /// A slice was deleted, or no longer carries the labels that made it one of this Service.
+    pub fn slice_gone<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text) {
+        if let Some(id) = self.by_name.get(name).copied() {
+            self.observe(cx, id, None);
+        }
+    }
+
+    /// A write is answered. Returns whether it should be looked at again only after a pause: it failed, or the
+    /// apiserver stored something other than what was sent.
+    pub fn finished<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        name: &Text,
+        write: WriteId,
+        outcome: Outcome,
+    ) -> bool {
+        let Some(id) = self.by_name.get(name).copied() else {
+            return false;
+        };
+        let held = &self.slices[id.0];
+        let Some(in_flight) = held.in_flight.as_ref().filter(|in_flight| in_flight.id == write) else {
+            return false;
+        };
+        let trigger = in_flight.trigger;
+        let observed = held.observed.as_ref().map(|(slice, _)| Arc::clone(slice));
+        let failed = matches!(outcome, Outcome::Failed(_));
+        let (next, pause) = match outcome {
+            Outcome::Stored(stored) => {
+                let as_sent = match &in_flight.what {
+                    InFlightWrite::Put {
+                        endpoints, labels, ..
+                    } => stored.endpoints == **endpoints && *stored.labels == *labels,
+                    InFlightWrite::Delete => false,
+                };
+                // The watch may have been faster, and may know of a later change.
+                let newest = observed
+                    .filter(|seen| {
+                        seen.uid == stored.uid
+                            && stored.resource_version.is_older_than(&seen.resource_version)
+                    })
+                    .unwrap_or(stored);
+                (Some(newest), !as_sent)
+            }
+            Outcome::Deleted => (None, false),
+            Outcome::Deleting => (
+                observed.map(|slice| {
+                    Arc::new(SliceRecord {
+                        terminating: true,
+                        ..SliceRecord::clone(&slice)
+                    })
+                }),
+                false,
+            ),
+            Outcome::Failed(failure) => {
+                self.add_trigger(trigger);
+                match failure {
+                    Failure::NameTaken => {
+                        self.taken_names.insert(name.clone());
+                    }
+                    Failure::NamespaceTerminating => self.namespace_terminating = true,
+                    Failure::Missing | Failure::Other => {}
+                }
+                let next = if failure == Failure::Missing {
+                    None
+                } else {
+                    observed
+                };
+                (
+                    next,
+                    !matches!(failure, Failure::Missing | Failure::NamespaceTerminating),
+                )
+            }
+        };
+        self.change(cx, id, |held| held.in_flight = None);
+        self.observe(cx, id, next);
+        if failed || pause {
+            self.mark(id);
+        }
+        pause
+    }
+
+    /// A write was decided and is about to be sent.
+    pub(crate) fn issue<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId, in_flight: InFlight) {
+        if let InFlightWrite::Put { group, .. } = &in_flight.what {
+            self.groups.refer_again(*group);
+        }
+        self.change(cx, id, |held| held.in_flight = Some(in_flight));
+    }
+
+    /// A place for a slice that is not observed yet.
+    pub(crate) fn add_slice(&mut self, name: &Text, address_type: &AddressType) -> SliceId {
+        let family = match address_type {
+            AddressType::IPv4 => Some(IpFamily::V4),
+            AddressType::IPv6 => Some(IpFamily::V6),
+            AddressType::Other(_) => None,
+        };
+        let id = SliceId(self.slices.insert(Held {
+            name: name.clone(),
+            family,
+            observed: None,
+            owned: false,
+            in_flight: None,
+            deletable_since: None,
+        }));
+        self.by_name.insert(name.clone(), id);
+        id
+    }
+
+    fn observe<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId, slice: Option<Arc<SliceRecord>>) {
+        let owned = slice
+            .as_ref()
+            .is_some_and(|slice| slice.owned_by_service(&self.uid));
+        let observed = slice.map(|slice| {
+            let group = self.groups.refer(&slice.ports);
+            (slice, group)
+        });
+        let mut old = None;
+        self.change(cx, id, |held| {
+            held.owned = owned;
+            old = std::mem::replace(&mut held.observed, observed);
+        });
+        if let Some((_, group)) = old {
+            self.groups.release(group);
+        }
+        let held = &self.slices[id.0];
+        if held.observed.is_none() && held.in_flight.is_none() {
+            self.remove(id);
+        } else if held.family.is_none() {
+            if held.is_live() {
+                self.other_types.insert(id);
+            } else {
+                self.other_types.remove(&id);
+            }
+        }
+    }
+
+    fn remove(&mut self, id: SliceId) {
+        let held = self.slices.remove(id.0);
+        self.by_name.remove(&held.name);
+        self.other_types.remove(&id);
+        for family in &mut self.families {
+            family.dirty.remove(&id);
+        }
+    }
+
+    fn mark(&mut self, id: SliceId) {
+        if let Some(held) = self.slices.get(id.0).filter(|held| held.is_live()) {
+            if let Some(family) = held.family {
+                self.families[index(family)].dirty.insert(id);
+            }
+        }
+    }
+
+    /// Changes a slice and brings the indexes up to date: the cost follows the endpoints that differ.
+    fn change<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId, change: impl FnOnce(&mut Held)) {
+        let held = &mut self.slices[id.0];
+        let (before, was_live) = (held.content(), held.is_live());
+        let old_write = held
+            .in_flight
+            .as_ref()
+            .and_then(|in_flight| match in_flight.what {
+                InFlightWrite::Put { group, .. } => Some((in_flight.id, group)),
+                InFlightWrite::Delete => None,
+            });
+        change(held);
+        let (after, is_live, family) = (held.content(), held.is_live(), held.family);
+        let new_write = held.in_flight.as_ref().map(|in_flight| in_flight.id);
+        if let Some(family) = family {
+            let live = &mut self.families[index(family)].live;
+            *live = *live + usize::from(is_live) - usize::from(was_live);
+            if !is_live {
+                self.families[index(family)].dirty.remove(&id);
+            }
+            self.reindex(cx, id, family, before.as_ref(), after.as_ref());
+        }
+        if let Some((_, group)) = old_write.filter(|(write, _)| Some(*write) != new_write) {
+            self.groups.release(group);
+        }
+    }
+
+    fn reindex<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        id: SliceId,
+        family: IpFamily,
+        before: Option<&Content>,
+        after: Option<&Content>,
+    ) {
+        let namespace = &cx.service.key.namespace;
+        if let (Some(before), Some(after)) = (before, after) {
+            let pairs = || before.endpoints().iter().zip(after.endpoints());
+            let same_pods = before.group == after.group
+                && before.endpoints().len() == after.endpoints().len()
+                && pairs().all(|(a, b)| pod_name(a, namespace) == pod_name(b, namespace));
+            if same_pods {
+                // The usual case: conditions changed. Only where an address changed does placement.
+                for (a, b) in pairs() {
+                    if let Some(name) = pod_name(b, namespace).filter(|_| !same_identity(a, b)) {
+                        self.recheck(cx, name, family);
+                    }
+                }
+                return;
+            }
+        }
+        if let Some(before) = before {
+            self.groups
+                .get_mut(before.group)
+                .by_length_mut(family)
+                .remove(&(before.endpoints().len(), id));
+            for name in before
+                .endpoints()
+                .iter()
+                .filter_map(|endpoint| pod_name(endpoint, namespace))
+            {
+                if let Some(place) = self.pods.get_mut(name) {
+                    if let Some(at) = place.at.iter().position(|slice| *slice == id) {
+                        place.at.swap_remove(at);
+                    }
+                }
+            }
+        }
+        if let Some(after) = after {
+            self.groups
+                .get_mut(after.group)
+                .by_length_mut(family)
+                .insert((after.endpoints().len(), id));
+            for name in after
+                .endpoints()
+                .iter()
+                .filter_map(|endpoint| pod_name(endpoint, namespace))
+            {
+                self.pods.entry(name.clone()).or_default().at.push(id);
+            }
+        }
+        for content in [before, after].into_iter().flatten() {
+            for name in content
+                .endpoints()
+                .iter()
+                .filter_map(|endpoint| pod_name(endpoint, namespace))
+            {
+                self.recheck(cx, name, family);
+                self.forget_if_unused(name);
+            }
+        }
+    }
+}
