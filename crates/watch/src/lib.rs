@@ -1,1 +1,64 @@
-//! Placeholder.
+//! The list-and-watch driver: keeps a consumer level with one collection of an apiserver.
+//!
+//! It is generic over what is read. A [`Decoder`] turns the bytes of a list page or of one watch frame into
+//! records; [`Watch`] does the rest: streaming list with a fallback to paged lists, bookmarks, HTTP 410,
+//! time limits, backoff, and it reports the result as [`Batch`]es over a bounded channel. It works on response
+//! bytes, because `kube_runtime::watcher` decodes inside kube-client, where no other decoder can be placed.
+//!
+//! # What a consumer gets
+//!
+//! A sequence of [`Item`]s: `Restart`, the objects of a list, `Synced`, then changes as they happen, until a new
+//! `Restart`. An object that vanished while the watch was down is *not* reported as a deletion by the server;
+//! it is the one that was not seen between `Restart` and `Synced`. [`Relist`] is the bookkeeping for a store of
+//! the consumer's own; [`Mirror`] is a ready store for small collections.
+//!
+//! # What it survives
+//!
+//! Every request has a time limit, each watch has its own backoff and runs in its own task, one undecodable
+//! object never stops the others, and memory is bounded by one page or one frame.
+//!
+//! # Example
+//!
+//! ```no_run
+//! # use quaymaster_watch::{Batch, Config, Decoder, Source, StreamingSupport, Watch, client_config};
+//! # async fn example<D>(decoder: D, config: kube::Config) -> Result<(), kube::Error>
+//! # where D: Decoder + 'static, D::Record: 'static, D::Key: 'static {
+//! let client = kube::Client::try_from(client_config(config))?;
+//! let source = Source::new("pods", "/api/v1/pods");
+//! let watch = Watch::new(client, source, decoder, Config::default(), StreamingSupport::default());
+//! let stats = watch.stats();
+//! let (sender, mut batches) = tokio::sync::mpsc::channel(64);
+//! let cancel = tokio_util::sync::CancellationToken::new();
+//! tokio::spawn(watch.run(sender, |batch| batch, cancel));
+//! while let Some(batch) = batches.recv().await {
+//!     let _: Batch<D::Record, D::Key> = batch;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod backoff;
+mod batch;
+mod config;
+mod decoder;
+mod driver;
+mod error;
+mod frames;
+mod mirror;
+mod source;
+mod stats;
+mod status;
+mod version;
+
+pub use backoff::{Backoff, BackoffConfig};
+pub use batch::{Batch, Generation, Item};
+pub use config::{Config, client_config};
+pub use decoder::{DecodeError, Decoder, Event, Page, Unreadable};
+pub use driver::{Ended, StreamingSupport, Watch};
+pub use error::{Cause, Verb, WatchError};
+pub use frames::{Frame, FrameSplitter, Framing};
+pub use mirror::{Delta, Mirror, Relist, Sweep};
+pub use source::Source;
+pub use stats::{Mode, Stats};
+pub use status::Status;
+pub use version::ResourceVersion;

@@ -1,0 +1,278 @@
+//! The loop of one watch.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Backoff;
+use crate::batch::{Batch, Generation, Item};
+use crate::config::Config;
+use crate::decoder::Decoder;
+use crate::driver::report::Report;
+use crate::error::{Cause, Verb, WatchError, chain};
+use crate::source::Source;
+use crate::stats::{Mode, Stats};
+use crate::version::ResourceVersion;
+
+mod fetch;
+mod list;
+mod report;
+mod stream;
+
+/// What is known of one server's support for streaming lists; clones share it.
+///
+/// One value for all watches of a server: what the first one learns spares the others a refused request, until the
+/// process ends.
+#[derive(Clone, Debug, Default)]
+pub struct StreamingSupport(Arc<AtomicBool>);
+
+impl StreamingSupport {
+    /// Whether the server has refused a streaming list.
+    pub fn is_refused(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn refuse(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Why [`Watch::run`] came back. Nothing that a server does is a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The token was cancelled.
+    Cancelled,
+    /// The receiver of the batches was dropped or closed.
+    ReceiverGone,
+}
+
+/// One collection, to be watched by one task.
+pub struct Watch<D> {
+    client: kube::Client,
+    source: Source,
+    decoder: D,
+    config: Config,
+    streaming: StreamingSupport,
+    stats: Arc<Stats>,
+}
+
+impl<D> fmt::Debug for Watch<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<D: Decoder> Watch<D> {
+    /// A watch that has not begun. Needs no runtime.
+    ///
+    /// `client` should be made from a configuration that went through [`crate::client_config`].
+    pub fn new(
+        client: kube::Client,
+        source: Source,
+        decoder: D,
+        config: Config,
+        streaming: StreamingSupport,
+    ) -> Self {
+        Self {
+            client,
+            source,
+            decoder,
+            config,
+            streaming,
+            stats: Arc::default(),
+        }
+    }
+
+    /// What can be observed of this watch, also after it ended.
+    pub fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.stats)
+    }
+
+    /// Lists and watches until `cancel` fires or the receiver of `out` is gone; both take effect at once.
+    ///
+    /// Each batch goes through `wrap`, so that several watches can share a channel. While the channel is full the
+    /// driver reads no further: the bound on memory is the channel's capacity times one page.
+    pub async fn run<M, W>(self, out: mpsc::Sender<M>, wrap: W, cancel: CancellationToken) -> Ended
+    where
+        M: Send,
+        W: FnMut(Batch<D::Record, D::Key>) -> M + Send,
+    {
+        let receiver = out.clone();
+        let mut driver = Driver::new(self, out, wrap);
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Ended::Cancelled,
+            () = receiver.closed() => Ended::ReceiverGone,
+            ReceiverGone = driver.drive() => Ended::ReceiverGone,
+        }
+    }
+}
+
+/// Nobody is left to deliver to.
+struct ReceiverGone;
+
+/// How one list or one watch ended.
+enum Outcome {
+    /// As it should: go on from `position`, or list where there is none.
+    Next { position: Option<ResourceVersion> },
+    /// The server refuses streaming lists: list in pages.
+    Refused(WatchError),
+    /// It failed: go on from `position` after a delay.
+    Failed {
+        position: Option<ResourceVersion>,
+        error: WatchError,
+    },
+}
+
+/// A streaming list that broke so often in a row gives way to one paged list: pages make progress where one long
+/// response does not.
+const STREAMING_ATTEMPTS: u32 = 3;
+
+/// So many refusals in a row because the server lags behind our version mean that it will not catch up: etcd was restored.
+const LAG_ATTEMPTS: u32 = 3;
+
+struct Driver<D: Decoder, M, W> {
+    client: kube::Client,
+    source: Source,
+    decoder: D,
+    config: Config,
+    streaming: StreamingSupport,
+    stats: Arc<Stats>,
+    out: mpsc::Sender<M>,
+    wrap: W,
+    backoff: Backoff,
+    report: Report,
+    generation: Generation,
+    /// Decoded and not yet delivered.
+    items: Vec<Item<D::Record, D::Key>>,
+    page_size: u32,
+    /// Streaming lists that broke since the last complete list.
+    broken_lists: u32,
+    /// Refusals in a row because the server lags.
+    lags: u32,
+    /// A streaming list was refused, for a reason that a paged list may share.
+    refused: bool,
+}
+
+impl<D, M, W> Driver<D, M, W>
+where
+    D: Decoder,
+    M: Send,
+    W: FnMut(Batch<D::Record, D::Key>) -> M + Send,
+{
+    fn new(watch: Watch<D>, out: mpsc::Sender<M>, wrap: W) -> Self {
+        let Watch {
+            client,
+            source,
+            decoder,
+            config,
+            streaming,
+            stats,
+        } = watch;
+        Self {
+            client,
+            report: Report::new(source.resource()),
+            source,
+            decoder,
+            backoff: Backoff::new(config.backoff),
+            page_size: config.page_size.max(1),
+            config,
+            streaming,
+            stats,
+            out,
+            wrap,
+            generation: Generation::default(),
+            items: Vec::new(),
+            broken_lists: 0,
+            lags: 0,
+            refused: false,
+        }
+    }
+
+    async fn drive(&mut self) -> ReceiverGone {
+        let mut position = None;
+        loop {
+            // What was decoded but not delivered belongs to a list that never reached the consumer.
+            self.items.clear();
+            let outcome = match position.take() {
+                Some(version) => self.resume(version).await,
+                None if self.lists_by_stream() => self.list_by_stream().await,
+                None => self.list_by_pages().await,
+            };
+            position = match outcome {
+                Err(ReceiverGone) => return ReceiverGone,
+                Ok(Outcome::Next { position }) => position,
+                Ok(Outcome::Refused(error)) => {
+                    self.stats.failed(&error.cause, chain(&error));
+                    self.report.refused(&error);
+                    None
+                }
+                Ok(Outcome::Failed { position, error }) => {
+                    self.pause_after(&error).await;
+                    position
+                }
+            };
+        }
+    }
+
+    fn lists_by_stream(&self) -> bool {
+        self.config.prefer_streaming
+            && !self.refused
+            && !self.streaming.is_refused()
+            && self.broken_lists < STREAMING_ATTEMPTS
+    }
+
+    async fn pause_after(&mut self, error: &WatchError) {
+        let now = Instant::now().into_std();
+        let cause = &error.cause;
+        let retry_after = cause.status().and_then(|status| status.retry_after);
+        let delay = self
+            .backoff
+            .after_failure(now, rand::random(), cause.is_part_of_life(), retry_after);
+        self.stats.failed(cause, chain(error));
+        self.report.failed(error, delay, now);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    fn error(&self, verb: Verb, cause: Cause) -> WatchError {
+        WatchError {
+            verb,
+            resource: self.source.resource().to_owned(),
+            cause,
+        }
+    }
+
+    /// A list was answered: what follows replaces what the consumer holds.
+    fn begin_list(&mut self, mode: Mode) {
+        self.generation = self.generation.next();
+        self.items.clear();
+        self.items.push(Item::Restart);
+        self.stats.list_began(mode);
+    }
+
+    /// A list is complete. Appends the news; it still has to be delivered.
+    fn end_list(&mut self) {
+        self.broken_lists = 0;
+        self.stats.synced();
+    }
+
+    async fn deliver(&mut self) -> Result<(), ReceiverGone> {
+        if self.items.is_empty() {
+            return Ok(());
+        }
+        let items = std::mem::take(&mut self.items);
+        let message = (self.wrap)(Batch {
+            generation: self.generation,
+            items,
+        });
+        self.out.send(message).await.map_err(|_| ReceiverGone)
+    }
+}

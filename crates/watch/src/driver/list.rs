@@ -1,0 +1,100 @@
+//! Lists in pages.
+
+use std::cmp::Ordering;
+
+use super::{Driver, Outcome, ReceiverGone};
+use crate::batch::{Batch, Item};
+use crate::decoder::{Decoder, Page};
+use crate::error::{Cause, Verb};
+use crate::stats::Mode;
+use crate::version::ResourceVersion;
+
+impl<D, M, W> Driver<D, M, W>
+where
+    D: Decoder,
+    M: Send,
+    W: FnMut(Batch<D::Record, D::Key>) -> M + Send,
+{
+    /// One list, page by page; each page is delivered before the next is asked for.
+    pub(super) async fn list_by_pages(&mut self) -> Result<Outcome, ReceiverGone> {
+        let mut token: Option<String> = None;
+        let mut version = None;
+        loop {
+            let page = match self.page(self.page_size, token.as_deref()).await {
+                Ok(page) => page,
+                Err(cause) => {
+                    if let Cause::PageTooLarge { .. } = cause {
+                        self.page_size = (self.page_size / 2).max(1);
+                    }
+                    return Ok(Outcome::Failed {
+                        position: None,
+                        error: self.error(Verb::List, cause),
+                    });
+                }
+            };
+            if token.is_none() {
+                self.begin_list(Mode::Paged);
+                self.report.recovered();
+                // Every page carries the version of the first.
+                version = page.version;
+            }
+            self.take_page(page.items, page.unreadable);
+            token = page.continue_token.filter(|token| !token.is_empty());
+            if token.is_some() {
+                self.deliver().await?;
+                continue;
+            }
+            let Some(version) = version else {
+                return Ok(Outcome::Failed {
+                    position: None,
+                    error: self.error(Verb::List, Cause::NoVersion),
+                });
+            };
+            self.items.push(Item::Synced);
+            self.deliver().await?;
+            self.end_list();
+            if self.refused {
+                // Pages work where the stream did not: it was the stream that the server refused.
+                self.streaming.refuse();
+            }
+            return Ok(Outcome::Next {
+                position: Some(version),
+            });
+        }
+    }
+
+    /// Gives `position` back, unless the server's history has not come that far.
+    ///
+    /// When etcd was restored from a snapshot, a watch from a version of the lost future stays open and silent, and events
+    /// up to that version are withheld. Only the version of a fresh read tells.
+    pub(super) async fn confirm(&mut self, position: ResourceVersion) -> Option<ResourceVersion> {
+        // A failure proves nothing; the watch that follows meets it as well and reports it.
+        let present = self.page(1, None).await.ok().and_then(|page| page.version);
+        let behind = present
+            .as_ref()
+            .is_some_and(|present| present.compare(&position) == Some(Ordering::Less));
+        if behind {
+            self.report.went_back(&position, present.as_ref());
+            return None;
+        }
+        Some(position)
+    }
+
+    async fn page(&mut self, limit: u32, token: Option<&str>) -> Result<Page<D::Record, D::Key>, Cause> {
+        let request = self.source.list_request(self.decoder.accept(), limit, token);
+        let body = self.fetch(request).await?;
+        let page = self.decoder.page(&body)?;
+        self.stats.received(page.items.len(), body.len());
+        Ok(page)
+    }
+
+    fn take_page(&mut self, items: Vec<D::Record>, unreadable: Vec<crate::Unreadable<D::Key>>) {
+        self.items.reserve(items.len() + unreadable.len() + 1);
+        self.items.extend(items.into_iter().map(Item::Apply));
+        for object in unreadable {
+            self.stats.undecodable();
+            self.report.undecodable(&object);
+            self.items.extend(object.key.map(Item::Unreadable));
+        }
+    }
+}

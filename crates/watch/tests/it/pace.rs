@@ -1,0 +1,204 @@
+//! How soon things happen: retries, delays asked for, the end.
+
+use std::time::Duration;
+
+use quaymaster_watch::{BackoffConfig, Config, Ended, Source, StreamingSupport, Watch};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::ours::{Ours, client, paged};
+use crate::records::*;
+use crate::server::{Call, Part, Reply, Server, error, watch};
+
+/// With delays long enough to be told from none.
+fn slow() -> Config {
+    let backoff = BackoffConfig {
+        first: Duration::from_secs(60),
+        max: Duration::from_secs(60),
+        ..Default::default()
+    };
+    Config { backoff, ..paged() }
+}
+
+#[tokio::test]
+async fn orderly_ends_and_a_first_break_are_resumed_without_delay() {
+    let server = Server::strict(vec![
+        (Call::List, list("10", &[])),
+        (watch("10"), ended(&[added("a", "11")])),
+        (watch("11"), ended(&[added("b", "12")])),
+        (
+            watch("12"),
+            Reply::Stream(vec![bytes(&added("c", "13")), Part::Cut]),
+        ),
+        (watch("13"), held(&[added("d", "14")])),
+    ])
+    .await;
+    let mut ours = Ours::start(&server, slow());
+    ours.until_held(&["a", "b", "c", "d"]).await;
+    server.finish().await;
+}
+
+#[tokio::test]
+async fn a_server_that_closes_every_watch_at_once_is_not_asked_without_pause() {
+    let server = Server::repeating(vec![(Call::List, list("10", &[])), (watch("10"), ended(&[]))]).await;
+    let mut ours = Ours::start(&server, slow());
+    ours.run_for(Duration::from_millis(300)).await;
+    assert_eq!(server.count(&watch("10")), 1);
+    assert_eq!(ours.failures("closed_at_once"), 1);
+}
+
+#[tokio::test]
+async fn a_second_expiry_in_a_row_is_delayed() {
+    let server = Server::repeating(vec![
+        (Call::List, list("10", &[])),
+        (watch("10"), error(410, "Expired", "too old")),
+    ])
+    .await;
+    let mut ours = Ours::start(&server, slow());
+    ours.run_for(Duration::from_millis(300)).await;
+    assert_eq!(
+        server.count(&Call::List),
+        2,
+        "a list for each expiry, without pause, would overload the server"
+    );
+}
+
+#[tokio::test]
+async fn retry_after_is_honoured_for_lists_and_watches() {
+    let busy = || Reply::Whole {
+        code: 429,
+        headers: "retry-after: 1\r\n".to_owned(),
+        body: "too many requests".to_owned(),
+    };
+    let server = Server::strict(vec![
+        (Call::List, busy()),
+        (Call::List, list("10", &[])),
+        (watch("10"), busy()),
+        (watch("10"), held(&[added("a", "11")])),
+    ])
+    .await;
+    let mut ours = Ours::start(&server, paged());
+    ours.until_held(&["a"]).await;
+    server.finish().await;
+    let seen = server.seen();
+    for (refused, again) in [(0, 1), (2, 3)] {
+        let pause = seen[again].at - seen[refused].at;
+        assert!((990..1500).contains(&pause.as_millis()), "{pause:?}");
+    }
+    assert_eq!(ours.failures("too_many_requests"), 2);
+}
+
+#[tokio::test]
+async fn cancellation_ends_an_idle_watch_and_closes_its_connection() {
+    let server = Server::strict(vec![(Call::List, list("10", &["a"])), (watch("10"), silent())]).await;
+    let mut ours = Ours::start(&server, paged());
+    ours.until_synced().await;
+    server.finish().await;
+    ours.cancel.cancel();
+    let ended = timeout(Duration::from_millis(200), &mut ours.task)
+        .await
+        .expect("it must end promptly")
+        .unwrap();
+    assert_eq!(ended, Ended::Cancelled);
+    assert!(ours.batches.recv().await.is_none(), "the channel is closed");
+    let deadline = Instant::now() + Duration::from_secs(2);
+    // The connection of the list is idle in the client's pool; that of the watch must go.
+    while server.connections() > 1 {
+        assert!(
+            Instant::now() < deadline,
+            "{} connections are left",
+            server.connections()
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn cancellation_ends_a_watch_that_hangs_or_waits() {
+    for reply in [Reply::Hang, error(500, "InternalError", "no")] {
+        let server = Server::strict(vec![(Call::List, reply)]).await;
+        let mut ours = Ours::start(&server, slow());
+        server.finish().await;
+        ours.cancel.cancel();
+        let ended = timeout(Duration::from_millis(200), &mut ours.task)
+            .await
+            .expect("it must end promptly");
+        assert_eq!(ended.unwrap(), Ended::Cancelled);
+    }
+}
+
+#[tokio::test]
+async fn an_idle_watch_ends_when_its_receiver_is_gone() {
+    let server = Server::strict(vec![(Call::List, list("10", &["a"])), (watch("10"), silent())]).await;
+    let mut ours = Ours::start(&server, paged());
+    ours.until_synced().await;
+    server.finish().await;
+    ours.batches = mpsc::channel(1).1;
+    let ended = timeout(Duration::from_millis(200), &mut ours.task)
+        .await
+        .expect("it must end promptly")
+        .unwrap();
+    assert_eq!(ended, Ended::ReceiverGone);
+}
+
+#[tokio::test]
+async fn a_slow_consumer_stops_the_reading_and_is_not_taken_for_silence() {
+    let parts = (0..20).map(|number| bytes(&added(&format!("n{number:02}"), &(11 + number).to_string())));
+    let server = Server::strict(vec![
+        (Call::List, list("10", &[])),
+        (
+            watch("10"),
+            Reply::Stream(
+                parts
+                    .chain([Part::Pause(Duration::from_secs(1)), Part::Hold])
+                    .collect(),
+            ),
+        ),
+    ])
+    .await;
+    let config = Config {
+        silence_limit: Duration::from_millis(300),
+        ..paged()
+    };
+    let watch = Watch::new(
+        client(&server),
+        Source::new("configmaps", PATH),
+        Mini,
+        config,
+        StreamingSupport::default(),
+    );
+    let stats = watch.stats();
+    let (sender, mut batches) = mpsc::channel(1);
+    let cancel = CancellationToken::new();
+    let task = tokio::spawn(watch.run(sender, |batch| batch, cancel.clone()));
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(
+        stats.failures().all(|(_, count)| count == 0),
+        "{:?}",
+        stats.last_error()
+    );
+    let mut items = 0;
+    while items < 22 {
+        items += timeout(Duration::from_secs(2), batches.recv())
+            .await
+            .unwrap()
+            .unwrap()
+            .items
+            .len();
+    }
+    assert_eq!(stats.streams(), 1);
+    cancel.cancel();
+    task.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_age_counts_from_the_last_bytes() {
+    let server = Server::strict(vec![(Call::List, list("10", &[])), (watch("10"), silent())]).await;
+    let mut ours = Ours::start(&server, paged());
+    ours.until_synced().await;
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    let age = ours.stats.age().unwrap();
+    assert!((50..2000).contains(&age.as_millis()), "{age:?}");
+    server.finish().await;
+}
