@@ -1,1 +1,29 @@
-//! Placeholder.
+//! What tests and the demo need to run against real Kubernetes servers.
+//!
+//! - [`assets`] finds or builds etcd, kube-apiserver, kube-controller-manager and kubectl.
+//! - [`ControlPlane`] starts them on loopback, and ends them with the handle or with the process.
+//! - [`SharedControlPlane`] lets all tests of one binary use one control plane.
+//! - [`audit`] reads what the apiserver was asked to do.
+//! - [`objects`] builds Services, Pods and Nodes that a real apiserver accepts; no kubelet needed.
+//! - [`wait`] waits for a state and says what it last saw.
+//! - [`process`] runs our own binary and reads its memory and CPU time.
+//!
+//! Linux only: children are tied to this process by `PR_SET_PDEATHSIG`, and figures come from `/proc`.
+
+pub mod assets;
+pub mod audit;
+pub mod controlplane;
+mod instance;
+pub mod objects;
+mod ports;
+pub mod process;
+pub mod procfs;
+pub mod server;
+mod shared;
+mod spawn;
+pub mod wait;
+
+pub use controlplane::{Builder, ControlPlane, Kcm, StartError};
+pub use objects::{node, pod, service};
+pub use shared::{Lease, SharedControlPlane, shared};
+pub use wait::{eventually, wait_until};
