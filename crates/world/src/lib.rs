@@ -1,1 +1,19 @@
-//! Placeholder.
+//! The one owner of what was read from the cluster.
+//!
+//! Watches and the responses of own writes go in; what they changed comes out as [`Delta`]s, each handed to a
+//! [`View`] when the [`World`] already is as after it. Everything is reached by key or by an index: nothing that
+//! happens to one object costs a walk over the others.
+//!
+//! Pure and synchronous: no client, no clock, no locks.
+
+mod buckets;
+mod delta;
+mod kind;
+mod table;
+mod tombstones;
+mod world;
+
+pub use delta::{Change, Delta, Origin, View};
+pub use kind::Kind;
+pub use quaymaster_membership::{Moved, PodId, ServiceId, ServiceIds};
+pub use world::{Sizes, World};

@@ -157,8 +157,6 @@ fn assert_empty(membership: &Membership) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn membership_equals_a_scan_of_all_pods_and_services(ops in proptest::collection::vec(op(), 1..120)) {
         let mut membership = Membership::new();

@@ -1,0 +1,114 @@
+//! What changed.
+
+use std::sync::Arc;
+
+use quaymaster_membership::{Moved, PodId, ServiceId};
+use quaymaster_model::{NodeRecord, PodRecord, ServiceRecord, SliceRecord};
+
+use crate::World;
+
+/// An object before and after.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Change<'a, T> {
+    /// Was not there.
+    Added(&'a T),
+    /// Differs from before.
+    Updated {
+        /// Before.
+        old: &'a T,
+        /// After.
+        new: &'a T,
+    },
+    /// Is not there any more.
+    Removed(&'a T),
+}
+
+// Derived, these would ask that the record itself can be copied.
+impl<T> Clone for Change<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Change<'_, T> {}
+
+impl<'a, T> Change<'a, T> {
+    /// The object before; none if it was added.
+    pub fn before(self) -> Option<&'a T> {
+        match self {
+            Self::Added(_) => None,
+            Self::Updated { old, .. } | Self::Removed(old) => Some(old),
+        }
+    }
+
+    /// The object after; none if it was removed.
+    pub fn after(self) -> Option<&'a T> {
+        match self {
+            Self::Added(new) | Self::Updated { new, .. } => Some(new),
+            Self::Removed(_) => None,
+        }
+    }
+
+    /// The latest there is of the object: after the change or, if it was removed, before.
+    pub fn latest(self) -> &'a T {
+        match self {
+            Self::Added(latest) | Self::Updated { new: latest, .. } | Self::Removed(latest) => latest,
+        }
+    }
+}
+
+/// From where a change of a slice became known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// From the watch: usually another's doing.
+    Watch,
+    /// From the response to an own write.
+    OwnWrite,
+}
+
+/// One change of one object.
+#[derive(Debug, Clone, Copy)]
+pub enum Delta<'a> {
+    /// A Pod.
+    Pod {
+        /// Stable while the object lives. The id of a removed Pod may be given to another one afterwards.
+        id: PodId,
+        /// Before and after.
+        change: Change<'a, PodRecord>,
+        /// Its Services before and after.
+        moved: &'a Moved,
+    },
+    /// A Service.
+    Service {
+        /// Stable while the object lives. The id of a removed Service may be given to another one afterwards.
+        id: ServiceId,
+        /// Before and after. A Service that was deleted and created again was removed and added.
+        change: Change<'a, ServiceRecord>,
+        /// The selector is another one than before, so that other Pods may back the Service.
+        reselected: bool,
+    },
+    /// A Node.
+    Node {
+        /// Before and after.
+        change: Change<'a, NodeRecord>,
+    },
+    /// An EndpointSlice, of whatever manager.
+    Slice {
+        /// Before and after.
+        change: Change<'a, Arc<SliceRecord>>,
+        /// From where it became known.
+        origin: Origin,
+    },
+}
+
+/// Whoever is told what changed.
+pub trait View {
+    /// Called once for each change, in order. The world is as after this change and before the next one.
+    fn on(&mut self, world: &World, delta: &Delta<'_>);
+}
+
+impl<F: FnMut(&World, &Delta<'_>)> View for F {
+    fn on(&mut self, world: &World, delta: &Delta<'_>) {
+        self(world, delta);
+    }
+}

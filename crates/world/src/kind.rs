@@ -1,0 +1,51 @@
+//! The kinds of objects that are read, and how far reading each has come.
+
+/// A kind of object that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// `v1` Pod.
+    Pod,
+    /// `v1` Service.
+    Service,
+    /// `v1` Node.
+    Node,
+    /// `discovery.k8s.io/v1` EndpointSlice.
+    Slice,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Pod, Self::Service, Self::Node, Self::Slice];
+}
+
+/// How far each kind has been read.
+#[derive(Debug, Default)]
+pub(crate) struct Progress([KindProgress; Kind::ALL.len()]);
+
+#[derive(Debug, Default, Clone, Copy)]
+struct KindProgress {
+    listing: bool,
+    synced: bool,
+}
+
+impl Progress {
+    pub(crate) fn begin(&mut self, kind: Kind) {
+        self.0[kind as usize].listing = true;
+    }
+
+    /// Ends a list; false if none was begun, and then nothing changes.
+    pub(crate) fn end(&mut self, kind: Kind) -> bool {
+        let progress = &mut self.0[kind as usize];
+        let listing = std::mem::take(&mut progress.listing);
+        progress.synced |= listing;
+        listing
+    }
+
+    pub(crate) fn listing(&self, kind: Kind) -> bool {
+        self.0[kind as usize].listing
+    }
+
+    pub(crate) fn synced(&self, kind: Kind) -> bool {
+        self.0[kind as usize].synced
+    }
+}

@@ -1,0 +1,241 @@
+//! Stores and indexes.
+
+mod nodes;
+mod pods;
+mod services;
+mod slices;
+
+use std::sync::Arc;
+
+use quaymaster_membership::{Membership, PodId, ServiceId};
+use quaymaster_model::{
+    EndpointRecord, NodeRecord, ObjectKey, PodRecord, ResourceVersion, ServiceRecord, SliceRecord, Text,
+};
+
+use crate::buckets::Buckets;
+use crate::kind::Progress;
+use crate::table::Table;
+use crate::tombstones::Tombstones;
+use crate::{Kind, View};
+
+/// What was read of the cluster, with its indexes.
+///
+/// Only its own methods change it, each of which hands every change to the [`View`] it is given. One method per kind
+/// takes what a watch tells (`apply_*`, `delete_*`), between [`World::begin`] and [`World::end`] or after; slices
+/// also take the responses to own writes, which usually arrive before the watch tells the same.
+pub struct World {
+    pods: Table<PodRecord>,
+    services: Table<ServiceRecord>,
+    nodes: Table<NodeRecord>,
+    slices: Table<Arc<SliceRecord>>,
+    membership: Membership,
+    /// Pods by `spec.nodeName`, whether or not the Node is known.
+    pods_by_node: Buckets<Text>,
+    /// Slices by namespace and the name of their Service.
+    slices_by_service: Buckets<ObjectKey>,
+    tombstones: Tombstones,
+    /// Up to here the watch of slices has told everything.
+    slices_told: Option<ResourceVersion>,
+    /// Sum over all slices.
+    endpoints: usize,
+    progress: Progress,
+}
+
+/// How much is held; for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Pods.
+    pub pods: usize,
+    /// Services.
+    pub services: usize,
+    /// Nodes.
+    pub nodes: usize,
+    /// EndpointSlices of all managers.
+    pub slices: usize,
+    /// Endpoints of all slices together.
+    pub endpoints: usize,
+    /// Node names that Pods refer to.
+    pub nodes_with_pods: usize,
+    /// Services that slices refer to.
+    pub services_with_slices: usize,
+    /// Own deletions that the watch has not told yet.
+    pub tombstones: usize,
+    /// Which Pods back which Service.
+    pub membership: quaymaster_membership::Sizes,
+    /// Estimate of the memory held, in bytes, with that of `membership` and without shared strings, label sets and
+    /// port lists.
+    pub bytes: usize,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// Nothing is known yet.
+    pub fn new() -> Self {
+        Self {
+            pods: Table::new(),
+            services: Table::new(),
+            nodes: Table::new(),
+            slices: Table::new(),
+            membership: Membership::new(),
+            pods_by_node: Buckets::new(),
+            slices_by_service: Buckets::new(),
+            tombstones: Tombstones::default(),
+            slices_told: None,
+            endpoints: 0,
+            progress: Progress::default(),
+        }
+    }
+
+    /// A list of all objects of a kind starts, first or again. A list that broke is started once more by another
+    /// call; what it told until then stands.
+    pub fn begin(&mut self, kind: Kind) {
+        self.progress.begin(kind);
+        match kind {
+            Kind::Pod => self.pods.begin(),
+            Kind::Service => self.services.begin(),
+            Kind::Node => self.nodes.begin(),
+            Kind::Slice => self.slices.begin(),
+        }
+    }
+
+    /// The list is complete: what it did not contain was deleted while nobody watched, and is removed now.
+    ///
+    /// `listed_at` is the version of the list itself, from which the watch goes on. Slices that an own write made
+    /// after that version stay: the list could not contain them. Without a list begun nothing happens.
+    pub fn end(&mut self, kind: Kind, listed_at: &ResourceVersion, views: &mut dyn View) {
+        if !self.progress.end(kind) {
+            return;
+        }
+        match kind {
+            Kind::Pod => {
+                for id in self.pods.unseen() {
+                    self.remove_pod(PodId(id), views);
+                }
+            }
+            Kind::Service => {
+                for id in self.services.unseen() {
+                    self.remove_service(ServiceId(id), views);
+                }
+            }
+            Kind::Node => {
+                for id in self.nodes.unseen() {
+                    self.remove_node(id, views);
+                }
+            }
+            Kind::Slice => self.end_slices(listed_at, views),
+        }
+    }
+
+    /// Whether a kind was read whole at least once.
+    pub fn synced(&self, kind: Kind) -> bool {
+        self.progress.synced(kind)
+    }
+
+    /// Whether all these kinds were read whole at least once. Until then nothing may be written that depends on them.
+    pub fn all_synced(&self, kinds: &[Kind]) -> bool {
+        kinds.iter().all(|kind| self.synced(*kind))
+    }
+
+    /// A Pod by id.
+    pub fn pod(&self, id: PodId) -> Option<&PodRecord> {
+        self.pods.get(id.0)
+    }
+
+    /// The id of a Pod.
+    pub fn pod_id(&self, key: &ObjectKey) -> Option<PodId> {
+        self.pods.find(key).map(PodId)
+    }
+
+    /// All Pods. For a start from scratch and for comparison, not for an event.
+    pub fn pods(&self) -> impl Iterator<Item = (PodId, &PodRecord)> {
+        self.pods.iter().map(|(id, pod)| (PodId(id), pod))
+    }
+
+    /// Pods with this `spec.nodeName`, in no order, whether or not the Node is known.
+    pub fn pods_on(&self, node: &str) -> impl ExactSizeIterator<Item = PodId> {
+        self.pods_by_node.get(node).iter().copied().map(PodId)
+    }
+
+    /// A Service by id.
+    pub fn service(&self, id: ServiceId) -> Option<&ServiceRecord> {
+        self.services.get(id.0)
+    }
+
+    /// The id of a Service.
+    pub fn service_id(&self, key: &ObjectKey) -> Option<ServiceId> {
+        self.services.find(key).map(ServiceId)
+    }
+
+    /// All Services. For a start from scratch and for comparison, not for an event.
+    pub fn services(&self) -> impl Iterator<Item = (ServiceId, &ServiceRecord)> {
+        self.services.iter().map(|(id, service)| (ServiceId(id), service))
+    }
+
+    /// A Node by name.
+    pub fn node(&self, name: &str) -> Option<&NodeRecord> {
+        self.nodes.by_key(name)
+    }
+
+    /// All Nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeRecord> {
+        self.nodes.iter().map(|(_, node)| node)
+    }
+
+    /// A slice by key, of whatever manager.
+    pub fn slice(&self, key: &ObjectKey) -> Option<&Arc<SliceRecord>> {
+        self.slices.by_key(key)
+    }
+
+    /// Slices that name this Service by label, of all managers, in no order. The Service need not exist.
+    pub fn slices_of(&self, service: &ObjectKey) -> impl Iterator<Item = &Arc<SliceRecord>> {
+        self.slices_by_service
+            .get(service)
+            .iter()
+            .filter_map(|id| self.slices.get(*id))
+    }
+
+    /// All slices. For a start from scratch and for comparison, not for an event.
+    pub fn slices(&self) -> impl Iterator<Item = &Arc<SliceRecord>> {
+        self.slices.iter().map(|(_, slice)| slice)
+    }
+
+    /// Which Pods back which Service.
+    pub fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// How much is held. Costs the same whatever that is.
+    pub fn sizes(&self) -> Sizes {
+        // An `Arc` counts its strong and its weak references in front of the value.
+        const SLICE: usize = size_of::<SliceRecord>() + 2 * size_of::<usize>();
+        let membership = self.membership.sizes();
+        Sizes {
+            pods: self.pods.len(),
+            services: self.services.len(),
+            nodes: self.nodes.len(),
+            slices: self.slices.len(),
+            endpoints: self.endpoints,
+            nodes_with_pods: self.pods_by_node.len(),
+            services_with_slices: self.slices_by_service.len(),
+            tombstones: self.tombstones.len(),
+            membership,
+            bytes: membership.bytes
+                + self.pods.bytes()
+                + self.services.bytes()
+                + self.nodes.bytes()
+                + self.slices.bytes()
+                + self.slices.len() * SLICE
+                + self.endpoints * size_of::<EndpointRecord>()
+                + self.pods_by_node.bytes()
+                + self.slices_by_service.bytes(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+mod fixtures;
+mod rules;
+mod simulation;
+mod slices;

@@ -1,0 +1,221 @@
+//! Records, and a view that believes nothing it is told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quaymaster_model::{
+    AddressType, ClusterAddress, EndpointAddress, EndpointRecord, Interned, LabelSet, NodeRecord, ObjectKey,
+    PodFlags, PodRecord, PortSet, ResourceVersion, Selector, ServiceRecord, ServiceType, SliceRecord, Text,
+    Uid,
+};
+use smallvec::smallvec;
+
+use crate::{Change, Delta, Origin, PodId, ServiceId, ServiceIds, View, World};
+
+pub(super) const NAMESPACE: &str = "shop";
+
+pub(super) fn key(name: &str) -> ObjectKey {
+    ObjectKey::new(Text::new(NAMESPACE), Text::new(name))
+}
+
+pub(super) fn uid(number: u64) -> Uid {
+    Uid::new(&format!("uid-{number}"))
+}
+
+pub(super) fn version(number: u64) -> ResourceVersion {
+    ResourceVersion::new(&number.to_string())
+}
+
+pub(super) fn labels(pairs: &[(&str, &str)]) -> Interned<LabelSet> {
+    Interned::from_value(LabelSet::new(
+        pairs.iter().map(|(k, v)| (Text::new(k), Text::new(v))),
+    ))
+}
+
+pub(super) fn pod(name: &str, id: u64, pairs: &[(&str, &str)], node: Option<&str>) -> PodRecord {
+    PodRecord {
+        key: key(name),
+        uid: uid(id),
+        node: node.map(Text::new),
+        labels: labels(pairs),
+        ports: Interned::from_list(Vec::new()),
+        addresses: smallvec![],
+        hostname: None,
+        ready_since: None,
+        flags: PodFlags::default(),
+    }
+}
+
+pub(super) fn service(name: &str, id: u64, at: u64, selector: &[(&str, &str)]) -> ServiceRecord {
+    ServiceRecord {
+        key: key(name),
+        uid: uid(id),
+        resource_version: version(at),
+        labels: labels(&[]),
+        created: None,
+        terminating: false,
+        kind: ServiceType::ClusterIp,
+        selector: Selector::new(labels(selector)),
+        ports: Vec::new(),
+        cluster_ip: ClusterAddress::Unset,
+        ip_families: Vec::new(),
+        publish_not_ready: false,
+        traffic_distribution: None,
+        topology_auto: false,
+    }
+}
+
+pub(super) fn node(name: &str, zone: Option<&str>) -> NodeRecord {
+    NodeRecord {
+        name: Text::new(name),
+        zone: zone.map(Text::new),
+        ready: true,
+        control_plane: false,
+        allocatable_cpu_millis: 4_000,
+    }
+}
+
+pub(super) fn slice(name: &str, id: u64, at: u64, service: Option<&str>) -> SliceRecord {
+    let endpoint = EndpointRecord {
+        addresses: smallvec![EndpointAddress::new("10.0.0.1")],
+        conditions: quaymaster_model::Conditions::default(),
+        hostname: None,
+        node: None,
+        zone: None,
+        target: None,
+        hints: None,
+    };
+    SliceRecord {
+        key: key(name),
+        uid: uid(id),
+        resource_version: version(at),
+        labels: service.map_or_else(
+            || labels(&[]),
+            |name| labels(&[(quaymaster_model::names::LABEL_SERVICE_NAME, name)]),
+        ),
+        annotations: Vec::new(),
+        owners: smallvec![],
+        finalizers: Vec::new(),
+        terminating: false,
+        address_type: AddressType::IPv4,
+        ports: Interned::from_value(PortSet::default()),
+        endpoints: vec![endpoint; usize::try_from(at % 3).unwrap()],
+        unknown: None,
+    }
+}
+
+/// Builds everything up from the deltas alone, and checks each against what it has and against the world.
+#[derive(Default)]
+pub(super) struct Shadow {
+    pub(super) pods: BTreeMap<PodId, PodRecord>,
+    pub(super) services: BTreeMap<ServiceId, ServiceRecord>,
+    pub(super) nodes: BTreeMap<Text, NodeRecord>,
+    pub(super) slices: BTreeMap<ObjectKey, Arc<SliceRecord>>,
+    /// One line for each delta since the last look.
+    pub(super) told: Vec<String>,
+}
+
+impl Shadow {
+    /// What was told since the last call.
+    pub(super) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// Services that select a Pod, by a scan.
+    pub(super) fn matching(&self, pod: &PodRecord) -> ServiceIds {
+        self.services
+            .iter()
+            .filter(|(_, service)| {
+                let selects = |selector: &Selector| selector.matches(&pod.labels);
+                service.key.namespace == pod.key.namespace && service.selector.as_ref().is_some_and(selects)
+            })
+            .map(|(id, _)| *id)
+            .collect()
+    }
+}
+
+fn replay<K: Ord, T: Clone + PartialEq + std::fmt::Debug>(
+    held: &mut BTreeMap<K, T>,
+    key: K,
+    change: Change<'_, T>,
+) -> &'static str {
+    assert_eq!(held.get(&key), change.before(), "before is what was told last");
+    assert_ne!(change.before(), change.after(), "nothing changed");
+    match change {
+        Change::Added(new) => {
+            held.insert(key, new.clone());
+            "added"
+        }
+        Change::Updated { new, .. } => {
+            held.insert(key, new.clone());
+            "updated"
+        }
+        Change::Removed(_) => {
+            held.remove(&key);
+            "removed"
+        }
+    }
+}
+
+impl View for Shadow {
+    fn on(&mut self, world: &World, delta: &Delta<'_>) {
+        let line = match *delta {
+            Delta::Pod { id, change, moved } => {
+                assert_eq!(world.pod(id), change.after());
+                let services =
+                    |pod: Option<&PodRecord>| pod.map_or_else(ServiceIds::new, |pod| self.matching(pod));
+                let (before, after) = (services(change.before()), services(change.after()));
+                let sorted = |parts: [&ServiceIds; 2]| {
+                    let mut all: ServiceIds = parts.into_iter().flatten().copied().collect();
+                    all.sort();
+                    all
+                };
+                assert_eq!(sorted([&moved.left, &moved.stayed]), before);
+                assert_eq!(sorted([&moved.stayed, &moved.joined]), after);
+                assert!(moved.left.iter().all(|id| !after.contains(id)));
+                assert!(moved.joined.iter().all(|id| !before.contains(id)));
+                assert_eq!(world.membership().services_of(id), after.as_slice());
+                let name = change.latest().key.name.clone();
+                format!("pod {name} {}", replay(&mut self.pods, id, change))
+            }
+            Delta::Service {
+                id,
+                change,
+                reselected,
+            } => {
+                assert_eq!(world.service(id), change.after());
+                let selector = |service: Option<&ServiceRecord>| service.and_then(|s| s.selector.clone());
+                assert_eq!(reselected, selector(change.before()) != selector(change.after()));
+                let name = change.latest().key.name.clone();
+                format!("service {name} {}", replay(&mut self.services, id, change))
+            }
+            Delta::Node { change } => {
+                let name = change.latest().name.clone();
+                assert_eq!(world.node(&name), change.after());
+                let what = replay(&mut self.nodes, name.clone(), change);
+                format!("node {name} {what}")
+            }
+            Delta::Slice { change, origin } => {
+                let key = change.latest().key.clone();
+                assert_eq!(world.slice(&key), change.after());
+                let by = match origin {
+                    Origin::Watch => "by watch",
+                    Origin::OwnWrite => "by own write",
+                };
+                let what = replay(&mut self.slices, key.clone(), change);
+                format!("slice {} {what} {by}", key.name)
+            }
+        };
+        self.told.push(line);
+    }
+}
+
+/// A world read once, and its shadow.
+pub(super) fn synced() -> (World, Shadow) {
+    let (mut world, mut shadow) = (World::new(), Shadow::default());
+    for kind in crate::Kind::ALL {
+        world.begin(kind);
+        world.end(kind, &version(1), &mut shadow);
+    }
+    (world, shadow)
+}

@@ -1,0 +1,453 @@
+//! A small apiserver, watches that lag, break and repeat themselves, own writes that are answered at any time, and a
+//! world that must follow.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use quaymaster_model::{NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, Text, Uid};
+
+use super::fixtures::*;
+use crate::{Kind, PodId, World};
+
+/// Objects of each kind.
+const OBJECTS: usize = 4;
+
+#[derive(Debug, Clone)]
+enum Op {
+    /// Someone creates an object or updates it.
+    Put(Kind, usize, u8),
+    /// Someone deletes an object.
+    Delete(Kind, usize),
+    /// Someone deletes an object and creates it again.
+    Recreate(Kind, usize, u8),
+    /// The watch or the list of a kind tells this many things more.
+    Tell(Kind, u8),
+    /// The watch of a kind tells the last event again.
+    Repeat(Kind),
+    /// The watch or the list of a kind breaks; a list of some versions ago starts.
+    Relist(Kind, u64),
+    /// We write a slice; the answer is under way.
+    OwnPut(usize, u8),
+    /// We delete a slice; the answer is under way.
+    OwnDelete(usize),
+    /// One of the answers arrives.
+    Answer(usize),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let kind = || prop::sample::select(Kind::ALL.to_vec());
+    let object = || 0..OBJECTS;
+    prop_oneof![
+        6 => (kind(), object(), 0..12u8).prop_map(|(kind, object, variant)| Op::Put(kind, object, variant)),
+        2 => (kind(), object()).prop_map(|(kind, object)| Op::Delete(kind, object)),
+        2 => (kind(), object(), 0..12u8).prop_map(|(kind, object, variant)| Op::Recreate(kind, object, variant)),
+        8 => (kind(), 1..6u8).prop_map(|(kind, count)| Op::Tell(kind, count)),
+        2 => kind().prop_map(Op::Repeat),
+        2 => (kind(), 0..12u64).prop_map(|(kind, lag)| Op::Relist(kind, lag)),
+        4 => (object(), 0..12u8).prop_map(|(object, variant)| Op::OwnPut(object, variant)),
+        2 => object().prop_map(Op::OwnDelete),
+        5 => (0..8usize).prop_map(Op::Answer),
+    ]
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Object {
+    Pod(PodRecord),
+    Service(ServiceRecord),
+    Node(NodeRecord),
+    Slice(SliceRecord),
+}
+
+fn object_key(object: usize) -> ObjectKey {
+    ObjectKey::new(
+        Text::new(&format!("namespace-{}", object % 2)),
+        Text::new(&format!("object-{object}")),
+    )
+}
+
+/// Variants differ in what indexes look at: labels, selectors, Node names, the Service of a slice.
+fn build(kind: Kind, object: usize, id: u64, at: u64, variant: u8) -> Object {
+    let key = object_key(object);
+    let (app, place) = (format!("app-{}", variant % 3), format!("object-{}", variant / 3));
+    let pairs = [("app", app.as_str()), ("tier", "web")];
+    match kind {
+        Kind::Pod => {
+            let on = (variant < 9).then_some(place.as_str());
+            let record = pod("", id, &pairs[..=usize::from(variant % 2)], on);
+            Object::Pod(PodRecord { key, ..record })
+        }
+        Kind::Service => {
+            let pairs: &[_] = match variant {
+                0..2 => &[],
+                2..8 => &pairs[..1],
+                _ => &pairs,
+            };
+            let record = service("", id, at, pairs);
+            Object::Service(ServiceRecord { key, ..record })
+        }
+        Kind::Node => Object::Node(node(&key.name, (variant < 6).then_some(place.as_str()))),
+        Kind::Slice => {
+            let of = (variant < 9).then_some(place.as_str());
+            let record = slice("", id, at, of);
+            Object::Slice(SliceRecord { key, ..record })
+        }
+    }
+}
+
+/// What a watch or list of one kind has told.
+#[derive(Default)]
+struct Feed {
+    position: u64,
+    /// Version of the list under way, and what it still has to tell.
+    list: Option<(u64, Vec<usize>)>,
+    /// Objects that are known at a later version than `position`: from the list under way, or from own writes.
+    ahead: BTreeMap<usize, u64>,
+    repeatable: bool,
+}
+
+enum Answer {
+    Written(Box<SliceRecord>),
+    Deleted(Uid),
+}
+
+/// An object at a version, or its absence since then.
+struct State {
+    at: u64,
+    uid: u64,
+    object: Option<Object>,
+}
+
+struct Simulation {
+    world: World,
+    shadow: Shadow,
+    /// Lists may be older than what the watch has told: they come from a server that lags.
+    stale_lists: bool,
+    now: u64,
+    /// Every state of every object, oldest first.
+    history: BTreeMap<(Kind, usize), Vec<State>>,
+    feeds: BTreeMap<Kind, Feed>,
+    /// Answers under way; one write of a slice at a time.
+    answers: BTreeMap<usize, (u64, Answer)>,
+}
+
+impl Simulation {
+    fn new(stale_lists: bool) -> Self {
+        let mut simulation = Self {
+            world: World::new(),
+            shadow: Shadow::default(),
+            stale_lists,
+            now: 1,
+            history: BTreeMap::new(),
+            feeds: Kind::ALL.map(|kind| (kind, Feed::default())).into(),
+            answers: BTreeMap::new(),
+        };
+        for kind in Kind::ALL {
+            simulation.relist(kind, 0);
+        }
+        simulation
+    }
+
+    fn state(&self, kind: Kind, object: usize, at: u64) -> Option<(u64, &Object)> {
+        let states = self.history.get(&(kind, object))?;
+        let state = states.iter().rev().find(|state| state.at <= at)?;
+        state.object.as_ref().map(|object| (state.uid, object))
+    }
+
+    fn write(&mut self, kind: Kind, object: usize, variant: Option<u8>) {
+        let old = self.state(kind, object, self.now).map(|(uid, _)| uid);
+        self.now += 1;
+        let uid = old.unwrap_or(self.now);
+        let state = variant.map(|variant| build(kind, object, uid, self.now, variant));
+        if old.is_some() || state.is_some() {
+            let states = self.history.entry((kind, object)).or_default();
+            states.push(State {
+                at: self.now,
+                uid,
+                object: state,
+            });
+        }
+    }
+
+    fn apply(&mut self, object: Object) {
+        match object {
+            Object::Pod(pod) => self.world.apply_pod(pod, &mut self.shadow),
+            Object::Service(service) => self.world.apply_service(service, &mut self.shadow),
+            Object::Node(node) => self.world.apply_node(node, &mut self.shadow),
+            Object::Slice(slice) => self.world.apply_slice(slice, &mut self.shadow),
+        }
+    }
+
+    fn tell_event(&mut self, kind: Kind, object: usize, at: u64) {
+        if let Some((_, state)) = self.state(kind, object, at) {
+            return self.apply(state.clone());
+        }
+        let deleted = self.history[&(kind, object)]
+            .iter()
+            .find(|state| state.at == at)
+            .unwrap();
+        let (key, uid) = (object_key(object), uid(deleted.uid));
+        match kind {
+            Kind::Pod => self.world.delete_pod(&key, &uid, &mut self.shadow),
+            Kind::Service => self.world.delete_service(&key, &uid, &mut self.shadow),
+            Kind::Node => self.world.delete_node(&key.name, &mut self.shadow),
+            Kind::Slice => self.world.delete_slice(&key, &uid, &mut self.shadow),
+        }
+    }
+
+    /// Which object of a kind was written at a version.
+    fn written_at(&self, kind: Kind, at: u64) -> Option<usize> {
+        (0..OBJECTS).find(|object| {
+            self.history
+                .get(&(kind, *object))
+                .is_some_and(|states| states.iter().any(|state| state.at == at))
+        })
+    }
+
+    /// Tells one thing more; false if there is nothing.
+    fn tell(&mut self, kind: Kind) -> bool {
+        let feed = self.feeds.get_mut(&kind).unwrap();
+        if let Some((at, left)) = &mut feed.list {
+            let at = *at;
+            if let Some(object) = left.pop() {
+                let ahead = feed.ahead.entry(object).or_default();
+                *ahead = at.max(*ahead);
+                self.tell_event(kind, object, at);
+            } else {
+                feed.list = None;
+                feed.position = at;
+                feed.repeatable = false;
+                self.world.end(kind, &version(at), &mut self.shadow);
+            }
+            return true;
+        }
+        let position = feed.position;
+        let Some(next) = (position + 1..=self.now).find(|at| self.written_at(kind, *at).is_some()) else {
+            return false;
+        };
+        let object = self.written_at(kind, next).unwrap();
+        self.tell_event(kind, object, next);
+        let feed = self.feeds.get_mut(&kind).unwrap();
+        feed.position = next;
+        feed.repeatable = true;
+        true
+    }
+
+    fn relist(&mut self, kind: Kind, lag: u64) {
+        let feed = &self.feeds[&kind];
+        let told = feed.position.max(feed.list.as_ref().map_or(0, |(at, _)| *at));
+        let lagging = self.now.saturating_sub(lag).max(1);
+        let at = if self.stale_lists {
+            lagging
+        } else {
+            lagging.max(told)
+        };
+        let listed = (0..OBJECTS)
+            .filter(|object| self.state(kind, *object, at).is_some())
+            .collect();
+        self.feeds.get_mut(&kind).unwrap().list = Some((at, listed));
+        self.world.begin(kind);
+    }
+
+    /// Whether a write of ours, made from what the world holds, is accepted: the object is the one we know, and no
+    /// write of it is under way.
+    fn may_write(&self, object: usize) -> bool {
+        let held = self.world.slice(&object_key(object)).map(|held| held.uid.clone());
+        let there = self.state(Kind::Slice, object, self.now).map(|(id, _)| uid(id));
+        held == there && !self.answers.contains_key(&object)
+    }
+
+    fn answer(&mut self, choice: usize) {
+        let Some(object) = self
+            .answers
+            .keys()
+            .nth(choice % self.answers.len().max(1))
+            .copied()
+        else {
+            return;
+        };
+        let (at, answer) = self.answers.remove(&object).unwrap();
+        match answer {
+            Answer::Written(slice) => self.world.observe_written(*slice, &mut self.shadow),
+            Answer::Deleted(uid) => {
+                self.world
+                    .observe_deleted(&object_key(object), &uid, &mut self.shadow);
+            }
+        }
+        let ahead = &mut self.feeds.get_mut(&Kind::Slice).unwrap().ahead;
+        let known = ahead.entry(object).or_default();
+        *known = at.max(*known);
+    }
+
+    fn run(&mut self, op: &Op) {
+        match *op {
+            Op::Put(kind, object, variant) => self.write(kind, object, Some(variant)),
+            Op::Delete(kind, object) => self.write(kind, object, None),
+            Op::Recreate(kind, object, variant) => {
+                self.write(kind, object, None);
+                self.write(kind, object, Some(variant));
+            }
+            Op::Tell(kind, count) => {
+                for _ in 0..count {
+                    self.tell(kind);
+                }
+            }
+            Op::Repeat(kind) => {
+                let feed = &self.feeds[&kind];
+                if feed.repeatable && feed.list.is_none() {
+                    let at = feed.position;
+                    self.tell_event(kind, self.written_at(kind, at).unwrap(), at);
+                }
+            }
+            Op::Relist(kind, lag) => self.relist(kind, lag),
+            Op::OwnPut(object, variant) => {
+                if self.may_write(object) {
+                    self.write(Kind::Slice, object, Some(variant));
+                    if let Some((_, Object::Slice(slice))) = self.state(Kind::Slice, object, self.now) {
+                        let answer = Answer::Written(Box::new(slice.clone()));
+                        self.answers.insert(object, (self.now, answer));
+                    }
+                }
+            }
+            Op::OwnDelete(object) => {
+                let there = self.state(Kind::Slice, object, self.now).map(|(id, _)| uid(id));
+                if let Some(there) = there.filter(|_| self.may_write(object)) {
+                    self.write(Kind::Slice, object, None);
+                    self.answers.insert(object, (self.now, Answer::Deleted(there)));
+                }
+            }
+            Op::Answer(choice) => self.answer(choice),
+        }
+    }
+
+    fn held(&self, kind: Kind, object: usize) -> Option<Object> {
+        let (world, key) = (&self.world, object_key(object));
+        match kind {
+            Kind::Pod => world.pod(world.pod_id(&key)?).map(|pod| Object::Pod(pod.clone())),
+            Kind::Service => world
+                .service(world.service_id(&key)?)
+                .map(|service| Object::Service(service.clone())),
+            Kind::Node => world.node(&key.name).map(|node| Object::Node(node.clone())),
+            Kind::Slice => world
+                .slice(&key)
+                .map(|slice| Object::Slice(SliceRecord::clone(slice))),
+        }
+    }
+
+    /// The world holds each object as of the latest version that anything told of it.
+    fn check_content(&self) {
+        for (kind, feed) in &self.feeds {
+            for object in 0..OBJECTS {
+                let ahead = feed.ahead.get(&object).copied().unwrap_or(0);
+                let expected = self.state(*kind, object, feed.position.max(ahead));
+                assert_eq!(
+                    self.held(*kind, object).as_ref(),
+                    expected.map(|(_, state)| state),
+                    "{kind:?} {object}"
+                );
+            }
+        }
+    }
+
+    /// The deltas add up to the world, and every index to a scan of it.
+    fn check_indexes(&self) {
+        let (world, shadow) = (&self.world, &self.shadow);
+        let pods: BTreeMap<_, _> = world.pods().map(|(id, pod)| (id, pod.clone())).collect();
+        assert_eq!(pods, shadow.pods);
+        let services: BTreeMap<_, _> = world
+            .services()
+            .map(|(id, service)| (id, service.clone()))
+            .collect();
+        assert_eq!(services, shadow.services);
+        let nodes: BTreeMap<_, _> = world
+            .nodes()
+            .map(|node| (node.name.clone(), node.clone()))
+            .collect();
+        assert_eq!(nodes, shadow.nodes);
+        let slices: BTreeMap<_, _> = world
+            .slices()
+            .map(|slice| (slice.key.clone(), Arc::clone(slice)))
+            .collect();
+        assert_eq!(slices, shadow.slices);
+
+        for (id, pod) in &pods {
+            assert_eq!(
+                world.membership().services_of(*id),
+                shadow.matching(pod).as_slice()
+            );
+        }
+        for id in services.keys() {
+            let backing: BTreeSet<PodId> = world.membership().pods_of(*id).collect();
+            let expected = pods.iter().filter(|(_, pod)| shadow.matching(pod).contains(id));
+            assert_eq!(backing, expected.map(|(id, _)| *id).collect());
+        }
+        for object in 0..OBJECTS {
+            let key = object_key(object);
+            let mut on: Vec<PodId> = world.pods_on(&key.name).collect();
+            on.sort();
+            let expected = pods
+                .iter()
+                .filter(|(_, pod)| pod.node.as_ref() == Some(&key.name));
+            assert_eq!(on, expected.map(|(id, _)| *id).collect::<Vec<_>>());
+            let mut of: Vec<_> = world.slices_of(&key).map(|slice| &slice.key).collect();
+            of.sort();
+            let expected = slices.values().filter(|slice| {
+                slice.key.namespace == key.namespace && slice.service_name() == Some(&key.name)
+            });
+            assert_eq!(of, expected.map(|slice| &slice.key).collect::<Vec<_>>());
+        }
+        let endpoints: usize = slices.values().map(|slice| slice.endpoints.len()).sum();
+        assert_eq!(world.sizes().endpoints, endpoints);
+    }
+
+    /// Everything under way arrives.
+    fn drain(&mut self) {
+        while !self.answers.is_empty() {
+            self.answer(0);
+        }
+        for kind in Kind::ALL {
+            while self.tell(kind) {}
+        }
+    }
+
+    fn check_end(&self) {
+        assert!(self.world.all_synced(&Kind::ALL));
+        for kind in Kind::ALL {
+            for object in 0..OBJECTS {
+                let there = self.state(kind, object, self.now).map(|(_, state)| state);
+                assert_eq!(self.held(kind, object).as_ref(), there, "{kind:?} {object}");
+            }
+        }
+        assert_eq!(self.world.sizes().tombstones, 0, "each was told or listed away");
+    }
+}
+
+fn run(stale_lists: bool, ops: &[Op]) {
+    let mut simulation = Simulation::new(stale_lists);
+    for op in ops {
+        simulation.run(op);
+        if !stale_lists {
+            simulation.check_content();
+        }
+        simulation.check_indexes();
+    }
+    simulation.drain();
+    simulation.check_indexes();
+    simulation.check_end();
+}
+
+proptest! {
+    #[test]
+    fn after_each_event_the_world_is_what_was_told_last_of_each_object(
+        ops in prop::collection::vec(op(), 1..200),
+    ) {
+        run(false, &ops);
+    }
+
+    #[test]
+    fn lists_from_a_server_that_lags_behind_the_watch_do_no_lasting_harm(
+        ops in prop::collection::vec(op(), 1..200),
+    ) {
+        run(true, &ops);
+    }
+}

@@ -1,0 +1,207 @@
+//! Slices are written as well as read: what is held may be ahead of the watch.
+
+use super::fixtures::*;
+use crate::tombstones::HALF_LIMIT;
+use crate::{Kind, World};
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn an_own_write_counts_at_once_and_its_late_echo_changes_nothing() {
+    let (mut world, mut shadow) = synced();
+    world.observe_written(slice("a", 1, 10, Some("web")), &mut shadow);
+    world.observe_written(slice("a", 1, 12, Some("web")), &mut shadow);
+    assert_eq!(
+        shadow.take(),
+        ["slice a added by own write", "slice a updated by own write"]
+    );
+    world.apply_slice(slice("a", 1, 10, Some("web")), &mut shadow);
+    world.apply_slice(slice("a", 1, 11, Some("web")), &mut shadow);
+    world.apply_slice(slice("a", 1, 12, Some("web")), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+    world.apply_slice(slice("a", 1, 13, Some("web")), &mut shadow);
+    assert_eq!(shadow.take(), ["slice a updated by watch"]);
+}
+
+#[test]
+fn an_answer_that_comes_after_the_watch_told_more_is_old_news() {
+    let (mut world, mut shadow) = synced();
+    world.apply_slice(slice("a", 1, 10, Some("web")), &mut shadow);
+    world.apply_slice(slice("a", 1, 11, Some("web")), &mut shadow);
+    shadow.take();
+    world.observe_written(slice("a", 1, 10, Some("web")), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+    world.delete_slice(&key("a"), &uid(1), &mut shadow);
+    shadow.take();
+    world.observe_written(slice("a", 1, 11, Some("web")), &mut shadow);
+    assert_eq!(
+        shadow.take(),
+        NOTHING,
+        "it would come back and nobody would ever remove it"
+    );
+}
+
+#[test]
+fn a_late_event_of_a_slice_that_was_deleted_by_an_own_call_does_not_bring_it_back() {
+    let (mut world, mut shadow) = synced();
+    world.apply_slice(slice("a", 1, 10, Some("web")), &mut shadow);
+    shadow.take();
+    world.observe_deleted(&key("a"), &uid(1), &mut shadow);
+    assert_eq!(shadow.take(), ["slice a removed by own write"]);
+    world.apply_slice(slice("a", 1, 11, Some("web")), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+    assert_eq!(world.sizes().tombstones, 1);
+    world.delete_slice(&key("a"), &uid(1), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+    assert_eq!(world.sizes().tombstones, 0);
+}
+
+#[test]
+fn a_late_event_of_a_former_slice_of_that_name_does_not_bring_it_back_either() {
+    let (mut world, mut shadow) = synced();
+    world.observe_written(slice("a", 2, 13, Some("web")), &mut shadow);
+    world.observe_deleted(&key("a"), &uid(2), &mut shadow);
+    shadow.take();
+    world.apply_slice(slice("a", 1, 11, Some("web")), &mut shadow);
+    world.delete_slice(&key("a"), &uid(1), &mut shadow);
+    world.apply_slice(slice("a", 2, 13, Some("web")), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+    world.apply_slice(slice("a", 3, 15, Some("web")), &mut shadow);
+    assert_eq!(shadow.take(), ["slice a added by watch"]);
+    assert_eq!(world.sizes().tombstones, 0);
+}
+
+#[test]
+fn a_slice_created_again_after_an_own_deletion_is_seen_whatever_comes_late() {
+    let (mut world, mut shadow) = synced();
+    world.apply_slice(slice("a", 1, 10, Some("web")), &mut shadow);
+    world.observe_deleted(&key("a"), &uid(1), &mut shadow);
+    world.observe_written(slice("a", 2, 13, Some("web")), &mut shadow);
+    shadow.take();
+    world.apply_slice(slice("a", 1, 11, Some("web")), &mut shadow);
+    world.delete_slice(&key("a"), &uid(1), &mut shadow);
+    world.apply_slice(slice("a", 2, 13, Some("web")), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+    assert_eq!(world.slice(&key("a")).map(|held| &held.uid), Some(&uid(2)));
+}
+
+#[test]
+fn a_deletion_that_the_watch_told_first_leaves_no_tombstone() {
+    let (mut world, mut shadow) = synced();
+    world.apply_slice(slice("a", 1, 10, Some("web")), &mut shadow);
+    world.delete_slice(&key("a"), &uid(1), &mut shadow);
+    world.observe_deleted(&key("a"), &uid(1), &mut shadow);
+    assert_eq!(world.sizes().tombstones, 0);
+    world.apply_slice(slice("a", 2, 12, Some("web")), &mut shadow);
+    shadow.take();
+    world.observe_deleted(&key("a"), &uid(1), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING, "another slice has the name now");
+}
+
+#[test]
+fn a_list_decides_by_its_version_whether_an_unlisted_slice_is_gone_or_newer() {
+    let (mut world, mut shadow) = synced();
+    world.begin(Kind::Slice);
+    world.observe_written(slice("before", 1, 20, Some("web")), &mut shadow);
+    world.observe_written(slice("after", 2, 31, Some("web")), &mut shadow);
+    shadow.take();
+    world.end(Kind::Slice, &version(30), &mut shadow);
+    assert_eq!(
+        shadow.take(),
+        ["slice before removed by watch"],
+        "deleted by someone before the list was taken"
+    );
+    assert!(world.slice(&key("after")).is_some());
+    world.observe_written(slice("before", 1, 20, Some("web")), &mut shadow);
+    assert_eq!(
+        shadow.take(),
+        NOTHING,
+        "the list was past this version and did not have it"
+    );
+}
+
+#[test]
+fn an_older_copy_in_a_list_neither_replaces_nor_removes_an_own_write() {
+    let (mut world, mut shadow) = synced();
+    world.apply_slice(slice("a", 1, 10, Some("web")), &mut shadow);
+    world.observe_written(slice("a", 1, 20, Some("web")), &mut shadow);
+    shadow.take();
+    world.begin(Kind::Slice);
+    world.apply_slice(slice("a", 1, 10, Some("web")), &mut shadow);
+    world.end(Kind::Slice, &version(15), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+    assert_eq!(world.slice(&key("a")).unwrap().resource_version, version(20));
+}
+
+#[test]
+fn a_tombstone_goes_with_the_list_that_shows_the_slice_gone_and_stays_with_one_that_still_has_it() {
+    for listed in [false, true] {
+        let (mut world, mut shadow) = synced();
+        world.apply_slice(slice("a", 1, 10, Some("web")), &mut shadow);
+        world.observe_deleted(&key("a"), &uid(1), &mut shadow);
+        shadow.take();
+        world.begin(Kind::Slice);
+        if listed {
+            world.apply_slice(slice("a", 1, 10, Some("web")), &mut shadow);
+        }
+        world.end(Kind::Slice, &version(15), &mut shadow);
+        assert_eq!(shadow.take(), NOTHING);
+        assert_eq!(world.sizes().tombstones, usize::from(listed));
+    }
+}
+
+#[test]
+fn tombstones_are_bounded_and_the_latest_survive() {
+    let (mut world, mut shadow) = synced();
+    let total = 3 * HALF_LIMIT as u64;
+    for number in 0..total {
+        let name = format!("slice-{number}");
+        world.apply_slice(slice(&name, number, 10, None), &mut shadow);
+        world.observe_deleted(&key(&name), &uid(number), &mut shadow);
+        assert!(world.sizes().tombstones <= 2 * HALF_LIMIT);
+    }
+    shadow.take();
+    let last = total - 1;
+    world.apply_slice(slice(&format!("slice-{last}"), last, 11, None), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+}
+
+#[test]
+fn slices_of_all_managers_are_found_under_the_service_they_name_and_only_there() {
+    let (mut world, mut shadow) = synced();
+    let names = |world: &World, service: &str| {
+        let mut names: Vec<String> = world
+            .slices_of(&key(service))
+            .map(|slice| slice.key.name.to_string())
+            .collect();
+        names.sort();
+        names
+    };
+    world.apply_slice(slice("a", 1, 10, Some("web")), &mut shadow);
+    world.apply_slice(slice("b", 2, 11, Some("web")), &mut shadow);
+    world.apply_slice(slice("c", 3, 12, None), &mut shadow);
+    assert_eq!(names(&world, "web"), ["a", "b"]);
+    assert!(world.slice(&key("c")).is_some());
+    world.apply_slice(slice("a", 1, 13, Some("db")), &mut shadow);
+    world.apply_slice(slice("c", 3, 14, Some("db")), &mut shadow);
+    world.apply_slice(slice("b", 2, 15, None), &mut shadow);
+    assert_eq!(names(&world, "web"), NOTHING);
+    assert_eq!(names(&world, "db"), ["a", "c"]);
+    world.delete_slice(&key("a"), &uid(1), &mut shadow);
+    world.delete_slice(&key("c"), &uid(3), &mut shadow);
+    assert_eq!(world.sizes().services_with_slices, 0);
+}
+
+#[test]
+fn the_number_of_endpoints_follows_every_change_of_a_slice() {
+    let (mut world, mut shadow) = synced();
+    // The fixture gives a slice as many endpoints as its version leaves by three.
+    for (at, endpoints) in [(10, 1), (11, 2), (12, 0), (14, 2)] {
+        world.apply_slice(slice("a", 1, at, None), &mut shadow);
+        assert_eq!(world.sizes().endpoints, endpoints);
+    }
+    world.observe_written(slice("a", 2, 16, None), &mut shadow);
+    assert_eq!(world.sizes().endpoints, 1);
+    world.observe_deleted(&key("a"), &uid(2), &mut shadow);
+    assert_eq!(world.sizes().endpoints, 0);
+}
