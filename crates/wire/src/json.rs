@@ -102,6 +102,3 @@ impl<R> fmt::Debug for Json<R> {
         f.debug_struct("Json").finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::error::{DecodeError, Unreadable};
 use super::read::{Read, Seed};
 use super::status::{self, Status};
-use super::value::{Str, or_default};
+use super::value::{Str, document, object};
 
 /// One frame of a watch.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl<'a> From<Str<'a>> for Type<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Bookmark<'a> {
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     metadata: BookmarkMeta<'a>,
 }
 
@@ -91,7 +91,7 @@ struct Bookmark<'a> {
 struct BookmarkMeta<'a> {
     #[serde(borrow)]
     resource_version: Str<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     annotations: BookmarkAnnotations<'a>,
 }
 
@@ -103,12 +103,13 @@ struct BookmarkAnnotations<'a> {
 }
 
 /// A frame whose object is still apart.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Raw<'a> {
     #[serde(borrow, rename = "type")]
     kind: Str<'a>,
     #[serde(borrow)]
-    object: &'a RawValue,
+    object: Option<&'a RawValue>,
 }
 
 /// Reads a frame in one pass. Only where that fails, a second pass finds out whether the object alone is at fault.
@@ -116,13 +117,13 @@ pub(super) fn frame<R: Read>(bytes: &[u8], interner: &Interner) -> Result<Frame<
     match at_once(bytes, interner) {
         Ok(frame) => Ok(frame),
         Err(error) => {
-            let raw: Raw<'_> = serde_json::from_slice(bytes)?;
-            match Type::from(raw.kind) {
-                Type::Object(change) => Ok(Frame::Unreadable {
+            let raw: Raw<'_> = document(bytes)?;
+            match (Type::from(raw.kind), raw.object) {
+                (Type::Object(change), Some(object)) => Ok(Frame::Unreadable {
                     change,
-                    object: Unreadable::of(raw.object, error),
+                    object: Unreadable::of(object, error),
                 }),
-                Type::Bookmark | Type::Error | Type::Unknown(_) => Err(error.into()),
+                _ => Err(error.into()),
             }
         }
     }
@@ -214,14 +215,14 @@ impl<'de, R: Read> DeserializeSeed<'de> for Object<'_, '_, R> {
                 })
             }
             Type::Bookmark => {
-                let Bookmark { metadata } = or_default(deserializer)?;
+                let Bookmark { metadata } = object(deserializer)?;
                 Ok(Frame::Bookmark {
                     version: ResourceVersion::new(&metadata.resource_version),
                     initial_events_end: &*metadata.annotations.initial_events_end == "true",
                 })
             }
             Type::Error => {
-                let status: status::Wire<'de> = or_default(deserializer)?;
+                let status: status::Wire<'de> = object(deserializer)?;
                 Ok(Frame::Error(status.into()))
             }
             Type::Unknown(kind) => {

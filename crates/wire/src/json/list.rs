@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::error::{DecodeError, Unreadable};
 use super::read::{Decoded, Read, Seed};
-use super::value::{Str, or_default};
+use super::value::{NoList, Str, document, object};
 
 /// One page of a list.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ struct ListMeta<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Raw<'a> {
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     metadata: ListMeta<'a>,
     #[serde(borrow)]
     items: Option<Vec<&'a RawValue>>,
@@ -100,7 +100,7 @@ fn at_once<'de, R: Read>(bytes: &'de [u8], interner: &Interner) -> serde_json::R
 }
 
 fn one_by_one<'de, R: Read>(bytes: &'de [u8], interner: &Interner) -> serde_json::Result<Parts<'de, R>> {
-    let raw: Raw<'de> = serde_json::from_slice(bytes)?;
+    let raw: Raw<'de> = document(bytes)?;
     let items = raw.items.map(|objects| {
         let mut items = Items::default();
         for object in objects {
@@ -131,7 +131,7 @@ impl<'de, R: Read> Visitor<'de> for Document<'_, R> {
         let mut items = None;
         while let Some(key) = map.next_key::<Str<'de>>()? {
             match &*key {
-                "metadata" => metadata = map.next_value::<Option<_>>()?.unwrap_or_default(),
+                "metadata" => NoList(metadata) = map.next_value()?,
                 "items" => {
                     items = Some(map.next_value_seed(Objects {
                         interner: self.interner,

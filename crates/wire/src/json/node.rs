@@ -8,14 +8,14 @@ use serde_json::value::RawValue;
 use super::pod::Ready;
 use super::quantity::parse_millis;
 use super::read::{Decoded, Meta, Read};
-use super::value::{Folded, Str, or_default};
+use super::value::{Folded, Str, object};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Node<'a> {
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     metadata: Meta<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     status: Status<'a>,
 }
 
@@ -24,7 +24,7 @@ struct Node<'a> {
 struct Status<'a> {
     #[serde(borrow)]
     conditions: Folded<Ready<'a>>,
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     allocatable: Allocatable<'a>,
 }
 
@@ -72,7 +72,7 @@ impl Read for NodeRecord {
         deserializer: D,
         interner: &Interner,
     ) -> Result<Decoded<'de, Self>, D::Error> {
-        let node = Node::deserialize(deserializer)?;
+        let node = object::<_, Node<'_>>(deserializer)?;
         Ok(Decoded {
             record: node.record(interner),
             version: node.metadata.resource_version,

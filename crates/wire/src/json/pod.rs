@@ -10,16 +10,16 @@ use smallvec::SmallVec;
 use super::ip::parse_ip;
 use super::read::{Decoded, Meta, Read};
 use super::time::timestamp;
-use super::value::{Fold, Folded, Str, or_default};
+use super::value::{Fold, Folded, Str, object, or_default};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Pod<'a> {
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     metadata: Meta<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     spec: Spec<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     status: Status<'a>,
 }
 
@@ -238,7 +238,7 @@ impl Read for PodRecord {
         deserializer: D,
         interner: &Interner,
     ) -> Result<Decoded<'de, Self>, D::Error> {
-        let pod = Pod::deserialize(deserializer)?;
+        let pod = object::<_, Pod<'_>>(deserializer)?;
         Ok(Decoded {
             record: pod.record(interner),
             version: pod.metadata.resource_version,

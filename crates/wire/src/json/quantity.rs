@@ -134,7 +134,6 @@ mod tests {
             ("1E3", 1_000_000),
             ("1e-3", 1),
             ("1e+1", 10_000),
-            ("1E", 1_000_000_000_000_000_000_000),
             ("500u", 1),
             ("1n", 1),
             ("1500u", 2),
@@ -151,8 +150,7 @@ mod tests {
             ("0e100", 0),
             ("8000000000000000", 8_000_000_000_000_000_000),
         ] {
-            let expected = u64::try_from(millis).unwrap_or(u64::MAX);
-            assert_eq!(parse_millis(text), Some(expected), "{text}");
+            assert_eq!(parse_millis(text), Some(millis), "{text}");
         }
     }
 
@@ -179,6 +177,7 @@ mod tests {
         }
         assert_eq!(parse_millis("-1"), Some(0));
         for text in [
+            "1E",
             "1e100",
             "99999999999999999999999999999999999999999999",
             "99999999999999999999Ei",

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::error::{DecodeError, Unreadable};
-use super::value::{Pairs, Present, Str, or_default};
+use super::value::{Pairs, Present, Str, document, object, or_default};
 
 /// A record that can be read. Sealed: implemented for those of `quaymaster_model`.
 pub trait Record: Read {}
@@ -48,7 +48,7 @@ impl Unreadable {
     /// The report of an object that failed, with what can still be read of it. Its key is not shared through the
     /// interner: nothing will hold on to it.
     pub(super) fn of(object: &RawValue, error: serde_json::Error) -> Self {
-        let Named { metadata } = serde_json::from_str(object.get()).unwrap_or_default();
+        let Named { metadata } = document(object.get().as_bytes()).unwrap_or_default();
         Self {
             key: metadata
                 .name
@@ -124,7 +124,7 @@ impl<A> Meta<'_, A> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Named<'a> {
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     pub(super) metadata: NamedMeta<'a>,
 }
 

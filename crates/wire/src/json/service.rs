@@ -12,14 +12,14 @@ use serde::de::{Deserializer, Error, Visitor};
 use super::ip::parse_ip;
 use super::read::{Decoded, Meta, Read};
 use super::time::timestamp;
-use super::value::{List, Pairs, Str, or_default, where_present};
+use super::value::{List, NoList, Pairs, Str, object, or_default, where_present};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Service<'a> {
-    #[serde(borrow, deserialize_with = "or_default")]
-    metadata: Meta<'a, Annotations<'a>>,
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: Meta<'a, NoList<Annotations<'a>>>,
+    #[serde(borrow, deserialize_with = "object")]
     spec: Spec<'a>,
 }
 
@@ -164,7 +164,7 @@ impl Service<'_> {
                 .collect(),
             publish_not_ready: spec.publish_not_ready_addresses,
             traffic_distribution: traffic_distribution.map(|value| interner.text(value)),
-            topology_auto: metadata.annotations.topology_auto(),
+            topology_auto: metadata.annotations.0.topology_auto(),
         })
     }
 }
@@ -212,7 +212,7 @@ impl Read for ServiceRecord {
         deserializer: D,
         interner: &Interner,
     ) -> Result<Decoded<'de, Self>, D::Error> {
-        let service = Service::deserialize(deserializer)?;
+        let service = object::<_, Service<'_>>(deserializer)?;
         Ok(Decoded {
             record: service.record(interner),
             version: service.metadata.resource_version,

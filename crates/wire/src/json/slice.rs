@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::read::{Decoded, Read};
-use super::value::{Folded, List, Pairs, Present, Str, or_default};
+use super::value::{Folded, List, Pairs, Present, Str, object, optional_object};
 
 /// The object. Read by hand, not derived, because what it does not name is kept.
 #[derive(Debug, Default)]
@@ -172,7 +172,7 @@ struct Port<'a> {
 struct Endpoint<'a> {
     #[serde(borrow)]
     addresses: Folded<SmallVec<[Str<'a>; 1]>>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "object")]
     conditions: EndpointConditions,
     #[serde(borrow)]
     hostname: Option<Str<'a>>,
@@ -180,9 +180,9 @@ struct Endpoint<'a> {
     node_name: Option<Str<'a>>,
     #[serde(borrow)]
     zone: Option<Str<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "optional_object")]
     target_ref: Option<ObjectReference<'a>>,
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     hints: EndpointHints<'a>,
 }
 

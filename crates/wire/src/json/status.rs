@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::error::DecodeError;
-use super::value::{List, Str, or_default};
+use super::value::{List, Str, document, object, or_default};
 
 /// What the apiserver says of a failed request, or of a watch that it ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Status {
     /// # Errors
     /// The bytes are not JSON, or a field has a wrong type: a proxy on the way may answer anything.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        Ok(serde_json::from_slice::<Wire<'_>>(bytes)?.into())
+        Ok(document::<Wire<'_>>(bytes)?.into())
     }
 
     /// Whether a cause has this reason.
@@ -44,7 +44,7 @@ pub(super) struct Wire<'a> {
     reason: Str<'a>,
     #[serde(borrow)]
     message: Str<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     details: Details<'a>,
 }
 

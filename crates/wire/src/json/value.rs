@@ -6,7 +6,10 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use quaymaster_model::{Interned, Interner, LabelSet};
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer};
+use serde::de::{
+    Deserialize, Deserializer, Error, IgnoredAny, IntoDeserializer as _, MapAccess, SeqAccess, Visitor,
+};
 use smallvec::SmallVec;
 
 /// For `#[serde(deserialize_with)]`: the default where the value is `null`.
@@ -16,6 +19,67 @@ where
     T: Deserialize<'de> + Default,
 {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// For `#[serde(deserialize_with)]`, and for whole documents: an object; `null` is the default.
+pub(super) fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    NoList::deserialize(deserializer).map(|NoList(value)| value)
+}
+
+/// For `#[serde(deserialize_with)]`: an object, or none where the value is `null`.
+pub(super) fn optional_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    let value = Option::<NoList<T>>::deserialize(deserializer)?;
+    Ok(value.map(|NoList(value)| value))
+}
+
+/// Reads a whole document that is an object.
+pub(super) fn document<'de, T: Deserialize<'de> + Default>(bytes: &'de [u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(bytes).map(|NoList(value)| value)
+}
+
+/// An object or a text; `null` is the default. Derived readers would also take a list for an object, its elements
+/// for the fields in their order: nothing that the API means.
+#[derive(Debug, Default)]
+pub(super) struct NoList<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for NoList<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Value<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for Value<T> {
+            type Value = NoList<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object or a string")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(NoList)
+            }
+
+            fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Self::Value, E> {
+                T::deserialize(BorrowedStrDeserializer::new(value)).map(NoList)
+            }
+
+            fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
+                T::deserialize(value.into_deserializer()).map(NoList)
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(NoList(T::default()))
+            }
+        }
+
+        deserializer.deserialize_any(Value(PhantomData))
+    }
 }
 
 /// For `#[serde(deserialize_with)]`: some value wherever the key is present, also with `null`. So a map of strings
@@ -163,7 +227,7 @@ impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Pairs<'a, V> {
 
 /// What a list is folded into while it is read, so that no more of it is held than is kept.
 pub(super) trait Fold<'de>: Default {
-    /// An element; a `null` one is the default.
+    /// An element, an object or a text; a `null` one is the default.
     type Item: Deserialize<'de> + Default;
 
     /// Takes the next element.
@@ -206,8 +270,8 @@ impl<'de, T: Fold<'de>> Deserialize<'de> for Folded<T> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
                 let mut folded = T::default();
-                while let Some(item) = elements.next_element::<Option<T::Item>>()? {
-                    folded.push(item.unwrap_or_default());
+                while let Some(NoList(item)) = elements.next_element::<NoList<T::Item>>()? {
+                    folded.push(item);
                 }
                 Ok(Folded(folded))
             }

@@ -1,0 +1,180 @@
+//! Frames of watches.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use quaymaster_model::{Interner, NodeRecord, PodRecord, ServiceRecord, SliceRecord};
+use quaymaster_wire::json::{Change, DecodeError, Frame, Json, PodDecoder, Record, Status};
+
+use crate::generate;
+
+fn frame(json: &str) -> Result<Frame<PodRecord>, DecodeError> {
+    PodDecoder::new(Arc::new(Interner::new())).frame(json.as_bytes())
+}
+
+#[test]
+fn each_change_comes_with_the_whole_object_and_its_version() {
+    for (kind, expected) in [
+        ("ADDED", Change::Added),
+        ("MODIFIED", Change::Modified),
+        ("DELETED", Change::Deleted),
+    ] {
+        let object = r#"{"kind":"Pod","metadata":{"name":"a","namespace":"x","resourceVersion":"9"},
+            "spec":{"nodeName":"n1"},"status":{"phase":"Running"}}"#;
+        // The apiserver writes the type first and ends a frame with a line break; neither is promised.
+        for json in [
+            format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n"),
+            format!("{{\"object\":{object},\"other\":[{{}}],\"type\":\"{kind}\"}}"),
+        ] {
+            let Frame::Object {
+                change,
+                record,
+                version,
+            } = frame(&json).unwrap()
+            else {
+                panic!("{json} is an object");
+            };
+            assert_eq!(change, expected);
+            assert_eq!(record.key.to_string(), "x/a");
+            assert_eq!(record.node.as_deref(), Some("n1"));
+            assert_eq!(version.as_str(), "9");
+        }
+    }
+}
+
+fn bookmark_of<R: Record + std::fmt::Debug>(json: &str) -> (String, bool) {
+    match Json::<R>::new(Arc::new(Interner::new())).frame(json.as_bytes()) {
+        Ok(Frame::Bookmark {
+            version,
+            initial_events_end,
+        }) => (version.to_string(), initial_events_end),
+        other => panic!("{json} is a bookmark, not {other:?}"),
+    }
+}
+
+#[test]
+fn a_bookmark_gives_the_version_and_tells_the_end_of_a_streaming_list() {
+    for (annotations, end) in [
+        (r#"{"k8s.io/initial-events-end":"true"}"#, true),
+        (r#"{"a":"b","k8s.io/initial-events-end":"false"}"#, false),
+        ("{}", false),
+        ("null", false),
+    ] {
+        let json = format!(
+            r#"{{"type":"BOOKMARK","object":{{"kind":"Pod","apiVersion":"v1","metadata":{{"resourceVersion":"77",
+            "creationTimestamp":null,"annotations":{annotations}}},"spec":{{"containers":null}},"status":{{}}}}}}"#
+        );
+        let expected = ("77".to_owned(), end);
+        assert_eq!(bookmark_of::<PodRecord>(&json), expected);
+        assert_eq!(bookmark_of::<NodeRecord>(&json), expected);
+        assert_eq!(bookmark_of::<ServiceRecord>(&json), expected);
+        assert_eq!(bookmark_of::<SliceRecord>(&json), expected);
+    }
+}
+
+#[test]
+fn an_error_is_the_status_that_ends_the_watch() {
+    let json = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",
+        "message":"too old resource version: 1 (5)","reason":"Expired","code":410}}"#;
+    let Frame::Error(status) = frame(json).unwrap() else {
+        panic!("is an error");
+    };
+    assert_eq!((status.code, &*status.reason), (410, "Expired"));
+    assert_eq!(&*status.message, "too old resource version: 1 (5)");
+    assert_eq!((status.retry_after_seconds, status.causes.len()), (None, 0));
+}
+
+#[test]
+fn a_status_tells_when_to_come_back_and_what_caused_it() {
+    let status = Status::decode(
+        br#"{"kind":"Status","status":"Failure","code":403,"reason":"Forbidden","message":"m",
+        "details":{"retryAfterSeconds":3,"causes":[{"reason":"NamespaceTerminating","message":"n",
+        "field":"metadata.namespace"}]}}"#,
+    )
+    .unwrap();
+    assert_eq!(status.retry_after_seconds, Some(3));
+    assert!(status.has_cause("NamespaceTerminating"));
+    assert!(!status.has_cause("Other"));
+    for bare in [
+        &b"{}"[..],
+        br#"{"code":null,"details":null,"message":null}"#,
+        br#"{"details":{"retryAfterSeconds":0}}"#,
+    ] {
+        assert_eq!(Status::decode(bare).unwrap(), Status::default());
+    }
+    assert!(Status::decode(b"<html>502 Bad Gateway</html>").is_err());
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_named_and_the_watch_can_go_on_after_it() {
+    for json in [
+        r#"{"type":"DELETED","object":{"spec":{"nodeName":1},"metadata":{"name":"a","namespace":"x","resourceVersion":"9"}}}"#,
+        r#"{"object":{"spec":{"nodeName":1},"metadata":{"name":"a","namespace":"x","resourceVersion":"9"}},"type":"DELETED"}"#,
+    ] {
+        let Frame::Unreadable { change, object } = frame(json).unwrap() else {
+            panic!("{json} is unreadable");
+        };
+        assert_eq!(change, Change::Deleted);
+        assert_eq!(object.key.unwrap().to_string(), "x/a");
+        assert_eq!(object.version.unwrap().as_str(), "9");
+        assert!(matches!(object.error, DecodeError::Json(_)));
+    }
+    let Frame::Unreadable { object, .. } =
+        frame(r#"{"type":"ADDED","object":{"metadata":{"resourceVersion":"9"}}}"#).unwrap()
+    else {
+        panic!("an object without a name is unreadable");
+    };
+    assert!(matches!(object.error, DecodeError::NoName));
+    assert_eq!(object.version.unwrap().as_str(), "9");
+}
+
+#[test]
+fn an_unknown_type_of_event_is_told_by_its_name() {
+    let Frame::Unknown(kind) = frame(r#"{"type":"RENAMED","object":[1,{"a":2}]}"#).unwrap() else {
+        panic!("is unknown");
+    };
+    assert_eq!(&*kind, "RENAMED");
+}
+
+#[test]
+fn what_is_no_watch_event_is_an_error() {
+    for json in [
+        "",
+        "{}",
+        "null",
+        "[]",
+        r#"{"type":"ADDED"}"#,
+        r#"{"object":{}}"#,
+        r#"["ADDED",{"metadata":{"name":"a"}}]"#,
+        r#"{"type":1,"object":{}}"#,
+        r#"{"type":"BOOKMARK","object":"x"}"#,
+        r#"{"type":"ERROR","object":3}"#,
+        r#"{"type":"ADDED","object":{"metadata":{"name":"a"}}}{"type""#,
+    ] {
+        assert!(frame(json).is_err(), "{json}");
+    }
+}
+
+proptest! {
+    /// Both ways of reading are the same way: no field is lost to the order, none to the frame.
+    #[test]
+    fn a_frame_and_a_page_read_an_object_as_it_is_read_alone(pod in generate::pod::pod()) {
+        let object = serde_json::to_string(&pod).unwrap();
+        let decoder = PodDecoder::new(Arc::new(Interner::new()));
+        let alone = decoder.object(object.as_bytes()).unwrap();
+        let page = decoder.page(format!(r#"{{"metadata":{{}},"items":[{object}]}}"#).as_bytes()).unwrap();
+        prop_assert_eq!(&page.records, std::slice::from_ref(&alone));
+        // An object that fails beside it sends the page through its second way of reading.
+        let mixed = decoder.page(format!(r#"{{"metadata":{{}},"items":[{object},{{"spec":1}}]}}"#).as_bytes()).unwrap();
+        prop_assert_eq!(&mixed.records, std::slice::from_ref(&alone));
+        for json in [
+            format!(r#"{{"type":"MODIFIED","object":{object}}}"#),
+            format!(r#"{{"object":{object},"type":"MODIFIED"}}"#),
+        ] {
+            let Frame::Object { record, .. } = decoder.frame(json.as_bytes()).unwrap() else {
+                panic!("is an object");
+            };
+            prop_assert_eq!(&record, &alone);
+        }
+    }
+}
