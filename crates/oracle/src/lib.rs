@@ -1,1 +1,44 @@
-//! Placeholder.
+//! What kube-controller-manager's EndpointSlice controller would do, computed the slow and obvious way.
+//!
+//! The production crates keep state, intern strings and touch one endpoint at a time. This crate does none of
+//! that: it takes whole API objects, recomputes everything, and follows upstream line of thought by line of
+//! thought, so that a test may compare the two. It shares no code with them; where both agree, both read the
+//! upstream sources (`k8s.io/endpointslice`, `kubernetes/pkg/controller/endpointslice`) the same way.
+//!
+//! * [`desired`] says which endpoints a Service should have, whatever slices exist.
+//! * [`reconcile`] is one sync of the controller: existing slices in, writes and events out.
+//! * [`canonical`], [`diff`] and [`check_invariants`] compare results without regard to packing and names.
+//! * [`generate`] makes random clusters and streams of changes from a seed.
+//! * [`sim`] is a small API server for EndpointSlices, for tests without a control plane.
+//!
+//! Where upstream iterates over a Go map, the order is unspecified and differs from run to run. Here every such
+//! choice is made in sorted order, and the place says so: a test must not demand the same choice of anyone.
+
+mod address;
+mod canonical;
+mod desired;
+pub mod generate;
+mod hints;
+mod invariants;
+mod names;
+mod pods;
+mod ports;
+mod reconcile;
+pub mod sim;
+mod slices;
+#[cfg(test)]
+mod testing;
+mod topology;
+mod trigger;
+
+pub use address::AddressType;
+pub use canonical::{
+    Canonical, CanonicalEndpoint, Compare, Difference, Group, GroupKey, HintComparison, SliceMeta, canonical,
+    diff, diff_with,
+};
+pub use desired::{Desired, DesiredGroup, DesiredKey, Identity, Rules, SkippedPod, desired};
+pub use invariants::{Violation, check_invariants};
+pub use ports::{PortHash, PortKey, port_digest};
+pub use reconcile::{Config, Event, Outcome, State, Write, reconcile, reconcile_with};
+pub use topology::TopologyCache;
+pub use trigger::TriggerTimes;

@@ -1,0 +1,197 @@
+//! Random clusters, and streams of changes to them, from a seed.
+//!
+//! The objects are such as a real API server serves: defaulted, with uid, resource version and creation time, and
+//! changed only in ways it would allow. A scenario is plain data: a test that fails may drop steps and try again,
+//! since every step carries the whole new object and does not need the steps before it.
+
+use std::collections::VecDeque;
+
+mod cluster;
+mod edit;
+mod nodes;
+mod pods;
+mod ports;
+mod rng;
+mod services;
+mod step;
+mod surgery;
+#[cfg(test)]
+mod tests;
+
+pub use cluster::{Change, ChangeKind, Cluster, Object};
+pub use edit::{SliceEdit, SliceEditKind};
+pub use rng::Rng;
+pub use step::{Action, Step, StepKind};
+
+/// How large a generated cluster is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// One namespace, a handful of nodes and Services, some 20 Pods, 40 steps.
+    Small,
+    /// Two namespaces, some 150 Pods, 150 steps.
+    Medium,
+    /// Three namespaces, some 1,200 Pods of which one Service selects several hundred, 400 steps.
+    Large,
+}
+
+/// The numbers behind a [`Size`].
+#[derive(Clone, Copy, Debug)]
+struct Numbers {
+    namespaces: usize,
+    nodes: usize,
+    services: usize,
+    pods: usize,
+    steps: usize,
+}
+
+impl Size {
+    fn numbers(self) -> Numbers {
+        match self {
+            Self::Small => Numbers {
+                namespaces: 1,
+                nodes: 5,
+                services: 6,
+                pods: 20,
+                steps: 40,
+            },
+            Self::Medium => Numbers {
+                namespaces: 2,
+                nodes: 10,
+                services: 20,
+                pods: 150,
+                steps: 150,
+            },
+            Self::Large => Numbers {
+                namespaces: 3,
+                nodes: 30,
+                services: 45,
+                pods: 1200,
+                steps: 400,
+            },
+        }
+    }
+}
+
+/// A cluster, and what happens to it.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The seed it was made from.
+    pub seed: u64,
+    /// The cluster at the start.
+    pub cluster: Cluster,
+    /// The changes, in order.
+    pub steps: Vec<Step>,
+}
+
+/// Makes a scenario. The same seed and size give the same scenario, on every machine.
+pub fn generate(seed: u64, size: Size) -> Scenario {
+    let mut generator = Generator::new(seed, size);
+    generator.populate();
+    let cluster = generator.cluster.clone();
+    let mut steps = Vec::new();
+    while steps.len() < generator.numbers.steps {
+        for step in generator.next_steps() {
+            generator.cluster.apply(&step);
+            steps.push(step);
+        }
+    }
+    Scenario { seed, cluster, steps }
+}
+
+/// The state of generation: the cluster as all steps so far left it, and counters for fresh names and addresses.
+struct Generator {
+    rng: Rng,
+    cluster: Cluster,
+    numbers: Numbers,
+    /// Whether every node has a zone and CPU, without which hints by annotation never appear.
+    zoned: bool,
+    /// Whether Pods have addresses of both families.
+    dual_stack: bool,
+    next_name: u32,
+    next_address: u32,
+    /// Second halves of changes that take two steps, such as deletion and re-creation.
+    later: VecDeque<Step>,
+}
+
+impl Generator {
+    fn new(seed: u64, size: Size) -> Self {
+        let mut rng = Rng::new(seed);
+        let (zoned, dual_stack) = (rng.chance(60), rng.chance(70));
+        Self {
+            rng,
+            cluster: Cluster::default(),
+            numbers: size.numbers(),
+            zoned,
+            dual_stack,
+            next_name: 0,
+            next_address: 0,
+            later: VecDeque::new(),
+        }
+    }
+
+    /// Nodes, Services, and Pods somewhere in their life.
+    fn populate(&mut self) {
+        let Numbers {
+            nodes,
+            services,
+            pods,
+            ..
+        } = self.numbers;
+        for _ in 0..nodes {
+            let step = self.new_node();
+            self.cluster.apply(&step);
+        }
+        for _ in 0..services {
+            let step = self.new_service();
+            self.cluster.apply(&step);
+        }
+        for _ in 0..pods {
+            let step = self.new_pod();
+            self.cluster.apply(&step);
+            let Action::PutPod(pod) = step.action else {
+                continue;
+            };
+            let key = cluster::key(&pod.metadata);
+            // Most Pods of a cluster that was there before are running, and ready.
+            for _ in 0..self.rng.below(4) {
+                if let Some(step) = self.advance(&key) {
+                    self.cluster.apply(&step);
+                }
+            }
+        }
+    }
+
+    /// The next change, which may be more than one step.
+    fn next_steps(&mut self) -> Vec<Step> {
+        if self.rng.chance(30)
+            && let Some(step) = self.later.pop_front()
+        {
+            return vec![step];
+        }
+        let step = match self.rng.below(100) {
+            0..14 => Some(self.new_pod()),
+            14..58 => self.change_pod(),
+            58..63 => Some(self.new_service()),
+            63..84 => self.change_service(),
+            84..90 => Some(self.change_node()),
+            _ => self.edit_slice(),
+        };
+        step.into_iter().collect()
+    }
+
+    fn namespace(&mut self) -> String {
+        format!("ns-{}", self.rng.below(self.numbers.namespaces))
+    }
+
+    /// A number no other name has, for names and uids.
+    fn serial(&mut self) -> u32 {
+        self.next_name += 1;
+        self.next_name
+    }
+
+    /// A Service that exists, if there is one.
+    fn any_service(&mut self) -> Option<k8s_openapi::api::core::v1::Service> {
+        let services: Vec<_> = self.cluster.services.values().collect();
+        self.rng.pick_opt(&services).map(|service| (*service).clone())
+    }
+}

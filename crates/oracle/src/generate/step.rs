@@ -1,0 +1,135 @@
+//! One change to a cluster.
+
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+
+use super::edit::SliceEdit;
+
+/// One change. Every one holds all it needs, so that dropping others leaves it meaningful.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// What the generator had in mind.
+    pub kind: StepKind,
+    /// What is done.
+    pub action: Action,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Creates or replaces a node. A different uid means it was deleted and created again; likewise below.
+    PutNode(Box<Node>),
+    /// Deletes a node; nothing if there is none.
+    DeleteNode {
+        /// Its name.
+        name: String,
+    },
+    /// Creates or replaces a Service.
+    PutService(Box<Service>),
+    /// Deletes a Service; nothing if there is none.
+    DeleteService {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// Creates or replaces a Pod.
+    PutPod(Box<Pod>),
+    /// Deletes a Pod; nothing if there is none.
+    DeletePod {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// Changes a slice behind the controller's back. Not part of the cluster: the caller applies it to the slices
+    /// as they are then.
+    EditSlice(SliceEdit),
+}
+
+macro_rules! listed_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+        }
+    };
+}
+pub(super) use listed_enum;
+
+listed_enum! {
+    /// Kinds of steps, to see that all occur.
+    StepKind {
+        /// A new node, with or without a zone; sometimes one that Pods already name.
+        NodeAdded,
+        /// A node is gone while Pods still name it.
+        NodeRemoved,
+        /// A node's zone label changes, appears or vanishes.
+        NodeZoneChanged,
+        /// A node becomes ready or unready.
+        NodeReadinessFlipped,
+        /// A new Service of any shape.
+        ServiceAdded,
+        /// A Service is gone.
+        ServiceDeleted,
+        /// A Service is there again under its old name, with a new uid.
+        ServiceRecreated,
+        /// A Service has a deletion timestamp, held by a finalizer.
+        ServiceTerminating,
+        /// Another selector.
+        SelectorChanged,
+        /// No selector any more.
+        SelectorRemoved,
+        /// A selector where there was none.
+        SelectorAdded,
+        /// Ports added, removed, renumbered or renamed, or another target.
+        PortsChanged,
+        /// Other labels on a Service, reserved ones included.
+        ServiceLabelsChanged,
+        /// Another type that keeps the cluster IP.
+        TypeToNodePort,
+        /// The type becomes `ExternalName`; cluster IP and families go.
+        TypeToExternalName,
+        /// The type was `ExternalName`; cluster IP and families appear.
+        TypeFromExternalName,
+        /// A second family.
+        FamilyAdded,
+        /// No second family any more.
+        FamilyRemoved,
+        /// `publishNotReadyAddresses` changes.
+        PublishNotReadyFlipped,
+        /// `trafficDistribution` changes.
+        TrafficDistributionChanged,
+        /// The annotations for topology hints change.
+        TopologyAnnotationChanged,
+        /// A new Pod, pending and without an address.
+        PodAdded,
+        /// A Pod is scheduled and gets its addresses.
+        PodStarted,
+        /// A Pod starts with an address another Pod object still has.
+        AddressReused,
+        /// A Pod becomes ready.
+        PodReady,
+        /// A Pod is no longer ready.
+        PodUnready,
+        /// A Pod gets a deletion timestamp.
+        PodTerminating,
+        /// A terminating Pod is no longer ready.
+        TerminatingUnready,
+        /// A Pod succeeds or fails.
+        PodFinished,
+        /// A Pod is gone.
+        PodDeleted,
+        /// A Pod is there again under its old name, with a new uid.
+        PodRecreated,
+        /// A Pod's labels change.
+        PodLabelsChanged,
+        /// A Pod gets other addresses, after its sandbox was made anew.
+        PodAddressChanged,
+        /// Someone edits, deletes or adds a slice.
+        SliceEdited,
+    }
+}
