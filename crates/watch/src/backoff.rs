@@ -23,8 +23,8 @@ impl Default for BackoffConfig {
         Self {
             first: Duration::from_millis(800),
             max: Duration::from_secs(30),
-            quiet: Duration::from_secs(120),
-            max_retry_after: Duration::from_secs(60),
+            quiet: Duration::from_mins(2),
+            max_retry_after: Duration::from_mins(1),
         }
     }
 }

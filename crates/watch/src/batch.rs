@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use quaymaster_model::ResourceVersion;
+
 /// Counts the lists of one watch: each `Restart` begins the next generation. The first list is 1; 0 is before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(u32);
@@ -34,8 +36,8 @@ pub enum Item<R, K> {
     Delete(K),
     /// The object exists, but could not be decoded: keep what is held of it.
     Unreadable(K),
-    /// The list is complete: every object not seen since `Restart` is gone. Changes may follow in the same batch.
-    Synced,
+    /// The list of this version is complete: every object not seen since `Restart` is gone. Changes may follow in the same batch.
+    Synced(ResourceVersion),
 }
 
 /// Items that were decoded together: those of one page or of one chunk of a watch.

@@ -45,7 +45,7 @@ const MAX_PAGE_BYTES: usize = 256 << 20;
 const MAX_FRAME_BYTES: usize = 16 << 20;
 
 /// The apiserver gives up other than watch requests after 60 s (`--request-timeout`).
-const PAGE_LIMIT: Duration = Duration::from_secs(60);
+const PAGE_LIMIT: Duration = Duration::from_mins(1);
 
 /// A watch may wait a quarter of `--request-timeout` in the queue of priority and fairness, and some seconds until the
 /// watch cache is fresh enough. Then its headers are sent at once.
@@ -65,7 +65,7 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(130);
 const INITIAL_SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
 /// One interval of bookmarks.
-const DOUBT_AFTER: Duration = Duration::from_secs(60);
+const DOUBT_AFTER: Duration = Duration::from_mins(1);
 
 impl Default for Config {
     fn default() -> Self {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::frames::Framing;
 use crate::status::Status;
-use crate::version::ResourceVersion;
+use quaymaster_model::ResourceVersion;
 
 /// Turns the bytes of one collection into records. The driver feeds it; it does no I/O.
 ///
@@ -32,13 +32,16 @@ pub trait Decoder: Send {
     fn page(&mut self, body: &[u8]) -> Result<Page<Self::Record, Self::Key>, DecodeError>;
 
     /// Reads one frame of a watch.
-    fn event(&mut self, frame: &[u8]) -> Result<Event<Self::Record, Self::Key>, Unreadable<Self::Key>>;
+    fn event(&mut self, frame: &[u8]) -> DecodedEvent<Self::Record, Self::Key>;
 
     /// Reads the body of an error response; `None` where it is no `Status` (a proxy's page, say).
     fn status(&self, body: &[u8]) -> Option<Status> {
         Status::from_json(body)
     }
 }
+
+/// One event, or the object that could not be read.
+pub type DecodedEvent<R, K> = Result<Event<R, K>, Unreadable<K>>;
 
 /// One page of a list.
 #[derive(Debug)]

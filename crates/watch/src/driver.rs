@@ -16,7 +16,7 @@ use crate::driver::report::Report;
 use crate::error::{Cause, Verb, WatchError, chain};
 use crate::source::Source;
 use crate::stats::{Mode, Stats};
-use crate::version::ResourceVersion;
+use quaymaster_model::ResourceVersion;
 
 mod fetch;
 mod list;
@@ -209,7 +209,7 @@ where
                 Err(ReceiverGone) => return ReceiverGone,
                 Ok(Outcome::Next { position }) => position,
                 Ok(Outcome::Refused(error)) => {
-                    self.stats.failed(&error.cause, chain(&error));
+                    // No failure: the mode tells, and if pages are refused as well, that is one.
                     self.report.refused(&error);
                     None
                 }

@@ -67,7 +67,8 @@ pub enum Cause {
         /// What was granted.
         limit: Duration,
     },
-    /// An open watch without a byte for too long: most likely a dead connection.
+    /// An open watch without a byte for too long: a dead connection, or a collection in which nothing happens (the
+    /// server sends no bookmark where there is no progress to tell). Resumed at once.
     #[error("nothing received for {limit:?}")]
     Silent {
         /// What was granted.

@@ -122,7 +122,7 @@ impl<K: Hash + Eq + Clone, R> Mirror<K, R> {
                         *mark = self.relist.mark();
                     }
                 }
-                Item::Synced => {
+                Item::Synced(_) => {
                     let sweep = self.relist.synced();
                     let gone = self.records.extract_if(|_, (_, mark)| sweep.is_stale(*mark));
                     deltas.extend(gone.map(|(key, (old, _))| Delta {

@@ -7,7 +7,7 @@ use http::Request;
 use http::header::{ACCEPT, ACCEPT_ENCODING};
 use kube::client::Body;
 
-use crate::version::ResourceVersion;
+use quaymaster_model::ResourceVersion;
 
 /// One collection of an apiserver.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,10 +21,10 @@ pub struct Status {
     pub version_too_large: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-#[derive(Default)]
 struct Wire {
+    kind: String,
     code: Option<u16>,
     reason: Option<String>,
     message: Option<String>,
@@ -48,9 +48,12 @@ struct WireCause {
 const VERSION_TOO_LARGE: &str = "ResourceVersionTooLarge";
 
 impl Status {
-    /// Reads a JSON `Status`; `None` where `json` is not an object of that shape.
+    /// Reads a JSON `Status`; `None` where `json` is not one (a proxy's page, say).
     pub fn from_json(json: &[u8]) -> Option<Self> {
         let wire: Wire = serde_json::from_slice(json).ok()?;
+        if wire.kind != "Status" {
+            return None;
+        }
         let details = wire.details.unwrap_or_default();
         let seconds = details
             .retry_after_seconds

@@ -7,7 +7,7 @@ use crate::batch::{Batch, Item};
 use crate::decoder::{Decoder, Page};
 use crate::error::{Cause, Verb};
 use crate::stats::Mode;
-use crate::version::ResourceVersion;
+use quaymaster_model::ResourceVersion;
 
 impl<D, M, W> Driver<D, M, W>
 where
@@ -50,7 +50,7 @@ where
                     error: self.error(Verb::List, Cause::NoVersion),
                 });
             };
-            self.items.push(Item::Synced);
+            self.items.push(Item::Synced(version.clone()));
             self.deliver().await?;
             self.end_list();
             if self.refused {

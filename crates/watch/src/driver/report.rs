@@ -7,10 +7,10 @@ use tracing::{debug, error, info, warn};
 
 use crate::decoder::Unreadable;
 use crate::error::{Verb, WatchError, chain};
-use crate::version::ResourceVersion;
+use quaymaster_model::ResourceVersion;
 
 /// A trouble that lasts is named so often.
-const REMINDER: Duration = Duration::from_secs(60);
+const REMINDER: Duration = Duration::from_mins(1);
 
 /// What was logged last, to tell change from repetition.
 #[derive(Debug)]

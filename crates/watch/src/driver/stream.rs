@@ -12,7 +12,7 @@ use crate::error::{Cause, Verb};
 use crate::frames::{Frame, FrameSplitter};
 use crate::source::Begin;
 use crate::stats::Mode;
-use crate::version::ResourceVersion;
+use quaymaster_model::ResourceVersion;
 
 /// A stream that ends sooner, and without a frame, has failed. Otherwise a server or proxy that closes every watch at once
 /// would be asked again without pause (as in kubernetes/client-go `tools/cache/reflector.go`).
@@ -211,13 +211,13 @@ where
                     initial_events_end,
                 }) => {
                     if *initial && initial_events_end {
-                        if version.is_none() {
+                        let Some(version) = &version else {
                             *fault = Some(Cause::NoVersion);
                             return;
-                        }
+                        };
                         *initial = false;
                         *broken_lists = 0;
-                        items.push(Item::Synced);
+                        items.push(Item::Synced(version.clone()));
                     }
                     version
                 }

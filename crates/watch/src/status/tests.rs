@@ -14,11 +14,14 @@ fn a_status_is_read_with_its_retry_delay_and_causes() {
 fn a_body_that_is_no_status_is_told_apart() {
     assert_eq!(Status::from_json(b"<html>bad gateway</html>"), None);
     assert_eq!(Status::from_json(b"[1]"), None);
+    assert_eq!(Status::from_json(br#"{"error":"no upstream","code":502}"#), None);
 }
 
 #[test]
 fn nulls_and_negative_delays_do_no_harm() {
-    let status =
-        Status::from_json(br#"{"code":null,"details":{"retryAfterSeconds":-4,"causes":null}}"#).unwrap();
+    let status = Status::from_json(
+        br#"{"kind":"Status","code":null,"details":{"retryAfterSeconds":-4,"causes":null}}"#,
+    )
+    .unwrap();
     assert_eq!(status, Status::default());
 }

@@ -1,5 +1,12 @@
 //! The watch against a scripted server, beside `kube_runtime::watcher` where that one fails.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod bare;
 mod defects;
 mod faults;

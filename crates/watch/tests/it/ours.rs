@@ -88,13 +88,12 @@ impl Ours {
                 self.take(batch);
             }
         });
-        if waited.await.is_err() {
-            panic!(
-                "waited in vain until {what}; came: {:?}; error: {:?}",
-                self.log,
-                self.stats.last_error()
-            );
-        }
+        assert!(
+            waited.await.is_ok(),
+            "waited in vain until {what}; came: {:?}; error: {:?}",
+            self.log,
+            self.stats.last_error()
+        );
     }
 
     pub(crate) async fn until_synced(&mut self) {
@@ -125,7 +124,7 @@ impl Ours {
             Item::Apply(record) => format!("+{}", record.name),
             Item::Delete(name) => format!("-{name}"),
             Item::Unreadable(name) => format!("?{name}"),
-            Item::Synced => "synced".to_owned(),
+            Item::Synced(_) => "synced".to_owned(),
         }));
         let mut deltas: Vec<Delta<String, Record>> = Vec::new();
         self.mirror

@@ -11,11 +11,14 @@ use crate::ours::{Ours, client, paged};
 use crate::records::*;
 use crate::server::{Call, Part, Reply, Server, error, watch};
 
+/// Far below every time limit and delay, with room for a busy machine.
+const PROMPTLY: Duration = Duration::from_secs(2);
+
 /// With delays long enough to be told from none.
 fn slow() -> Config {
     let backoff = BackoffConfig {
-        first: Duration::from_secs(60),
-        max: Duration::from_secs(60),
+        first: Duration::from_mins(1),
+        max: Duration::from_mins(1),
         ..Default::default()
     };
     Config { backoff, ..paged() }
@@ -84,7 +87,7 @@ async fn retry_after_is_honoured_for_lists_and_watches() {
     let seen = server.seen();
     for (refused, again) in [(0, 1), (2, 3)] {
         let pause = seen[again].at - seen[refused].at;
-        assert!((990..1500).contains(&pause.as_millis()), "{pause:?}");
+        assert!((990..5000).contains(&pause.as_millis()), "{pause:?}");
     }
     assert_eq!(ours.failures("too_many_requests"), 2);
 }
@@ -96,7 +99,7 @@ async fn cancellation_ends_an_idle_watch_and_closes_its_connection() {
     ours.until_synced().await;
     server.finish().await;
     ours.cancel.cancel();
-    let ended = timeout(Duration::from_millis(200), &mut ours.task)
+    let ended = timeout(PROMPTLY, &mut ours.task)
         .await
         .expect("it must end promptly")
         .unwrap();
@@ -121,7 +124,7 @@ async fn cancellation_ends_a_watch_that_hangs_or_waits() {
         let mut ours = Ours::start(&server, slow());
         server.finish().await;
         ours.cancel.cancel();
-        let ended = timeout(Duration::from_millis(200), &mut ours.task)
+        let ended = timeout(PROMPTLY, &mut ours.task)
             .await
             .expect("it must end promptly");
         assert_eq!(ended.unwrap(), Ended::Cancelled);
@@ -135,7 +138,7 @@ async fn an_idle_watch_ends_when_its_receiver_is_gone() {
     ours.until_synced().await;
     server.finish().await;
     ours.batches = mpsc::channel(1).1;
-    let ended = timeout(Duration::from_millis(200), &mut ours.task)
+    let ended = timeout(PROMPTLY, &mut ours.task)
         .await
         .expect("it must end promptly")
         .unwrap();

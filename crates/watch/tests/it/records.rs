@@ -1,4 +1,4 @@
-//! Small fake objects, in the shape of a ConfigMap so that kube's own types can read them too.
+//! Small fake objects, in the shape of a `ConfigMap` so that kube's own types can read them too.
 
 use quaymaster_watch::{DecodeError, Decoder, Event, Page, ResourceVersion, Status, Unreadable};
 use serde::Deserialize;
