@@ -1,0 +1,54 @@
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_ready_before_it_says_so() {
+    let health = Health::default();
+    let pods = health.condition("watch-pods");
+    let nodes = health.condition("watch-nodes");
+    pods.hold();
+    let report = health.report(Scope::Ready);
+    assert!(!report.passed());
+    assert_eq!(
+        report.verbose("readyz"),
+        "[+]watch-pods ok\n[-]watch-nodes failed: not yet\nreadyz check failed\n"
+    );
+    nodes.hold();
+    assert!(health.report(Scope::Ready).passed());
+    nodes.fail("forbidden to list nodes");
+    assert!(
+        health
+            .report(Scope::Ready)
+            .verbose("readyz")
+            .contains("forbidden to list nodes")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_ready_may_well_be_alive() {
+    let health = Health::default();
+    let _pods = health.condition("watch-pods");
+    assert!(health.report(Scope::Live).passed());
+    assert!(!health.report(Scope::Ready).passed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_core_loop_that_stops_beating_is_neither_alive_nor_ready() {
+    let health = Health::default();
+    let heartbeat = health.heartbeat("core", Duration::from_secs(10));
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    heartbeat.beat();
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert!(health.report(Scope::Live).passed());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for scope in [Scope::Live, Scope::Ready] {
+        let report = health.report(scope);
+        assert!(!report.passed());
+        assert!(
+            report
+                .verbose("livez")
+                .starts_with("[-]core failed: no sign of life for 11 s")
+        );
+    }
+    heartbeat.beat();
+    assert!(health.report(Scope::Live).passed());
+}

@@ -1,0 +1,468 @@
+//! Metrics of our own machinery.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use quaymaster_queue::Stats;
+
+use super::kcm::Seconds;
+use super::{Counter, Labels, Registry, kcm_names};
+use crate::api::Verb;
+
+/// What is running; registered once, then constant.
+#[derive(Clone, Copy, Debug)]
+pub struct BuildInfo;
+
+impl BuildInfo {
+    /// Registers `quaymaster_build_info`.
+    pub fn register(registry: &Registry, version: &'static str, revision: &'static str) {
+        let info = Family::<Labels<2>, Gauge>::default();
+        info.get_or_create(&[("version", version), ("revision", revision)])
+            .set(1);
+        registry.register(
+            "quaymaster_build_info",
+            "Always 1; the labels say what is running",
+            info,
+        );
+    }
+}
+
+/// What came over a watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WatchEvent {
+    /// `added`
+    Added,
+    /// `modified`
+    Modified,
+    /// `deleted`
+    Deleted,
+    /// `bookmark`
+    Bookmark,
+    /// `error`: the server ended the watch with a Status.
+    Error,
+}
+
+impl WatchEvent {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Modified => "modified",
+            Self::Deleted => "deleted",
+            Self::Bookmark => "bookmark",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Metrics of all watches.
+#[derive(Clone, Debug)]
+pub struct WatchMetrics {
+    events: Family<Labels<2>, Counter>,
+    restarts: Family<Labels<1>, Counter>,
+    relists: Family<Labels<1>, Counter>,
+    decode_errors: Family<Labels<1>, Counter>,
+    synced: Family<Labels<1>, Gauge>,
+    streaming: Family<Labels<1>, Gauge>,
+    last_event: Family<Labels<1>, Seconds>,
+}
+
+impl WatchMetrics {
+    /// Registers all of them.
+    pub fn register(registry: &Registry) -> Self {
+        let metrics = Self {
+            events: Family::default(),
+            restarts: Family::default(),
+            relists: Family::default(),
+            decode_errors: Family::default(),
+            synced: Family::default(),
+            streaming: Family::default(),
+            last_event: Family::default(),
+        };
+        let m = metrics.clone();
+        registry.register(
+            "quaymaster_watch_events_total",
+            "Events received, by kind and type",
+            m.events,
+        );
+        registry.register(
+            "quaymaster_watch_restarts_total",
+            "Watches begun again, by kind",
+            m.restarts,
+        );
+        registry.register(
+            "quaymaster_watch_relists_total",
+            "Lists begun again, by kind",
+            m.relists,
+        );
+        registry.register(
+            "quaymaster_watch_decode_errors_total",
+            "Objects that could not be read, by kind",
+            m.decode_errors,
+        );
+        registry.register(
+            "quaymaster_watch_synced",
+            "1 once the first list is complete, by kind",
+            m.synced,
+        );
+        registry.register(
+            "quaymaster_watch_streaming_list",
+            "1 if the list is streamed, 0 if it is fetched in pages, by kind",
+            m.streaming,
+        );
+        registry.register(
+            "quaymaster_watch_last_event_timestamp_seconds",
+            "When the last event or bookmark came, by kind",
+            m.last_event,
+        );
+        metrics
+    }
+
+    /// Handles for one kind, named as its resource, for example `pods`.
+    pub fn for_kind(&self, kind: &'static str) -> WatchHandles {
+        let labels = [("kind", kind)];
+        WatchHandles {
+            kind,
+            events: self.events.clone(),
+            restarts: self.restarts.get_or_create_owned(&labels),
+            relists: self.relists.get_or_create_owned(&labels),
+            decode_errors: self.decode_errors.get_or_create_owned(&labels),
+            synced: self.synced.get_or_create_owned(&labels),
+            streaming: self.streaming.get_or_create_owned(&labels),
+            last_event: self.last_event.get_or_create_owned(&labels),
+        }
+    }
+}
+
+/// Metrics of one watch.
+#[derive(Clone, Debug)]
+pub struct WatchHandles {
+    kind: &'static str,
+    events: Family<Labels<2>, Counter>,
+    /// Watches begun again.
+    pub restarts: Counter,
+    /// Lists begun again.
+    pub relists: Counter,
+    /// Objects that could not be read.
+    pub decode_errors: Counter,
+    synced: Gauge,
+    streaming: Gauge,
+    last_event: Seconds,
+}
+
+impl WatchHandles {
+    /// `count` events came at `at`.
+    pub fn received(&self, event: WatchEvent, count: u64, at: SystemTime) {
+        self.events
+            .get_or_create(&[("kind", self.kind), ("type", event.label())])
+            .add(count);
+        self.last_event
+            .set(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
+    }
+
+    /// Whether the first list is complete.
+    pub fn synced(&self, synced: bool) {
+        self.synced.set(i64::from(synced));
+    }
+
+    /// Whether the list is streamed.
+    pub fn streaming(&self, streaming: bool) {
+        self.streaming.set(i64::from(streaming));
+    }
+}
+
+/// Metrics of all queues, with kube-controller-manager's names where the meaning is the same.
+///
+/// Its `unfinished_work_seconds` and `longest_running_processor_seconds` are not kept: they find stuck workers, of
+/// which there are none here; the core task has a heartbeat instead.
+#[derive(Clone, Debug)]
+pub struct QueueMetrics {
+    depth: Family<Labels<1>, Gauge>,
+    delayed: Family<Labels<1>, Gauge>,
+    in_process: Family<Labels<1>, Gauge>,
+    oldest_age: Family<Labels<1>, Seconds>,
+    adds: Family<Labels<1>, Counter>,
+    retries: Family<Labels<1>, Counter>,
+    retry_causes: Family<Labels<2>, Counter>,
+    queue_duration: Family<Labels<1>, Histogram>,
+    work_duration: Family<Labels<1>, Histogram>,
+}
+
+/// 10 ns to 10 s, as upstream.
+fn workqueue_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(1e-8, 10.0, 10))
+}
+
+impl QueueMetrics {
+    /// Registers all of them.
+    pub fn register(registry: &Registry) -> Self {
+        let metrics = Self {
+            depth: Family::default(),
+            delayed: Family::default(),
+            in_process: Family::default(),
+            oldest_age: Family::default(),
+            adds: Family::default(),
+            retries: Family::default(),
+            retry_causes: Family::default(),
+            queue_duration: Family::new_with_constructor(workqueue_buckets),
+            work_duration: Family::new_with_constructor(workqueue_buckets),
+        };
+        let m = metrics.clone();
+        registry.register(kcm_names::WORKQUEUE_DEPTH, "Keys that are due", m.depth);
+        registry.register(kcm_names::WORKQUEUE_ADDS, "Keys that began to wait", m.adds);
+        registry.register(kcm_names::WORKQUEUE_RETRIES, "Retries", m.retries);
+        registry.register(
+            kcm_names::WORKQUEUE_QUEUE_DURATION,
+            "Seconds from a key being due to its being taken",
+            m.queue_duration,
+        );
+        registry.register(
+            kcm_names::WORKQUEUE_WORK_DURATION,
+            "Seconds from a key being taken to its being done",
+            m.work_duration,
+        );
+        registry.register(
+            "quaymaster_queue_delayed",
+            "Keys that wait for their due time",
+            m.delayed,
+        );
+        registry.register(
+            "quaymaster_queue_in_process",
+            "Keys being processed",
+            m.in_process,
+        );
+        registry.register(
+            "quaymaster_queue_oldest_age_seconds",
+            "Seconds since the oldest due key became due; 0 if none is due",
+            m.oldest_age,
+        );
+        registry.register(
+            "quaymaster_queue_retry_causes_total",
+            "Retries, by cause",
+            m.retry_causes,
+        );
+        metrics
+    }
+
+    /// Handles for one queue, for example [`kcm_names::QUEUE_ENDPOINT_SLICE`].
+    pub fn for_queue(&self, name: &'static str) -> QueueHandles {
+        let labels = [(kcm_names::QUEUE_NAME, name)];
+        QueueHandles {
+            name,
+            depth: self.depth.get_or_create_owned(&labels),
+            delayed: self.delayed.get_or_create_owned(&labels),
+            in_process: self.in_process.get_or_create_owned(&labels),
+            oldest_age: self.oldest_age.get_or_create_owned(&labels),
+            adds: self.adds.get_or_create_owned(&labels),
+            retries: self.retries.get_or_create_owned(&labels),
+            retry_causes: self.retry_causes.clone(),
+            queue_duration: self.queue_duration.get_or_create_owned(&labels),
+            work_duration: self.work_duration.get_or_create_owned(&labels),
+        }
+    }
+}
+
+/// Metrics of one queue.
+#[derive(Clone, Debug)]
+pub struct QueueHandles {
+    name: &'static str,
+    depth: Gauge,
+    delayed: Gauge,
+    in_process: Gauge,
+    oldest_age: Seconds,
+    adds: Counter,
+    retries: Counter,
+    retry_causes: Family<Labels<2>, Counter>,
+    queue_duration: Histogram,
+    work_duration: Histogram,
+}
+
+impl QueueHandles {
+    /// Takes over what the queue says of itself.
+    pub fn observe(&self, stats: &Stats) {
+        let Stats {
+            depth,
+            delayed,
+            in_process,
+            oldest_age,
+            adds,
+            retries,
+        } = *stats;
+        self.depth.set(as_i64(depth));
+        self.delayed.set(as_i64(delayed));
+        self.in_process.set(as_i64(in_process));
+        self.oldest_age.set(oldest_age.as_secs_f64());
+        self.adds.raise_to(adds);
+        self.retries.raise_to(retries);
+    }
+
+    /// A key was taken that had been due for this long.
+    pub fn taken(&self, waited: Duration) {
+        self.queue_duration.observe(waited.as_secs_f64());
+    }
+
+    /// A key was processed for this long.
+    pub fn done(&self, worked: Duration) {
+        self.work_duration.observe(worked.as_secs_f64());
+    }
+
+    /// A key is retried because of this, for example [`crate::api::WriteError::label`].
+    pub fn retried(&self, cause: &'static str) {
+        self.retry_causes
+            .get_or_create(&[(kcm_names::QUEUE_NAME, self.name), ("cause", cause)])
+            .inc();
+    }
+}
+
+/// Metrics of writes.
+#[derive(Clone, Debug)]
+pub struct WriteMetrics {
+    in_flight: Gauge,
+    limit: Gauge,
+    paused: Gauge,
+    duration: Family<Labels<2>, Histogram>,
+    results: Family<Labels<3>, Counter>,
+}
+
+/// 1 ms to 16 s, doubling: an apiserver answers in milliseconds, a write is given up after ten seconds.
+fn write_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 15))
+}
+
+impl WriteMetrics {
+    /// Registers all of them.
+    pub fn register(registry: &Registry) -> Self {
+        let metrics = Self {
+            in_flight: Gauge::default(),
+            limit: Gauge::default(),
+            paused: Gauge::default(),
+            duration: Family::new_with_constructor(write_buckets),
+            results: Family::default(),
+        };
+        let m = metrics.clone();
+        registry.register(
+            "quaymaster_writes_in_flight",
+            "Writes sent and not answered",
+            m.in_flight,
+        );
+        registry.register(
+            "quaymaster_writes_limit",
+            "Writes that may be in flight at once",
+            m.limit,
+        );
+        registry.register(
+            "quaymaster_writes_paused",
+            "1 while the apiserver has asked for a pause by Retry-After",
+            m.paused,
+        );
+        registry.register(
+            "quaymaster_write_duration_seconds",
+            "Seconds from sending a write to the end of its answer, by verb and resource",
+            m.duration,
+        );
+        registry.register(
+            "quaymaster_writes_total",
+            "Writes that have ended, by verb, resource and result",
+            m.results,
+        );
+        metrics
+    }
+
+    /// Takes over the state of a [`quaymaster_queue::Limit`].
+    pub fn limit(&self, in_flight: usize, limit: usize, paused: bool) {
+        self.in_flight.set(as_i64(in_flight));
+        self.limit.set(as_i64(limit));
+        self.paused.set(i64::from(paused));
+    }
+
+    /// A write has ended, with this [`crate::api::WriteError::label_of`] its result.
+    pub fn ended(&self, verb: Verb, resource: &'static str, result: &'static str, latency: Duration) {
+        let (verb, resource) = (("verb", verb.label()), ("resource", resource));
+        self.duration
+            .get_or_create(&[verb, resource])
+            .observe(latency.as_secs_f64());
+        self.results
+            .get_or_create(&[verb, resource, ("result", result)])
+            .inc();
+    }
+}
+
+/// Why an Event was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// `budget`: its object had too many.
+    Budget,
+    /// `full`: too many wait.
+    Full,
+    /// `not_permitted`: this process may not write.
+    NotPermitted,
+    /// `error`: the apiserver did not take it.
+    Error,
+}
+
+impl DropReason {
+    const ALL: [Self; 4] = [Self::Budget, Self::Full, Self::NotPermitted, Self::Error];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Budget => "budget",
+            Self::Full => "full",
+            Self::NotPermitted => "not_permitted",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Metrics of Events.
+#[derive(Clone, Debug)]
+pub struct EventMetrics {
+    sent: Counter,
+    dropped: Family<Labels<1>, Counter>,
+}
+
+impl EventMetrics {
+    /// Registers all of them.
+    pub fn register(registry: &Registry) -> Self {
+        let metrics = Self {
+            sent: Counter::default(),
+            dropped: Family::default(),
+        };
+        for reason in DropReason::ALL {
+            drop(metrics.dropped.get_or_create(&[("reason", reason.label())]));
+        }
+        registry.register(
+            "quaymaster_events_sent_total",
+            "Events sent",
+            metrics.sent.clone(),
+        );
+        registry.register(
+            "quaymaster_events_dropped_total",
+            "Events not sent, by reason",
+            metrics.dropped.clone(),
+        );
+        metrics
+    }
+
+    pub(crate) fn sent(&self) {
+        self.sent.inc();
+    }
+
+    pub(crate) fn dropped(&self, reason: DropReason) {
+        self.dropped.get_or_create(&[("reason", reason.label())]).inc();
+    }
+
+    /// Events dropped so far for this reason.
+    pub fn count_dropped(&self, reason: DropReason) -> u64 {
+        self.dropped.get_or_create(&[("reason", reason.label())]).get()
+    }
+
+    /// Events sent so far.
+    pub fn count_sent(&self) -> u64 {
+        self.sent.get()
+    }
+}
+
+fn as_i64(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

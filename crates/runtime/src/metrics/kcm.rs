@@ -1,0 +1,240 @@
+//! The metrics of the EndpointSlice controller that kube-controller-manager's users know.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+
+use super::{Counter, Labels, Registry, kcm_names as names};
+
+/// What a write call did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `create`
+    Create,
+    /// `update`
+    Update,
+    /// `delete`
+    Delete,
+}
+
+impl Operation {
+    const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// How a sync ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SyncResult {
+    /// `success`
+    Success,
+    /// `stale`: what was known was out of date, and it is tried again without an error.
+    Stale,
+    /// `error`
+    Error,
+}
+
+impl SyncResult {
+    const ALL: [Self; 3] = [Self::Success, Self::Stale, Self::Error];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Stale => "stale",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Whether hints by annotation are on for a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Topology {
+    /// `Auto`
+    Auto,
+    /// `Disabled`
+    Disabled,
+}
+
+impl Topology {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Auto => "Auto",
+            Self::Disabled => "Disabled",
+        }
+    }
+}
+
+/// `spec.trafficDistribution` of a Service. The apiserver admits no other values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TrafficDistribution {
+    /// Not set, or not in use.
+    None,
+    /// `PreferClose`
+    PreferClose,
+    /// `PreferSameZone`
+    PreferSameZone,
+    /// `PreferSameNode`
+    PreferSameNode,
+}
+
+impl TrafficDistribution {
+    const SET: [Self; 3] = [Self::PreferClose, Self::PreferSameZone, Self::PreferSameNode];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::PreferClose => "PreferClose",
+            Self::PreferSameZone => "PreferSameZone",
+            Self::PreferSameNode => "PreferSameNode",
+        }
+    }
+}
+
+/// Handles of the EndpointSlice controller's metrics.
+#[derive(Clone, Debug)]
+pub struct SliceControllerMetrics {
+    endpoints_added: Histogram,
+    endpoints_removed: Histogram,
+    /// Endpoints wanted, over all Services.
+    pub endpoints_desired: Gauge,
+    /// Slices there are, over all Services.
+    pub slices: Gauge,
+    /// Slices there would be if all were filled.
+    pub slices_desired: Gauge,
+    changes: Family<Labels<1>, Counter>,
+    changed_per_sync: Family<Labels<2>, Histogram>,
+    syncs: Family<Labels<1>, Counter>,
+    services: Family<Labels<1>, Gauge>,
+}
+
+/// 2 to 32768, as upstream.
+fn endpoint_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(2.0, 2.0, 15))
+}
+
+/// The Go client's `DefBuckets`. They were made for seconds and say little of a number of slices, but a histogram
+/// with other buckets could not be added to kube-controller-manager's.
+fn default_buckets() -> Histogram {
+    Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
+}
+
+impl SliceControllerMetrics {
+    /// Registers all of them.
+    pub fn register(registry: &Registry) -> Self {
+        let metrics = Self {
+            endpoints_added: endpoint_buckets(),
+            endpoints_removed: endpoint_buckets(),
+            endpoints_desired: Gauge::default(),
+            slices: Gauge::default(),
+            slices_desired: Gauge::default(),
+            changes: Family::default(),
+            changed_per_sync: Family::new_with_constructor(default_buckets),
+            syncs: Family::default(),
+            services: Family::default(),
+        };
+        // From zero on, or the first change of each kind is no increase to a query.
+        for operation in Operation::ALL {
+            drop(
+                metrics
+                    .changes
+                    .get_or_create(&[(names::OPERATION, operation.label())]),
+            );
+        }
+        for result in SyncResult::ALL {
+            drop(metrics.syncs.get_or_create(&[(names::RESULT, result.label())]));
+        }
+        for value in TrafficDistribution::SET {
+            drop(
+                metrics
+                    .services
+                    .get_or_create(&[(names::TRAFFIC_DISTRIBUTION, value.label())]),
+            );
+        }
+        let m = metrics.clone();
+        registry.register(
+            names::ENDPOINTS_ADDED_PER_SYNC,
+            "Endpoints added by a sync of a Service, for each address type",
+            m.endpoints_added,
+        );
+        registry.register(
+            names::ENDPOINTS_REMOVED_PER_SYNC,
+            "Endpoints removed by a sync of a Service, for each address type",
+            m.endpoints_removed,
+        );
+        registry.register(names::ENDPOINTS_DESIRED, "Endpoints wanted", m.endpoints_desired);
+        registry.register(names::NUM_ENDPOINT_SLICES, "EndpointSlices there are", m.slices);
+        registry.register(
+            names::DESIRED_ENDPOINT_SLICES,
+            "EndpointSlices there would be if all were filled",
+            m.slices_desired,
+        );
+        registry.register(
+            names::CHANGES,
+            "Writes of EndpointSlices, by operation",
+            m.changes,
+        );
+        registry.register(
+            names::SLICES_CHANGED_PER_SYNC,
+            "EndpointSlices changed by a sync of a Service",
+            m.changed_per_sync,
+        );
+        registry.register(names::SYNCS, "Syncs of Services, by result", m.syncs);
+        registry.register(
+            names::SERVICES_BY_TRAFFIC_DISTRIBUTION,
+            "Services that set trafficDistribution, by value",
+            m.services,
+        );
+        metrics
+    }
+
+    /// One address type of a Service was synced.
+    pub fn synced_endpoints(&self, added: u32, removed: u32) {
+        self.endpoints_added.observe(f64::from(added));
+        self.endpoints_removed.observe(f64::from(removed));
+    }
+
+    /// A write was sent.
+    pub fn changed(&self, operation: Operation) {
+        self.changes
+            .get_or_create(&[(names::OPERATION, operation.label())])
+            .inc();
+    }
+
+    /// The writes of a sync of a Service are complete.
+    pub fn slices_changed(&self, topology: Topology, distribution: TrafficDistribution, count: u32) {
+        let labels = [
+            (names::TOPOLOGY, topology.label()),
+            (names::TRAFFIC_DISTRIBUTION, distribution.label()),
+        ];
+        self.changed_per_sync
+            .get_or_create(&labels)
+            .observe(f64::from(count));
+    }
+
+    /// A sync of a Service has ended.
+    pub fn synced(&self, result: SyncResult) {
+        self.syncs.get_or_create(&[(names::RESULT, result.label())]).inc();
+    }
+
+    /// The gauge of Services with this value; nothing is counted for those without one, as upstream.
+    pub fn services(
+        &self,
+        distribution: TrafficDistribution,
+    ) -> Option<Gauge<i64, std::sync::atomic::AtomicI64>> {
+        (distribution != TrafficDistribution::None).then(|| {
+            self.services
+                .get_or_create_owned(&[(names::TRAFFIC_DISTRIBUTION, distribution.label())])
+        })
+    }
+}
+
+/// A gauge of seconds.
+pub(super) type Seconds = Gauge<f64, AtomicU64>;

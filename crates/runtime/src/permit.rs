@@ -1,0 +1,144 @@
+//! Who may write.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+/// The right to write, for as long as it is valid.
+///
+/// Each mutating call takes one, checks it right before sending, and is aborted when it is lost. Validity follows
+/// the local monotonic clock, never the wall clock, and ends for good: a permit that was lost once never becomes
+/// valid again, a new term gets a new one. Only this module makes permits: [`Permit::permanent`] where no leader
+/// is elected, [`Tenure::begin`] for the holder of a lease.
+///
+/// Clones share their fate.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    epoch: u64,
+    /// Zero of `deadline`.
+    origin: Instant,
+    /// Nanoseconds after `origin`; [`PERMANENT`] for none.
+    deadline: AtomicU64,
+    revoked: CancellationToken,
+}
+
+/// A deadline never reached.
+const PERMANENT: u64 = u64::MAX;
+
+impl Permit {
+    /// A permit that is never lost, for a process without leader election.
+    pub fn permanent() -> Self {
+        Self::with_deadline(0, Instant::now(), PERMANENT)
+    }
+
+    fn with_deadline(epoch: u64, origin: Instant, deadline: u64) -> Self {
+        let revoked = CancellationToken::new();
+        Self {
+            shared: Arc::new(Shared {
+                epoch,
+                origin,
+                deadline: AtomicU64::new(deadline),
+                revoked,
+            }),
+        }
+    }
+
+    /// The term it was given for: higher for each later holder of the same lease, 0 without leader election.
+    pub fn epoch(&self) -> u64 {
+        self.shared.epoch
+    }
+
+    /// Whether a write may be sent at `now`.
+    pub fn is_valid(&self, now: Instant) -> bool {
+        !self.shared.revoked.is_cancelled() && self.deadline().is_none_or(|deadline| now < deadline)
+    }
+
+    /// When it ends unless it is extended; `None` if permanent.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.shared.deadline.load(Ordering::Acquire) {
+            PERMANENT => None,
+            nanos => Some(self.shared.origin + std::time::Duration::from_nanos(nanos)),
+        }
+    }
+
+    /// Completes as soon as the permit is lost: revoked, or its deadline reached without having been extended.
+    pub async fn lost(&self) {
+        loop {
+            let Some(deadline) = self.deadline() else {
+                return self.shared.revoked.cancelled().await;
+            };
+            let deadline = tokio::time::Instant::from_std(deadline);
+            if tokio::time::Instant::now() >= deadline {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = self.shared.revoked.cancelled() => return,
+                // It may have been extended meanwhile: look again.
+                () = tokio::time::sleep_until(deadline) => {}
+            }
+        }
+    }
+}
+
+/// One term as leader, held by whoever renews the lease. When it is dropped, for whatever reason, its permit is
+/// lost.
+#[derive(Debug)]
+pub struct Tenure {
+    permit: Permit,
+}
+
+impl Tenure {
+    /// Begins a term at `now` that ends at `deadline` unless extended.
+    pub fn begin(epoch: u64, now: Instant, deadline: Instant) -> Self {
+        Self {
+            permit: Permit::with_deadline(epoch, now, nanos_after(now, deadline)),
+        }
+    }
+
+    /// The permit of this term.
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// Moves the deadline, never back. False if the term has already ended: what was lost stays lost, because
+    /// writers have been told so.
+    pub fn extend(&self, now: Instant, deadline: Instant) -> bool {
+        if !self.permit.is_valid(now) {
+            self.permit.shared.revoked.cancel();
+            return false;
+        }
+        let shared = &self.permit.shared;
+        shared
+            .deadline
+            .fetch_max(nanos_after(shared.origin, deadline), Ordering::AcqRel);
+        true
+    }
+
+    /// Ends the term at once. Writes in flight are aborted.
+    pub fn end(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Tenure {
+    fn drop(&mut self) {
+        self.permit.shared.revoked.cancel();
+    }
+}
+
+/// Nanoseconds from `origin` to `at`, below [`PERMANENT`]: a term is never permanent by accident.
+fn nanos_after(origin: Instant, at: Instant) -> u64 {
+    let nanos = at.saturating_duration_since(origin).as_nanos();
+    u64::try_from(nanos).unwrap_or(PERMANENT).min(PERMANENT - 1)
+}
