@@ -121,6 +121,23 @@ fn a_list_decides_by_its_version_whether_an_unlisted_slice_is_gone_or_newer() {
 }
 
 #[test]
+fn an_answer_during_a_list_counts_although_the_list_has_told_newer_slices_already() {
+    let (mut world, mut shadow) = synced();
+    world.begin(Kind::Slice);
+    world.apply_slice(slice("b", 1, 50, Some("web")), &mut shadow);
+    shadow.take();
+    world.observe_written(slice("a", 2, 40, Some("web")), &mut shadow);
+    assert_eq!(
+        shadow.take(),
+        ["slice a added by own write"],
+        "or it would be created once more"
+    );
+    world.apply_slice(slice("a", 2, 40, Some("web")), &mut shadow);
+    world.end(Kind::Slice, &version(60), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+}
+
+#[test]
 fn an_older_copy_in_a_list_neither_replaces_nor_removes_an_own_write() {
     let (mut world, mut shadow) = synced();
     world.apply_slice(slice("a", 1, 10, Some("web")), &mut shadow);
