@@ -57,7 +57,7 @@ pub use driver::{Ended, StreamingSupport, Watch};
 pub use error::{Cause, Verb, WatchError};
 pub use frames::{Frame, FrameSplitter, Framing};
 pub use mirror::{Delta, Mirror, Relist, Sweep};
+pub use quaymaster_model::ResourceVersion;
 pub use source::Source;
 pub use stats::{Mode, Stats};
 pub use status::Status;
-pub use quaymaster_model::ResourceVersion;

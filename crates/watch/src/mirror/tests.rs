@@ -58,17 +58,27 @@ fn what_a_complete_list_does_not_name_is_reported_as_deleted() {
         [("a", 1), ("b", 2)],
         "nothing is forgotten before the list is complete"
     );
-    assert_eq!(story.tell(vec![Item::Synced(quaymaster_model::ResourceVersion::new("1"))]), [("a", false)]);
+    assert_eq!(
+        story.tell(vec![Item::Synced(quaymaster_model::ResourceVersion::new("1"))]),
+        [("a", false)]
+    );
     assert_eq!(story.held(), [("b", 2)]);
 }
 
 #[test]
 fn an_object_added_after_the_sync_survives_the_next_sweep_only_if_listed_again() {
     let mut story = Story::new();
-    story.tell(vec![Item::Restart, Item::Synced(quaymaster_model::ResourceVersion::new("1"))]);
+    story.tell(vec![
+        Item::Restart,
+        Item::Synced(quaymaster_model::ResourceVersion::new("1")),
+    ]);
     story.tell(vec![Item::Apply(("late", 1)), Item::Apply(("gone", 1))]);
     assert_eq!(
-        story.tell(vec![Item::Restart, Item::Apply(("late", 1)), Item::Synced(quaymaster_model::ResourceVersion::new("1"))]),
+        story.tell(vec![
+            Item::Restart,
+            Item::Apply(("late", 1)),
+            Item::Synced(quaymaster_model::ResourceVersion::new("1"))
+        ]),
         [("gone", false), ("late", true)]
     );
 }
@@ -79,7 +89,11 @@ fn what_only_a_broken_list_named_does_not_stay() {
     story.tell(vec![Item::Restart, Item::Apply(("ghost", 1))]);
     assert!(!story.mirror.has_synced());
     assert_eq!(
-        story.tell(vec![Item::Restart, Item::Apply(("a", 1)), Item::Synced(quaymaster_model::ResourceVersion::new("1"))]),
+        story.tell(vec![
+            Item::Restart,
+            Item::Apply(("a", 1)),
+            Item::Synced(quaymaster_model::ResourceVersion::new("1"))
+        ]),
         [("a", true), ("ghost", false)]
     );
     assert!(story.mirror.has_synced());
@@ -96,7 +110,11 @@ fn an_unreadable_object_keeps_its_last_readable_state() {
         Item::Synced(quaymaster_model::ResourceVersion::new("1")),
     ]);
     assert_eq!(
-        story.tell(vec![Item::Restart, Item::Unreadable("a"), Item::Synced(quaymaster_model::ResourceVersion::new("1"))]),
+        story.tell(vec![
+            Item::Restart,
+            Item::Unreadable("a"),
+            Item::Synced(quaymaster_model::ResourceVersion::new("1"))
+        ]),
         [("b", false)]
     );
     assert_eq!(story.held(), [("a", 1)]);
@@ -105,7 +123,11 @@ fn an_unreadable_object_keeps_its_last_readable_state() {
 #[test]
 fn a_deletion_is_reported_once_with_the_last_state() {
     let mut story = Story::new();
-    story.tell(vec![Item::Restart, Item::Apply(("a", 1)), Item::Synced(quaymaster_model::ResourceVersion::new("1"))]);
+    story.tell(vec![
+        Item::Restart,
+        Item::Apply(("a", 1)),
+        Item::Synced(quaymaster_model::ResourceVersion::new("1")),
+    ]);
     let mut deltas = Vec::new();
     let items = vec![Item::Delete("a"), Item::Delete("a")];
     story.mirror.apply(
