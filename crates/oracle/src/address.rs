@@ -42,21 +42,24 @@ impl fmt::Display for AddressType {
 
 /// The families a Service is served in (`getAddressTypesForService` in `k8s.io/endpointslice`).
 pub(crate) fn address_types(service: &Service) -> BTreeSet<AddressType> {
-    let spec = service.spec.clone().unwrap_or_default();
-    let named: BTreeSet<_> = spec
-        .ip_families
-        .unwrap_or_default()
+    let spec = service.spec.as_ref();
+    let families = spec
+        .and_then(|spec| spec.ip_families.as_deref())
+        .unwrap_or_default();
+    let named: BTreeSet<_> = families
         .iter()
         .filter_map(|family| AddressType::parse(family))
         .collect();
     if !named.is_empty() {
         return named;
     }
-    let cluster_ip = spec.cluster_ip.unwrap_or_default();
+    let cluster_ip = spec
+        .and_then(|spec| spec.cluster_ip.as_deref())
+        .unwrap_or_default();
     if cluster_ip.is_empty() || cluster_ip == "None" {
         return BTreeSet::from([AddressType::IPv4, AddressType::IPv6]);
     }
-    BTreeSet::from([canonical_ip(&cluster_ip).0])
+    BTreeSet::from([canonical_ip(cluster_ip).0])
 }
 
 /// The Pod's addresses of one family, in canonical form and sorted as text.

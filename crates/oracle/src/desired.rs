@@ -107,8 +107,10 @@ pub fn desired(service: &Service, pods: &[Pod], nodes: &[Node], rules: Rules) ->
 
 /// Whether the controller writes slices for a Service: not `ExternalName`, and with a selector.
 pub(crate) fn managed(service: &Service) -> bool {
-    let spec = service.spec.clone().unwrap_or_default();
-    spec.type_.as_deref() != Some("ExternalName") && spec.selector.is_some()
+    service
+        .spec
+        .as_ref()
+        .is_some_and(|spec| spec.type_.as_deref() != Some("ExternalName") && spec.selector.is_some())
 }
 
 /// Groups and skipped Pods of one family, without hints.

@@ -60,7 +60,7 @@ pub(crate) fn endpoint(
     service: &Service,
     address_type: AddressType,
 ) -> Endpoint {
-    let spec = pod.spec.clone().unwrap_or_default();
+    let spec = pod.spec.as_ref();
     let publish_not_ready = service
         .spec
         .as_ref()
@@ -68,14 +68,20 @@ pub(crate) fn endpoint(
         .unwrap_or(false);
     let serving = is_ready(pod);
     let terminating = pod.metadata.deletion_timestamp.is_some();
-    let hostname = spec.hostname.filter(|hostname| {
+    let subdomain = spec
+        .and_then(|spec| spec.subdomain.as_deref())
+        .unwrap_or_default();
+    let hostname = spec.and_then(|spec| spec.hostname.clone()).filter(|hostname| {
         !hostname.is_empty()
-            && spec.subdomain.as_deref().unwrap_or_default()
-                == service.metadata.name.as_deref().unwrap_or_default()
+            && subdomain == service.metadata.name.as_deref().unwrap_or_default()
             && service.metadata.namespace == pod.metadata.namespace
     });
     Endpoint {
-        addresses: pod_addresses(&pod.status.clone().unwrap_or_default(), address_type),
+        addresses: pod
+            .status
+            .as_ref()
+            .map(|status| pod_addresses(status, address_type))
+            .unwrap_or_default(),
         conditions: Some(EndpointConditions {
             ready: Some(publish_not_ready || (serving && !terminating)),
             serving: Some(serving),
@@ -84,7 +90,9 @@ pub(crate) fn endpoint(
         deprecated_topology: None,
         hints: None,
         hostname,
-        node_name: spec.node_name.filter(|name| !name.is_empty()),
+        node_name: spec
+            .and_then(|spec| spec.node_name.clone())
+            .filter(|name| !name.is_empty()),
         target_ref: Some(ObjectReference {
             kind: Some("Pod".to_owned()),
             namespace: pod.metadata.namespace.clone(),
