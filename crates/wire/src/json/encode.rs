@@ -141,11 +141,8 @@ impl Serialize for Metadata<'_> {
         if let Some(uid) = body.uid.and_then(uid) {
             map.serialize_entry("uid", &uid)?;
         }
-        if let Some(version) = body
-            .resource_version
-            .filter(|version| !version.as_str().is_empty())
-        {
-            map.serialize_entry("resourceVersion", version.as_str())?;
+        if let Some(version) = body.resource_version.filter(|version| !version.is_empty()) {
+            map.serialize_entry("resourceVersion", &Shown::of(version))?;
         }
         if !body.labels.is_empty() {
             map.serialize_entry("labels", &Strings(body.labels.pairs()))?;

@@ -11,6 +11,9 @@ pub enum DecodeError {
     /// The object has no `metadata.name`.
     #[error("the object has no name")]
     NoName,
+    /// The document is of another kind than `Status`.
+    #[error("the document is not a status")]
+    NotAStatus,
     /// The document has no `items`.
     #[error("the document is not a list: it has no `items`")]
     NotAList,

@@ -24,9 +24,14 @@ impl Status {
     /// Reads the body of a response that reports a failure.
     ///
     /// # Errors
-    /// The bytes are not JSON, or a field has a wrong type: a proxy on the way may answer anything.
+    /// The bytes are not a `Status`: a proxy on the way may answer anything.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        Ok(document::<Wire<'_>>(bytes)?.into())
+        let wire: Wire<'_> = document(bytes)?;
+        if &*wire.kind == "Status" {
+            Ok(wire.into())
+        } else {
+            Err(DecodeError::NotAStatus)
+        }
     }
 
     /// Whether a cause has this reason.
@@ -38,6 +43,8 @@ impl Status {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wire<'a> {
+    #[serde(borrow)]
+    kind: Str<'a>,
     #[serde(deserialize_with = "or_default")]
     code: i32,
     #[serde(borrow)]
@@ -67,6 +74,7 @@ struct Cause<'a> {
 impl From<Wire<'_>> for Status {
     fn from(wire: Wire<'_>) -> Self {
         let Wire {
+            kind: _,
             code,
             reason,
             message,

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use quaymaster_model::{Interner, NodeRecord, PodRecord, ServiceRecord, SliceRecord};
+use quaymaster_model::{Interner, NodeRecord, PodRecord, ServiceRecord, SliceRecord, Text};
 use quaymaster_wire::json::{DecodeError, Frame, Json, Record};
 use serde_json::{Value, json};
 
@@ -254,7 +254,7 @@ fn of_a_repeated_label_the_last_value_counts() {
     let json =
         br#"{"metadata":{"name":"a","labels":{"k":"1","k":"2"},"annotations":{"k":"1","j":"0","k":"2"}}}"#;
     let record: SliceRecord = read(json).unwrap();
-    assert_eq!(record.labels.get("k").map(|value| value.as_str()), Some("2"));
+    assert_eq!(record.labels.get("k").map(Text::as_str), Some("2"));
     let annotations: Vec<_> = record
         .annotations
         .iter()

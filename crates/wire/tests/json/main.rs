@@ -1,5 +1,12 @@
 //! Reading and writing JSON, seen from outside.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking; helpers outside test functions are not exempt by themselves"
+)]
+
 mod agreement;
 mod allocations;
 mod generate;

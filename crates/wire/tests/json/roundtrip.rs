@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use quaymaster_model::digest::ordered_ports;
 use quaymaster_model::rules::PortOrder;
 use quaymaster_model::slice::UnknownFields;
-use quaymaster_model::{Interner, SliceRecord};
+use quaymaster_model::{Interner, SliceRecord, Text};
 use quaymaster_wire::json::{EncodeError, SliceBody, SliceDecoder, encode_slice};
 use serde_json::{Value, json};
 
@@ -160,10 +160,7 @@ fn ports_and_endpoints_are_written_in_the_order_given() {
         let written: Value =
             serde_json::from_slice(&encode_slice(&SliceBody::of(&record, &ports)).unwrap()).unwrap();
         for (written, given) in written["ports"].as_array().unwrap().iter().zip(&ports) {
-            assert_eq!(
-                written["name"].as_str(),
-                given.name.as_ref().map(|name| name.as_str())
-            );
+            assert_eq!(written["name"].as_str(), given.name.as_ref().map(Text::as_str));
         }
         assert_eq!(written["endpoints"][0]["addresses"][0], "10.0.0.9");
     }

@@ -37,7 +37,7 @@ fn each_change_comes_with_the_whole_object_and_its_version() {
             assert_eq!(change, expected);
             assert_eq!(record.key.to_string(), "x/a");
             assert_eq!(record.node.as_deref(), Some("n1"));
-            assert_eq!(version.as_str(), "9");
+            assert_eq!(version.to_string(), "9");
         }
     }
 }
@@ -96,12 +96,16 @@ fn a_status_tells_when_to_come_back_and_what_caused_it() {
     assert!(status.has_cause("NamespaceTerminating"));
     assert!(!status.has_cause("Other"));
     for bare in [
-        &b"{}"[..],
-        br#"{"code":null,"details":null,"message":null}"#,
-        br#"{"details":{"retryAfterSeconds":0}}"#,
+        &br#"{"kind":"Status"}"#[..],
+        br#"{"kind":"Status","code":null,"details":null,"message":null}"#,
+        br#"{"kind":"Status","details":{"retryAfterSeconds":0}}"#,
     ] {
         assert_eq!(Status::decode(bare).unwrap(), Status::default());
     }
+    assert!(matches!(
+        Status::decode(br#"{"error":"upstream"}"#),
+        Err(DecodeError::NotAStatus)
+    ));
     assert!(Status::decode(b"<html>502 Bad Gateway</html>").is_err());
 }
 
@@ -116,7 +120,7 @@ fn an_object_that_cannot_be_read_is_named_and_the_watch_can_go_on_after_it() {
         };
         assert_eq!(change, Change::Deleted);
         assert_eq!(object.key.unwrap().to_string(), "x/a");
-        assert_eq!(object.version.unwrap().as_str(), "9");
+        assert_eq!(object.version.unwrap().to_string(), "9");
         assert!(matches!(object.error, DecodeError::Json(_)));
     }
     let Frame::Unreadable { object, .. } =
@@ -125,7 +129,7 @@ fn an_object_that_cannot_be_read_is_named_and_the_watch_can_go_on_after_it() {
         panic!("an object without a name is unreadable");
     };
     assert!(matches!(object.error, DecodeError::NoName));
-    assert_eq!(object.version.unwrap().as_str(), "9");
+    assert_eq!(object.version.unwrap().to_string(), "9");
 }
 
 #[test]
