@@ -107,6 +107,16 @@ fn zones_count_by_their_cpu() {
             desired: 2.0
         }
     );
+    // A share below its own minimum is raised to it.
+    let allocations = TopologyCache::of_nodes(&nodes).allocations(6).unwrap();
+    assert_eq!(
+        allocations["b"],
+        Allocation {
+            minimum: 2,
+            maximum: 2,
+            desired: 2.0
+        }
+    );
 }
 
 #[test]
