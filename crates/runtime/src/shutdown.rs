@@ -1,5 +1,8 @@
 //! The end of the process by signal.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
