@@ -83,6 +83,8 @@ pub struct Places {
     pub cache: PathBuf,
     /// The folder with one Go module for each minor.
     pub modules: PathBuf,
+    /// The Go command; a bare name is looked for in `PATH`.
+    pub go: PathBuf,
 }
 
 impl Places {
@@ -92,6 +94,7 @@ impl Places {
             kubebuilder_assets: set_path("KUBEBUILDER_ASSETS"),
             cache: cache_folder().ok_or(AssetsError::NoCacheFolder)?,
             modules: modules_folder(),
+            go: PathBuf::from("go"),
         })
     }
 }
@@ -135,7 +138,7 @@ impl Assets {
             .cache
             .join("controlplane")
             .join(format!("{minor}-{}", module.key(&recipes)));
-        build::missing(&module, &folder, &recipes)?;
+        build::missing(&places.go, &module, &folder, &recipes)?;
         Ok(Self {
             folder,
             from_user: false,

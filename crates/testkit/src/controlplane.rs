@@ -25,7 +25,7 @@ use crate::server::Server;
 
 pub use authority::ADMIN;
 pub use builder::Builder;
-pub use error::StartError;
+pub use error::ControlPlaneError;
 pub use kcm::Kcm;
 
 use authority::Authority;
@@ -78,18 +78,18 @@ impl ControlPlane {
         Builder::default()
     }
 
-    async fn start(settings: Builder) -> Result<Self, StartError> {
+    async fn start(settings: Builder) -> Result<Self, ControlPlaneError> {
         let minor = settings.parsed_minor()?;
         let find = move || Assets::find(minor, &Places::from_env()?);
         let assets = tokio::task::spawn_blocking(find)
             .await
-            .map_err(|_| StartError::Task)??;
+            .map_err(|_| ControlPlaneError::Task)??;
         if settings.kcm.is_some() {
             // Known before minutes of test are spent.
             assets.program(Program::KubeControllerManager)?;
         }
-        let folder =
-            InstanceFolder::create().map_err(StartError::io("creating a folder for the control plane"))?;
+        let folder = InstanceFolder::create()
+            .map_err(ControlPlaneError::io("creating a folder for the control plane"))?;
         let authority = Authority::create(folder.path())?;
         if settings.audit_log {
             servers::write_audit_policy(&authority)?;
@@ -137,33 +137,30 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Where the certificate cannot be made, as for a name that X.509 cannot hold.
-    pub fn kubeconfig_for(&self, user: &str, group: Option<&str>) -> Result<PathBuf, StartError> {
+    pub fn kubeconfig_for(&self, user: &str, group: Option<&str>) -> Result<PathBuf, ControlPlaneError> {
         self.authority.write_user(&self.ports.server(), user, group)
     }
 
     /// The settings of the administrator's client: no retries, no proxy; change them and make a client.
-    pub async fn config(&self) -> Result<Config, StartError> {
+    pub async fn config(&self) -> Result<Config, ControlPlaneError> {
         authority::client_config(&self.kubeconfig).await
     }
 
     /// A new client of the administrator, which does not retry. Its connections belong to the runtime it is made on.
-    pub async fn client(&self) -> Result<Client, StartError> {
+    pub async fn client(&self) -> Result<Client, ControlPlaneError> {
         client(self.config().await?)
     }
 
     /// A new client with the credentials of a kubeconfig file, as [`Self::kubeconfig_for`] makes them.
-    pub async fn client_for(&self, kubeconfig: &Path) -> Result<Client, StartError> {
+    pub async fn client_for(&self, kubeconfig: &Path) -> Result<Client, ControlPlaneError> {
         client(authority::client_config(kubeconfig).await?)
     }
 
     /// Creates a namespace that no other test has, and gives its name, `PREFIX-...`.
     ///
     /// It is not deleted: it goes with the control plane.
-    pub async fn namespace(&self, prefix: &str) -> kube::Result<String> {
-        let client = self
-            .client()
-            .await
-            .map_err(|error| kube::Error::Service(error.into()))?;
+    pub async fn namespace(&self, prefix: &str) -> Result<String, ControlPlaneError> {
+        let client = self.client().await?;
         // One process alone writes here, so a count is unique.
         let name = format!("{prefix}-{}", self.names.fetch_add(1, Ordering::Relaxed));
         let mut namespace = Namespace::default();
@@ -182,24 +179,24 @@ impl ControlPlane {
     }
 
     /// Ends the apiserver (SIGTERM, after 15 s SIGKILL); etcd keeps its data.
-    pub async fn stop_apiserver(&self) -> Result<(), StartError> {
+    pub async fn stop_apiserver(&self) -> Result<(), ControlPlaneError> {
         let apiserver = self.servers.lock().await.apiserver.take();
         if let Some(mut apiserver) = apiserver {
             apiserver
                 .terminate(STOP_GRACE)
                 .await
-                .map_err(StartError::io("stopping kube-apiserver"))?;
+                .map_err(ControlPlaneError::io("stopping kube-apiserver"))?;
         }
         Ok(())
     }
 
     /// Kills the apiserver (SIGKILL): connections break without a word.
-    pub async fn kill_apiserver(&self) -> Result<(), StartError> {
+    pub async fn kill_apiserver(&self) -> Result<(), ControlPlaneError> {
         let apiserver = self.servers.lock().await.apiserver.take();
         if let Some(mut apiserver) = apiserver {
             apiserver
                 .kill()
-                .map_err(StartError::io("killing kube-apiserver"))?;
+                .map_err(ControlPlaneError::io("killing kube-apiserver"))?;
         }
         Ok(())
     }
@@ -207,7 +204,7 @@ impl ControlPlane {
     /// Starts the apiserver again after a stop, on the same port and data, and waits until it is ready.
     ///
     /// Does nothing while it runs.
-    pub async fn start_apiserver(&self) -> Result<(), StartError> {
+    pub async fn start_apiserver(&self) -> Result<(), ControlPlaneError> {
         let mut servers = self.servers.lock().await;
         if servers
             .apiserver
@@ -229,7 +226,7 @@ impl ControlPlane {
     }
 
     /// Stops the apiserver and starts it again.
-    pub async fn restart_apiserver(&self) -> Result<(), StartError> {
+    pub async fn restart_apiserver(&self) -> Result<(), ControlPlaneError> {
         self.stop_apiserver().await?;
         self.start_apiserver().await
     }
@@ -238,7 +235,7 @@ impl ControlPlane {
     pub async fn restart_apiserver_with<S: Into<String>>(
         &self,
         extra_args: impl IntoIterator<Item = S>,
-    ) -> Result<(), StartError> {
+    ) -> Result<(), ControlPlaneError> {
         let args = builder::strings(extra_args);
         self.stop_apiserver().await?;
         self.servers.lock().await.apiserver_args = args;
@@ -246,38 +243,38 @@ impl ControlPlane {
     }
 
     /// Freezes the apiserver (SIGSTOP): it accepts connections and answers nothing.
-    pub async fn pause_apiserver(&self) -> Result<(), StartError> {
+    pub async fn pause_apiserver(&self) -> Result<(), ControlPlaneError> {
         self.signal_apiserver(Signal::STOP).await
     }
 
     /// Lets a frozen apiserver go on (SIGCONT).
-    pub async fn resume_apiserver(&self) -> Result<(), StartError> {
+    pub async fn resume_apiserver(&self) -> Result<(), ControlPlaneError> {
         self.signal_apiserver(Signal::CONT).await
     }
 
-    async fn signal_apiserver(&self, signal: Signal) -> Result<(), StartError> {
+    async fn signal_apiserver(&self, signal: Signal) -> Result<(), ControlPlaneError> {
         match &mut self.servers.lock().await.apiserver {
             Some(apiserver) => apiserver
                 .signal(signal)
-                .map_err(StartError::io("sending a signal to kube-apiserver")),
+                .map_err(ControlPlaneError::io("sending a signal to kube-apiserver")),
             None => Ok(()),
         }
     }
 
     /// Stops the KCM that started with the apiserver; does nothing when there is none.
-    pub async fn stop_own_kcm(&self) -> Result<(), StartError> {
+    pub async fn stop_own_kcm(&self) -> Result<(), ControlPlaneError> {
         let kcm = self.servers.lock().await.kcm.take();
         if let Some(kcm) = kcm {
             kcm.stop()
                 .await
-                .map_err(StartError::io("stopping kube-controller-manager"))?;
+                .map_err(ControlPlaneError::io("stopping kube-controller-manager"))?;
         }
         Ok(())
     }
 
     /// Starts the KCM with the controllers of the [`Builder`], as the start of the control plane does; does nothing
     /// while it runs, or when the builder wants none.
-    pub async fn start_own_kcm(&self) -> Result<(), StartError> {
+    pub async fn start_own_kcm(&self) -> Result<(), ControlPlaneError> {
         let mut servers = self.servers.lock().await;
         let Some(controllers) = &self.settings.kcm else {
             return Ok(());
@@ -298,7 +295,7 @@ impl ControlPlane {
     /// Starts one more KCM with these controllers alone, such as `endpointslice-controller`, with KCM's own defaults.
     ///
     /// Drop the handle, or use its methods, to end it; it must not outlive the control plane.
-    pub async fn start_kcm<S: AsRef<str>>(&self, controllers: &[S]) -> Result<Kcm, StartError> {
+    pub async fn start_kcm<S: AsRef<str>>(&self, controllers: &[S]) -> Result<Kcm, ControlPlaneError> {
         self.start_kcm_with(controllers, &[] as &[&str]).await
     }
 
@@ -307,7 +304,7 @@ impl ControlPlane {
         &self,
         controllers: &[S],
         args: &[A],
-    ) -> Result<Kcm, StartError> {
+    ) -> Result<Kcm, ControlPlaneError> {
         let log = format!("kcm-{}.log", self.kcm_log.fetch_add(1, Ordering::Relaxed) + 1);
         let controllers = builder::strings(controllers.iter().map(AsRef::as_ref));
         let args = builder::strings(args.iter().map(AsRef::as_ref));
@@ -319,11 +316,10 @@ impl ControlPlane {
         controllers: &[String],
         args: &[String],
         log: String,
-    ) -> Result<Kcm, StartError> {
+    ) -> Result<Kcm, ControlPlaneError> {
         let launch = kcm::Launch {
             program: &self.assets.program(Program::KubeControllerManager)?,
             kubeconfig: &self.kubeconfig,
-            service_account_key: self.authority.file("service-account.key"),
             controllers,
             feature_gates: self.settings.feature_gates_flag(),
             args,
@@ -365,8 +361,8 @@ impl Drop for ControlPlane {
     }
 }
 
-fn client(config: Config) -> Result<Client, StartError> {
-    Client::try_from(config).map_err(|error| StartError::Client(error.into()))
+fn client(config: Config) -> Result<Client, ControlPlaneError> {
+    Client::try_from(config).map_err(|error| ControlPlaneError::Client(error.into()))
 }
 
 /// Starts etcd and the apiserver together: the latter waits for the former by itself.
@@ -375,7 +371,7 @@ async fn start_servers(
     assets: &Assets,
     authority: &Authority,
     folder: &InstanceFolder,
-) -> Result<(Ports, PathBuf, Servers), StartError> {
+) -> Result<(Ports, PathBuf, Servers), ControlPlaneError> {
     for _ in 0..PORT_ATTEMPTS {
         let ports = Ports::free()?;
         let data = folder.path().join("etcd");
@@ -383,7 +379,7 @@ async fn start_servers(
         let kubeconfig = authority.write_admin(&ports.server())?;
         let command = servers::etcd(&assets.program(Program::Etcd)?, &data, ports);
         let mut etcd = Server::start("etcd", command, folder.logs().join("etcd.log"))
-            .map_err(StartError::io("starting etcd"))?;
+            .map_err(ControlPlaneError::io("starting etcd"))?;
         let mut apiserver = start_apiserver(settings, assets, authority, ports, folder)?;
         let config = authority::client_config(&kubeconfig).await?;
         match start::wait_ready(&config, &mut [&mut etcd, &mut apiserver]).await {
@@ -404,7 +400,7 @@ async fn start_servers(
             Err(error) => return Err(error),
         }
     }
-    Err(StartError::Ports(PORT_ATTEMPTS))
+    Err(ControlPlaneError::Ports(PORT_ATTEMPTS))
 }
 
 fn start_apiserver(
@@ -413,7 +409,7 @@ fn start_apiserver(
     authority: &Authority,
     ports: Ports,
     folder: &InstanceFolder,
-) -> Result<Server, StartError> {
+) -> Result<Server, ControlPlaneError> {
     let command = servers::apiserver(
         &assets.program(Program::KubeApiserver)?,
         settings,
@@ -425,5 +421,5 @@ fn start_apiserver(
         command,
         folder.logs().join("kube-apiserver.log"),
     )
-    .map_err(StartError::io("starting kube-apiserver"))
+    .map_err(ControlPlaneError::io("starting kube-apiserver"))
 }

@@ -177,3 +177,30 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths.sort();
     paths
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_ended_processes_are_swept_and_those_in_use_stay() {
+        let in_use = InstanceFolder::create().unwrap();
+        let abandoned = base_folder().join(format!("abandoned-by-a-test-{}", std::process::id()));
+        fs::create_dir_all(&abandoned).unwrap();
+        File::create(abandoned.join(LOCK)).unwrap();
+        let later = InstanceFolder::create().unwrap();
+        assert!(!abandoned.exists());
+        assert!(in_use.path().is_dir() && later.path().is_dir());
+    }
+
+    #[test]
+    fn the_janitor_removes_the_folder_when_its_pipe_closes() {
+        let mut folder = InstanceFolder::create().unwrap();
+        let mut janitor = folder.janitor.take().unwrap();
+        assert!(folder.path().is_dir());
+        // What the kernel does at the end of the process.
+        drop(janitor.stdin.take());
+        assert!(janitor.wait().unwrap().success());
+        assert!(!folder.path().exists());
+    }
+}

@@ -23,7 +23,7 @@ mod shared;
 mod spawn;
 pub mod wait;
 
-pub use controlplane::{Builder, ControlPlane, Kcm, StartError};
+pub use controlplane::{Builder, ControlPlane, ControlPlaneError, Kcm};
 pub use objects::{node, pod, service};
 pub use shared::{Lease, SharedControlPlane, shared};
 pub use wait::{eventually, wait_until};

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::OnceLock;
 
-use crate::controlplane::{Builder, ControlPlane, StartError};
+use crate::controlplane::{Builder, ControlPlane, ControlPlaneError};
 
 /// A control plane that starts when first asked for and serves every test of the process.
 ///
@@ -27,15 +27,15 @@ impl SharedControlPlane {
     /// The control plane, started by the first caller while the others wait.
     ///
     /// # Errors
-    /// [`StartError::Shared`] with the reason, the same for each caller: a failed start is not tried again.
-    pub async fn get(&'static self) -> Result<Lease, StartError> {
+    /// [`ControlPlaneError::Shared`] with the reason, the same for each caller: a failed start is not tried again.
+    pub async fn get(&'static self) -> Result<Lease, ControlPlaneError> {
         let start = || self.plane.get_or_init(|| self.start());
         match tokio::task::spawn_blocking(start)
             .await
-            .map_err(|_| StartError::Task)?
+            .map_err(|_| ControlPlaneError::Task)?
         {
             Ok(plane) => Ok(Lease { plane }),
-            Err(reason) => Err(StartError::Shared(reason.clone())),
+            Err(reason) => Err(ControlPlaneError::Shared(reason.clone())),
         }
     }
 
@@ -86,7 +86,7 @@ impl Drop for Lease {
 ///
 /// # Errors
 /// As [`SharedControlPlane::get`].
-pub async fn shared() -> Result<Lease, StartError> {
+pub async fn shared() -> Result<Lease, ControlPlaneError> {
     static DEFAULT: SharedControlPlane = SharedControlPlane::new(|builder| builder.audit_log(true));
     DEFAULT.get().await
 }

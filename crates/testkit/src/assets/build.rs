@@ -1,7 +1,7 @@
 //! Building programs with Go, by one process at a time.
 
 use std::fs::{self, File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::module::Module;
@@ -10,11 +10,15 @@ use super::{AssetsError, Recipe};
 use crate::server::tail;
 
 /// Flags of `go build` beside those for the linker; part of the cache key.
-pub(super) const FLAGS: [&str; 2] = ["-trimpath", "-mod=readonly"];
+pub(super) const FLAGS: [&str; 1] = ["-trimpath"];
 
-/// Set for each run of Go; part of the cache key. No C compiler is needed, and no surrounding workspace or flags of
-/// the user change what comes out.
-pub(super) const ENVIRONMENT: [(&str, &str); 3] = [("CGO_ENABLED", "0"), ("GOWORK", "off"), ("GOFLAGS", "")];
+/// Set for each run of Go; part of the cache key. No C compiler is needed, and neither a workspace around nor flags
+/// of the user change what comes out (empty GOFLAGS would let those of `go env -w` through).
+pub(super) const ENVIRONMENT: [(&str, &str); 3] = [
+    ("CGO_ENABLED", "0"),
+    ("GOWORK", "off"),
+    ("GOFLAGS", "-mod=readonly"),
+];
 
 /// Removed for each run of Go: the programs run here.
 const NOT_FOR_GO: [&str; 2] = ["GOOS", "GOARCH"];
@@ -29,7 +33,12 @@ const SHOWN_LINES: usize = 30;
 ///
 /// The check is repeated under the folder's lock, since another process may have built meanwhile. Each program
 /// appears under its name only when whole.
-pub(super) fn missing(module: &Module, folder: &Path, recipes: &[Recipe]) -> Result<(), AssetsError> {
+pub(super) fn missing(
+    go: &Path,
+    module: &Module,
+    folder: &Path,
+    recipes: &[Recipe],
+) -> Result<(), AssetsError> {
     let lacking = || {
         recipes
             .iter()
@@ -45,12 +54,13 @@ pub(super) fn missing(module: &Module, folder: &Path, recipes: &[Recipe]) -> Res
     if lacking.is_empty() {
         return Ok(());
     }
-    check_go(module)?;
-    download(module, folder, &lacking)?;
+    let go = Go { program: go, module };
+    go.check()?;
+    go.download(folder, &lacking)?;
     for (number, recipe) in (1..).zip(&lacking) {
         let version = module.kubernetes.as_deref().unwrap_or_default();
         let label = format!("[{number}/{}] {} {version}:", lacking.len(), recipe.name);
-        build(module, folder, recipe, &label)?;
+        go.build(folder, recipe, &label)?;
     }
     Ok(())
 }
@@ -79,48 +89,93 @@ fn lock(folder: &Path) -> Result<File, AssetsError> {
     Ok(file)
 }
 
-fn go(module: &Module) -> Command {
-    let mut command = Command::new("go");
-    command.current_dir(&module.folder).envs(ENVIRONMENT);
-    for variable in NOT_FOR_GO {
-        command.env_remove(variable);
-    }
-    command
+/// The Go command, run in one module.
+struct Go<'a> {
+    program: &'a Path,
+    module: &'a Module,
 }
 
-/// Refuses early, and in words, where Go is missing or too old.
-fn check_go(module: &Module) -> Result<(), AssetsError> {
-    let needed = module.go.clone();
-    // Elsewhere than in the module and without switching, or an old Go would fail on the module or fetch a new one.
-    let version = match go(module)
-        .current_dir("/")
-        .env("GOTOOLCHAIN", "local")
-        .args(["env", "GOVERSION"])
-        .output()
-    {
-        Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-            return Err(AssetsError::GoMissing { needed });
+impl Go<'_> {
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program);
+        command.current_dir(&self.module.folder).envs(ENVIRONMENT);
+        for variable in NOT_FOR_GO {
+            command.env_remove(variable);
         }
-        Err(source) => {
-            return Err(AssetsError::Io {
-                action: "running",
-                path: PathBuf::from("go"),
-                source,
+        command
+    }
+
+    /// One setting of Go, asked outside of the module: there an old Go would fail, or fetch a new one, at once.
+    fn setting(&self, name: &str) -> Result<String, AssetsError> {
+        let mut command = self.command();
+        command.current_dir("/").args(["env", name]);
+        if name == "GOVERSION" {
+            command.env("GOTOOLCHAIN", "local");
+        }
+        match command.output() {
+            Ok(output) => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => Err(AssetsError::GoMissing {
+                needed: self.module.go.clone(),
+            }),
+            Err(source) => Err(io("running", self.program)(source)),
+        }
+    }
+
+    /// Refuses early, and in words, where Go is missing or too old.
+    fn check(&self) -> Result<(), AssetsError> {
+        let (version, toolchain) = (self.setting("GOVERSION")?, self.setting("GOTOOLCHAIN")?);
+        if go_suffices(&version, &self.module.go, &toolchain) {
+            return Ok(());
+        }
+        let found = version.trim_start_matches("go").to_owned();
+        Err(AssetsError::GoTooOld {
+            found,
+            needed: self.module.go.clone(),
+        })
+    }
+
+    /// Loads the modules as a step of its own: a failing network is then told from failing code.
+    fn download(&self, folder: &Path, recipes: &[&Recipe]) -> Result<(), AssetsError> {
+        let log = folder.join("modules.log");
+        let mut command = self.command();
+        command.args(["list", "-deps", "-f", "{{with .Error}}{{.}}{{end}}"]);
+        command.args(recipes.iter().map(|recipe| recipe.package));
+        if self.run("Go modules:", &log, command)? {
+            return Ok(());
+        }
+        Err(AssetsError::Download {
+            module: self.module.folder.clone(),
+            output: tail(&log, SHOWN_LINES),
+        })
+    }
+
+    fn build(&self, folder: &Path, recipe: &Recipe, label: &str) -> Result<(), AssetsError> {
+        let log = folder.join(format!("{}.log", recipe.name));
+        // Under the lock nobody else uses this name; what a killed run left is overwritten.
+        let unfinished = folder.join(format!(".{}.unfinished", recipe.name));
+        let mut command = self.command();
+        command
+            .arg("build")
+            .args(FLAGS)
+            .arg("-ldflags")
+            .arg(self.module.linker_flags());
+        command.arg("-o").arg(&unfinished).arg(recipe.package);
+        if !self.run(label, &log, command)? {
+            return Err(AssetsError::Build {
+                program: recipe.name,
+                output: tail(&log, SHOWN_LINES),
+                log,
             });
         }
-    };
-    let setting = go(module).current_dir("/").args(["env", "GOTOOLCHAIN"]).output();
-    let setting = setting
-        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        .unwrap_or_default();
-    if go_suffices(&version, &needed, &setting) {
-        return Ok(());
+        let finished = folder.join(recipe.name);
+        fs::rename(&unfinished, &finished).map_err(io("renaming to", &finished))
     }
-    Err(AssetsError::GoTooOld {
-        found: version.trim_start_matches("go").to_owned(),
-        needed,
-    })
+
+    fn run(&self, label: &str, log: &Path, command: Command) -> Result<bool, AssetsError> {
+        Step { label, log }
+            .run(command)
+            .map_err(io("running", self.program))
+    }
 }
 
 /// Whether Go of `version` (`go1.26.8`) can build a module that asks for `needed`, given what GOTOOLCHAIN is set to.
@@ -138,56 +193,6 @@ fn version_numbers(version: &str) -> [u32; 3] {
         *number = digits.parse().unwrap_or(0);
     }
     numbers
-}
-
-/// Fetches the modules as a step of its own: a failing network is then told from failing code.
-fn download(module: &Module, folder: &Path, recipes: &[&Recipe]) -> Result<(), AssetsError> {
-    let log = folder.join("modules.log");
-    let mut command = go(module);
-    command.args([
-        "list",
-        "-mod=readonly",
-        "-deps",
-        "-f",
-        "{{with .Error}}{{.}}{{end}}",
-    ]);
-    command.args(recipes.iter().map(|recipe| recipe.package));
-    let step = Step {
-        label: "Go modules:",
-        log: &log,
-    };
-    if step.run(command).map_err(io("running", Path::new("go")))? {
-        return Ok(());
-    }
-    Err(AssetsError::Download {
-        module: module.folder.clone(),
-        output: tail(&log, SHOWN_LINES),
-    })
-}
-
-fn build(module: &Module, folder: &Path, recipe: &Recipe, label: &str) -> Result<(), AssetsError> {
-    let log = folder.join(format!("{}.log", recipe.name));
-    // Under the lock nobody else uses this name; what a killed run left is overwritten.
-    let unfinished = folder.join(format!(".{}.unfinished", recipe.name));
-    let mut command = go(module);
-    command
-        .arg("build")
-        .args(FLAGS)
-        .arg("-ldflags")
-        .arg(module.linker_flags());
-    command.arg("-o").arg(&unfinished).arg(recipe.package);
-    if !(Step { label, log: &log })
-        .run(command)
-        .map_err(io("running", Path::new("go")))?
-    {
-        return Err(AssetsError::Build {
-            program: recipe.name,
-            output: tail(&log, SHOWN_LINES),
-            log,
-        });
-    }
-    let finished = folder.join(recipe.name);
-    fs::rename(&unfinished, &finished).map_err(io("renaming to", &finished))
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AssetsError {

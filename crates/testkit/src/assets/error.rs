@@ -68,9 +68,9 @@ pub enum AssetsError {
         /// The version that go.mod asks for.
         needed: String,
     },
-    /// The modules could not be fetched or verified.
+    /// The modules could not be fetched, verified or read.
     #[error(
-        "the Go modules in {} cannot be fetched: check the network and GOPROXY. Go says:\n{output}", module.display()
+        "the Go modules in {} cannot be loaded (if they cannot be fetched: the network, GOPROXY). Go says:\n{output}", module.display()
     )]
     Download {
         /// The module's folder.

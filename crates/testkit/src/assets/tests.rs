@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::build::{go_suffices, missing};
 use super::*;
 
+const GO: &str = "go";
 const HELLO: Recipe = Recipe {
     name: "hello",
     package: "example.com/tiny",
@@ -35,6 +36,7 @@ fn places(user: Option<&Path>, cache: &Path, modules: &Path) -> Places {
         kubebuilder_assets: user.map(Path::to_owned),
         cache: cache.to_owned(),
         modules: modules.to_owned(),
+        go: GO.into(),
     }
 }
 
@@ -45,7 +47,16 @@ fn two_builds_at_once_give_one_whole_program_each_built_once() {
     let folder = out.path().join("programs");
     std::thread::scope(|scope| {
         let runs: Vec<_> = (0..2)
-            .map(|_| scope.spawn(|| missing(&Module::read(module_folder.path()).unwrap(), &folder, &[HELLO])))
+            .map(|_| {
+                scope.spawn(|| {
+                    missing(
+                        GO.as_ref(),
+                        &Module::read(module_folder.path()).unwrap(),
+                        &folder,
+                        &[HELLO],
+                    )
+                })
+            })
             .collect();
         for run in runs {
             run.join().unwrap().unwrap();
@@ -56,7 +67,13 @@ fn two_builds_at_once_give_one_whole_program_each_built_once() {
     assert!(!folder.join(".hello.unfinished").exists());
 
     let built = fs::metadata(folder.join("hello")).unwrap().modified().unwrap();
-    missing(&Module::read(module_folder.path()).unwrap(), &folder, &[HELLO]).unwrap();
+    missing(
+        GO.as_ref(),
+        &Module::read(module_folder.path()).unwrap(),
+        &folder,
+        &[HELLO],
+    )
+    .unwrap();
     assert_eq!(
         fs::metadata(folder.join("hello")).unwrap().modified().unwrap(),
         built,
@@ -69,7 +86,7 @@ fn a_failing_build_shows_what_go_printed_and_leaves_no_program() {
     let module_folder = tiny_module("package main\n\nfunc main() { undefinedThing() }\n");
     let out = tempfile::tempdir().unwrap();
     let module = Module::read(module_folder.path()).unwrap();
-    let error = missing(&module, out.path(), &[HELLO]).unwrap_err();
+    let error = missing(GO.as_ref(), &module, out.path(), &[HELLO]).unwrap_err();
     assert!(
         matches!(error, AssetsError::Build { program: "hello", .. }),
         "{error:?}"
@@ -84,7 +101,7 @@ fn a_module_that_cannot_be_fetched_is_a_download_error() {
         tiny_module("package main\n\nimport _ \"example.invalid/absent\"\n\nfunc main() {}\n");
     let module = Module::read(module_folder.path()).unwrap();
     let out = tempfile::tempdir().unwrap();
-    let error = missing(&module, out.path(), &[HELLO]).unwrap_err();
+    let error = missing(GO.as_ref(), &module, out.path(), &[HELLO]).unwrap_err();
     assert!(matches!(error, AssetsError::Download { .. }), "{error:?}");
     assert!(error.to_string().contains("example.invalid/absent"), "{error}");
 }
@@ -189,6 +206,34 @@ fn minors_are_read_as_users_write_them() {
         assert!(wrong.parse::<Minor>().is_err(), "{wrong:?}");
     }
     assert!("1.9".parse::<Minor>().unwrap() < "1.10".parse::<Minor>().unwrap());
+}
+
+#[test]
+fn without_go_the_error_names_the_version_needed_and_the_other_way() {
+    let module_folder = tiny_module("");
+    let module = Module::read(module_folder.path()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let error = missing("/nonexistent/go".as_ref(), &module, out.path(), &[HELLO]).unwrap_err();
+    assert!(
+        matches!(&error, AssetsError::GoMissing { needed } if needed == "1.21"),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("KUBEBUILDER_ASSETS"), "{error}");
+}
+
+#[test]
+fn a_go_that_is_too_old_and_may_not_fetch_a_newer_one_is_refused_before_it_runs() {
+    let tools = tempfile::tempdir().unwrap();
+    program(
+        tools.path(),
+        "go",
+        "case $2 in GOVERSION) echo go1.20.3;; GOTOOLCHAIN) echo;; *) exit 9;; esac",
+    );
+    let module_folder = tiny_module("");
+    let module = Module::read(module_folder.path()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let error = missing(&tools.path().join("go"), &module, out.path(), &[HELLO]).unwrap_err();
+    assert_eq!(error.to_string().split(':').next(), Some("Go 1.20.3 is too old"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use rcgen::{
@@ -11,7 +12,7 @@ use rcgen::{
 };
 use serde_json::{Value, json};
 
-use super::StartError;
+use super::ControlPlaneError;
 
 /// The user behind the administrator's token, as audit entries name it.
 pub const ADMIN: &str = "admin";
@@ -24,21 +25,24 @@ pub(super) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     token: String,
     folder: PathBuf,
+    /// Users so far; their files are told apart by it.
+    users: AtomicU32,
 }
 
 impl Authority {
     /// Makes the files that the servers read, in `folder`.
-    pub(super) fn create(folder: &Path) -> Result<Self, StartError> {
+    pub(super) fn create(folder: &Path) -> Result<Self, ControlPlaneError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = subject("quaymaster-testkit", None);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-        let token = random_hex().map_err(StartError::io("reading random bytes"))?;
+        let token = random_hex().map_err(ControlPlaneError::io("reading random bytes"))?;
         let authority = Self {
             issuer,
             token,
             folder: folder.to_owned(),
+            users: AtomicU32::new(0),
         };
 
         let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
@@ -63,7 +67,7 @@ impl Authority {
     }
 
     /// Writes a kubeconfig with the administrator's token.
-    pub(super) fn write_admin(&self, server: &str) -> Result<PathBuf, StartError> {
+    pub(super) fn write_admin(&self, server: &str) -> Result<PathBuf, ControlPlaneError> {
         let user = json!({ "token": self.token });
         self.write("kubeconfig", &self.kubeconfig(server, ADMIN, &user))
     }
@@ -74,16 +78,17 @@ impl Authority {
         server: &str,
         name: &str,
         group: Option<&str>,
-    ) -> Result<PathBuf, StartError> {
+    ) -> Result<PathBuf, ControlPlaneError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = subject(name, group);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let (certificate, key) = self.sign(&params)?;
-        // User names such as system:serviceaccount:a:b make poor file names.
-        let file: String = name
+        // User names such as system:serviceaccount:a:b make poor file names, so only a part of each is kept.
+        let readable: String = name
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
             .collect();
+        let file = format!("{}-{readable}", self.users.fetch_add(1, Ordering::Relaxed));
         let certificate = self.write(&format!("user-{file}.crt"), &certificate)?;
         let key = self.write(&format!("user-{file}.key"), &key)?;
         let user = json!({ "client-certificate": certificate, "client-key": key });
@@ -106,24 +111,25 @@ impl Authority {
         format!("{text:#}\n")
     }
 
-    fn sign(&self, params: &CertificateParams) -> Result<(String, String), StartError> {
+    fn sign(&self, params: &CertificateParams) -> Result<(String, String), ControlPlaneError> {
         let key = KeyPair::generate()?;
         Ok((params.signed_by(&key, &self.issuer)?.pem(), key.serialize_pem()))
     }
 
-    fn write(&self, name: &str, text: &str) -> Result<PathBuf, StartError> {
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf, ControlPlaneError> {
         let path = self.file(name);
-        fs::write(&path, text).map_err(StartError::io("writing a credential"))?;
+        fs::write(&path, text).map_err(ControlPlaneError::io("writing a credential"))?;
         Ok(path)
     }
 }
 
 /// The settings of a client for a kubeconfig file: no retry below the caller, and no proxy, since all is loopback.
-pub(super) async fn client_config(kubeconfig: &Path) -> Result<Config, StartError> {
-    let kubeconfig = Kubeconfig::read_from(kubeconfig).map_err(|error| StartError::Client(error.into()))?;
+pub(super) async fn client_config(kubeconfig: &Path) -> Result<Config, ControlPlaneError> {
+    let kubeconfig =
+        Kubeconfig::read_from(kubeconfig).map_err(|error| ControlPlaneError::Client(error.into()))?;
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
-        .map_err(|error| StartError::Client(error.into()))?;
+        .map_err(|error| ControlPlaneError::Client(error.into()))?;
     config.default_retry = false;
     config.proxy_url = None;
     Ok(config)

@@ -2,7 +2,7 @@
 
 use std::env;
 
-use super::{ControlPlane, StartError};
+use super::{ControlPlane, ControlPlaneError};
 use crate::assets::Minor;
 
 /// Names the minor for tests that do not choose one, so that one suite runs on several versions.
@@ -113,14 +113,14 @@ impl Builder {
     ///
     /// # Errors
     /// Where a program is missing or a server ends or hangs; the text holds the end of its log.
-    pub async fn start(self) -> Result<ControlPlane, StartError> {
+    pub async fn start(self) -> Result<ControlPlane, ControlPlaneError> {
         ControlPlane::start(self).await
     }
 
-    pub(super) fn parsed_minor(&self) -> Result<Option<Minor>, StartError> {
+    pub(super) fn parsed_minor(&self) -> Result<Option<Minor>, ControlPlaneError> {
         self.minor
             .as_ref()
-            .map(|text| text.parse().map_err(|_| StartError::Minor(text.clone())))
+            .map(|text| text.parse().map_err(|_| ControlPlaneError::Minor(text.clone())))
             .transpose()
     }
 

@@ -7,7 +7,7 @@ use crate::assets::AssetsError;
 
 /// A control plane did not start, or a later step on it failed.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum ControlPlaneError {
     /// A program is missing.
     #[error(transparent)]
     Assets(#[from] AssetsError),
@@ -48,6 +48,9 @@ pub enum StartError {
     /// Each attempt met a port that another process had just taken.
     #[error("no free ports after {0} attempts")]
     Ports(u32),
+    /// The apiserver refused a request of the kit, or did not answer.
+    #[error("a request to kube-apiserver failed")]
+    Request(#[from] kube::Error),
     /// A client could not be made from the connection's settings.
     #[error("making a client failed")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -59,7 +62,7 @@ pub enum StartError {
     Shared(String),
 }
 
-impl StartError {
+impl ControlPlaneError {
     pub(super) fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, source }
     }

@@ -5,11 +5,11 @@ use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use super::StartError;
+use super::ControlPlaneError;
 use super::start::exit_error;
 use crate::server::Server;
 
-/// What KCM logs when its first controller starts: up to 1.33 and from 1.34 on.
+/// What KCM logs when its first controller starts: up to 1.34 and from 1.35 on.
 const STARTED: [&str; 2] = ["Started controller", "Controller starting..."];
 /// A KCM that neither logs one of these nor ends within this time is taken as started: a later version may use
 /// other words.
@@ -29,7 +29,6 @@ pub struct Kcm {
 pub(super) struct Launch<'a> {
     pub(super) program: &'a Path,
     pub(super) kubeconfig: &'a Path,
-    pub(super) service_account_key: PathBuf,
     pub(super) controllers: &'a [String],
     pub(super) feature_gates: Option<String>,
     pub(super) args: &'a [String],
@@ -38,23 +37,19 @@ pub(super) struct Launch<'a> {
 
 impl Launch<'_> {
     /// Starts KCM and waits until its controllers start.
-    pub(super) async fn start(self) -> Result<Kcm, StartError> {
+    pub(super) async fn start(self) -> Result<Kcm, ControlPlaneError> {
         let mut command = Command::new(self.program);
         command
             .arg(format!("--kubeconfig={}", self.kubeconfig.display()))
             .arg(format!("--controllers={}", self.controllers.join(",")))
             .arg("--leader-elect=false")
             .arg("--secure-port=0")
-            .arg(format!(
-                "--service-account-private-key-file={}",
-                self.service_account_key.display()
-            ))
-            // The level at which newer versions say that a controller starts.
-            .arg("--v=1")
+            // The level at which newer versions say that a controller starts; at --v=1 every flag is printed too.
+            .arg("--vmodule=controllermanager=1")
             .args(self.feature_gates)
             .args(self.args);
         let mut server = Server::start("kube-controller-manager", command, self.log)
-            .map_err(StartError::io("starting kube-controller-manager"))?;
+            .map_err(ControlPlaneError::io("starting kube-controller-manager"))?;
         let deadline = Instant::now() + START_LIMIT;
         while Instant::now() < deadline {
             let log = fs::read_to_string(server.log()).unwrap_or_default();

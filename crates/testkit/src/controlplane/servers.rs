@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::authority::Authority;
-use super::{Builder, StartError};
+use super::{Builder, ControlPlaneError};
 use crate::ports;
 
 /// Ports of one attempt to start.
@@ -17,8 +17,8 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    pub(super) fn free() -> Result<Self, StartError> {
-        let free = || ports::free().map_err(StartError::io("looking for a free port"));
+    pub(super) fn free() -> Result<Self, ControlPlaneError> {
+        let free = || ports::free().map_err(ControlPlaneError::io("looking for a free port"));
         Ok(Self {
             etcd: free()?,
             etcd_peer: free()?,
@@ -73,7 +73,7 @@ pub(super) fn apiserver(program: &Path, settings: &Builder, authority: &Authorit
         .arg("--service-account-issuer=https://kubernetes.default.svc")
         .arg(format!(
             "--service-account-key-file={}",
-            file("service-account.key")
+            file("service-account.pub")
         ))
         .arg(format!(
             "--service-account-signing-key-file={}",
@@ -123,7 +123,7 @@ const AUDIT_POLICY: &str = r#"{
 }
 "#;
 
-pub(super) fn write_audit_policy(authority: &Authority) -> Result<(), StartError> {
+pub(super) fn write_audit_policy(authority: &Authority) -> Result<(), ControlPlaneError> {
     fs::write(authority.file("audit-policy.json"), AUDIT_POLICY)
-        .map_err(StartError::io("writing the audit policy"))
+        .map_err(ControlPlaneError::io("writing the audit policy"))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kube::Client;
 use kube::config::Config;
 
-use super::StartError;
+use super::ControlPlaneError;
 use crate::server::{Server, describe_exit};
 
 /// How long the apiserver may take; 2 s on an idle machine, far more beside parallel builds.
@@ -24,9 +24,12 @@ const PORT_TAKEN: &str = "address already in use";
 /// Waits until the apiserver's `/readyz` says ok, or one of `servers` ends.
 ///
 /// Only this control plane's apiserver can answer: no other holds a certificate of this authority.
-pub(super) async fn wait_ready(config: &Config, servers: &mut [&mut Server]) -> Result<(), StartError> {
+pub(super) async fn wait_ready(
+    config: &Config,
+    servers: &mut [&mut Server],
+) -> Result<(), ControlPlaneError> {
     let deadline = Instant::now() + READY_LIMIT;
-    let client = Client::try_from(config.clone()).map_err(|error| StartError::Client(error.into()))?;
+    let client = Client::try_from(config.clone()).map_err(|error| ControlPlaneError::Client(error.into()))?;
     loop {
         for server in servers.iter_mut() {
             if let Some(status) = server.exited() {
@@ -43,7 +46,7 @@ pub(super) async fn wait_ready(config: &Config, servers: &mut [&mut Server]) -> 
                 .last()
                 .map(|server| server.log_tail(SHOWN_LINES))
                 .unwrap_or_default();
-            return Err(StartError::NotReady {
+            return Err(ControlPlaneError::NotReady {
                 limit: READY_LIMIT,
                 last,
                 tail,
@@ -62,8 +65,8 @@ pub(super) async fn ask(client: &Client, path: &str) -> kube::Result<String> {
 }
 
 /// The error for a server that ended by itself.
-pub(super) fn exit_error(server: &Server, status: ExitStatus) -> StartError {
-    StartError::Exited {
+pub(super) fn exit_error(server: &Server, status: ExitStatus) -> ControlPlaneError {
+    ControlPlaneError::Exited {
         server: server.name().to_owned(),
         status: describe_exit(status),
         tail: server.log_tail(SHOWN_LINES),
@@ -71,8 +74,8 @@ pub(super) fn exit_error(server: &Server, status: ExitStatus) -> StartError {
 }
 
 /// Whether a server ended because another process had taken its port meanwhile.
-pub(super) fn lost_its_port(error: &StartError) -> bool {
-    matches!(error, StartError::Exited { tail, .. } if tail.contains(PORT_TAKEN))
+pub(super) fn lost_its_port(error: &ControlPlaneError) -> bool {
+    matches!(error, ControlPlaneError::Exited { tail, .. } if tail.contains(PORT_TAKEN))
 }
 
 /// Empties a folder that an earlier attempt may have used.
