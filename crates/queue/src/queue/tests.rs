@@ -232,7 +232,7 @@ fn a_hundred_thousand_keys_pass_without_quadratic_cost() {
     }
     assert_eq!(taken, 100_000);
     assert!(
-        start.elapsed() < Duration::from_secs(10),
+        start.elapsed() < Duration::from_mins(1),
         "took {:?}",
         start.elapsed()
     );
