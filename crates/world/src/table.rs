@@ -153,6 +153,13 @@ impl<R: Keyed> Table<R> {
         }
     }
 
+    /// Marks what is held under the key, if anything, as seen.
+    pub(crate) fn keep(&mut self, key: &R::Key) {
+        if let Some(id) = self.find(key) {
+            self.mark_seen(id);
+        }
+    }
+
     /// In which list the record was last seen.
     pub(crate) fn seen(&self, id: u32) -> Option<Generation> {
         self.slab.get(id as usize).map(|entry| entry.seen)

@@ -131,6 +131,16 @@ impl World {
         }
     }
 
+    /// A list or a watch told an object that could not be read: what is held of it stays, though it is old.
+    pub fn keep(&mut self, kind: Kind, key: &ObjectKey) {
+        match kind {
+            Kind::Pod => self.pods.keep(key),
+            Kind::Service => self.services.keep(key),
+            Kind::Node => self.nodes.keep(key.name.as_str()),
+            Kind::Slice => self.slices.keep(key),
+        }
+    }
+
     /// Whether a kind was read whole at least once.
     pub fn synced(&self, kind: Kind) -> bool {
         self.progress.synced(kind)

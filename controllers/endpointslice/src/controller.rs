@@ -1,0 +1,229 @@
+//! The controller as the engine sees it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use quaymaster_engine::controller::Stored;
+use quaymaster_engine::{Answer, Controller, Dirty, Planned, Verdict};
+use quaymaster_model::{ObjectKey, ServiceRecord};
+use quaymaster_queue::Priority;
+use quaymaster_runtime::api::{Remedy, Verb, WriteError};
+use quaymaster_runtime::metrics::{
+    Operation, Registry, SliceControllerMetrics, SyncResult, Topology, TrafficDistribution,
+};
+use quaymaster_slices::convert::HintMode;
+use quaymaster_slices::topology::Zones;
+use quaymaster_slices::{Context, Failure, Outcome, ServiceSlices, Settings, WriteId};
+use quaymaster_world::{Delta, Kind, ServiceId, World};
+
+use crate::backing::Backing;
+use crate::gauges::Gauges;
+use crate::{NAME, notices, request};
+
+/// What can be chosen.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Maximum of a slice, and the rules of the apiserver's version.
+    pub settings: Settings,
+    /// How long changes of Pods are gathered before slices are written
+    /// (`--endpointslice-updates-batch-period`). Changes of Services are never delayed.
+    pub batch_period: Duration,
+}
+
+/// The held state of all Services, and what it takes to turn it into requests.
+pub struct EndpointSlices {
+    pub(crate) options: Options,
+    pub(crate) services: HashMap<ServiceId, ServiceSlices>,
+    /// Services that ask for hints by annotation: what Nodes offer concerns them.
+    pub(crate) auto: BTreeSet<ServiceId>,
+    pub(crate) zones: Zones,
+    pub(crate) gauges: Gauges,
+    metrics: SliceControllerMetrics,
+}
+
+impl std::fmt::Debug for EndpointSlices {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EndpointSlices")
+            .field("services", &self.services.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl EndpointSlices {
+    /// A controller that knows of no Service yet.
+    pub fn new(options: Options, registry: &Registry) -> Self {
+        let metrics = SliceControllerMetrics::register(registry);
+        Self {
+            options,
+            services: HashMap::new(),
+            auto: BTreeSet::new(),
+            zones: Zones::default(),
+            gauges: Gauges::new(metrics.clone()),
+            metrics,
+        }
+    }
+
+    /// Calls `act` with the state of a Service, if one is held.
+    pub(crate) fn with<T>(
+        &mut self,
+        world: &World,
+        id: ServiceId,
+        act: impl FnOnce(&mut ServiceSlices, Context<'_, Backing<'_>>) -> T,
+    ) -> Option<T> {
+        let service = world.service(id)?;
+        let state = self.services.get_mut(&id)?;
+        let backing = Backing {
+            world,
+            service: id,
+            namespace: &service.key.namespace,
+            zones: &self.zones,
+        };
+        let cx = Context {
+            service,
+            cluster: &backing,
+            settings: &self.options.settings,
+        };
+        Some(act(state, cx))
+    }
+}
+
+impl Controller for EndpointSlices {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reads(&self) -> &'static [Kind] {
+        &[Kind::Service, Kind::Pod, Kind::Node, Kind::Slice]
+    }
+
+    fn start(&mut self, world: &World, dirty: &mut Dirty) {
+        for node in world.nodes() {
+            self.zones.node_changed(None, Some(node));
+        }
+        for (id, service) in world.services() {
+            self.service_changed(world, id, None, service, dirty);
+        }
+    }
+
+    fn on(&mut self, world: &World, delta: &Delta<'_>, dirty: &mut Dirty) {
+        self.mark(world, delta, dirty);
+    }
+
+    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize) -> Planned {
+        let Some(id) = world.service_id(key) else {
+            return Planned::default();
+        };
+        let (Some(service), Some(plan)) = (
+            world.service(id),
+            self.with(world, id, |state, cx| state.plan(cx, limit)),
+        ) else {
+            return Planned::default();
+        };
+        for (added, removed) in &plan.changes {
+            self.metrics.synced_endpoints(count(*added), count(*removed));
+        }
+        if !plan.writes.is_empty() {
+            let (topology, distribution) = self.labels(service);
+            self.metrics
+                .slices_changed(topology, distribution, count(plan.writes.len()));
+        }
+        if let Some(state) = self.services.get(&id) {
+            self.gauges
+                .update(id, state.summary(self.options.settings.max_endpoints));
+        }
+        Planned {
+            requests: plan.writes.into_iter().map(request::of).collect(),
+            notices: plan
+                .events
+                .iter()
+                .map(|event| notices::topology(service, event))
+                .collect(),
+            truncated: plan.truncated,
+        }
+    }
+
+    fn answered(&mut self, world: &World, answer: &Answer<'_>) -> Verdict {
+        match answer.verb {
+            _ if answer.result.is_err() => {}
+            Verb::Create => self.metrics.changed(Operation::Create),
+            Verb::Update => self.metrics.changed(Operation::Update),
+            Verb::Delete => self.metrics.changed(Operation::Delete),
+        }
+        let outcome = match &answer.result {
+            Ok(Stored::Slice(slice)) => Outcome::Stored(std::sync::Arc::clone(slice)),
+            Ok(Stored::Gone) => Outcome::Deleted,
+            Ok(Stored::Going) => Outcome::Deleting,
+            Err(error) => Outcome::Failed(failure(error)),
+        };
+        let Some(id) = world.service_id(answer.key) else {
+            return Verdict::Done;
+        };
+        let name = &answer.object.name;
+        let Some((pause, more)) = self.with(world, id, |state, cx| {
+            let pause = state.finished(cx, name, WriteId(answer.write), outcome);
+            (pause, state.has_work())
+        }) else {
+            return Verdict::Done;
+        };
+        self.metrics.synced(match &answer.result {
+            Ok(_) => SyncResult::Success,
+            Err(WriteError::Conflict { .. }) => SyncResult::Stale,
+            Err(_) => SyncResult::Error,
+        });
+        if pause {
+            let notice = answer.result.as_ref().err().and_then(|error| {
+                let worth_telling = matches!(error.remedy(), Remedy::Report | Remedy::Retry);
+                let service = world.service(id).filter(|_| worth_telling)?;
+                Some(notices::write_failed(service, answer, error))
+            });
+            return Verdict::Retry { notice };
+        }
+        if more { Verdict::Again } else { Verdict::Done }
+    }
+
+    fn measure(&mut self, _: &World) {
+        self.gauges.show();
+    }
+}
+
+impl EndpointSlices {
+    fn labels(&self, service: &ServiceRecord) -> (Topology, TrafficDistribution) {
+        match HintMode::of(service, self.options.settings.rules) {
+            HintMode::Auto => (Topology::Auto, TrafficDistribution::None),
+            HintMode::Off => (Topology::Disabled, TrafficDistribution::None),
+            HintMode::OwnPlace { .. } => (Topology::Disabled, distribution(service)),
+        }
+    }
+}
+
+/// The value of `trafficDistribution` as a label.
+pub(crate) fn distribution(service: &ServiceRecord) -> TrafficDistribution {
+    match service.traffic_distribution.as_deref() {
+        Some("PreferClose") => TrafficDistribution::PreferClose,
+        Some("PreferSameZone") => TrafficDistribution::PreferSameZone,
+        Some("PreferSameNode") => TrafficDistribution::PreferSameNode,
+        _ => TrafficDistribution::None,
+    }
+}
+
+fn failure(error: &WriteError) -> Failure {
+    match error {
+        WriteError::AlreadyExists { .. } => Failure::NameTaken,
+        WriteError::NotFound { .. } => Failure::Missing,
+        WriteError::NamespaceTerminating { .. } => Failure::NamespaceTerminating,
+        _ => Failure::Other,
+    }
+}
+
+fn count(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// How urgent a change is for the queue.
+pub(crate) fn priority(urgency: quaymaster_slices::Urgency) -> Priority {
+    match urgency {
+        quaymaster_slices::Urgency::Low => Priority::Low,
+        quaymaster_slices::Urgency::Normal => Priority::Normal,
+        quaymaster_slices::Urgency::Urgent => Priority::Urgent,
+    }
+}

@@ -1,0 +1,74 @@
+//! Totals over all Services, kept as sums so that a change of one costs nothing for the others.
+
+use std::collections::HashMap;
+
+use quaymaster_runtime::metrics::{SliceControllerMetrics, TrafficDistribution};
+use quaymaster_slices::Summary;
+use quaymaster_world::ServiceId;
+
+/// The gauges of the controller.
+#[derive(Debug)]
+pub(crate) struct Gauges {
+    metrics: SliceControllerMetrics,
+    services: HashMap<ServiceId, Summary>,
+    distributions: HashMap<ServiceId, TrafficDistribution>,
+    total: Summary,
+}
+
+impl Gauges {
+    pub(crate) fn new(metrics: SliceControllerMetrics) -> Self {
+        Self {
+            metrics,
+            services: HashMap::new(),
+            distributions: HashMap::new(),
+            total: Summary::default(),
+        }
+    }
+
+    /// A Service was looked at.
+    pub(crate) fn update(&mut self, id: ServiceId, summary: Summary) {
+        let before = self.services.insert(id, summary).unwrap_or_default();
+        let replace = |total: &mut usize, old: usize, new: usize| *total = *total + new - old;
+        replace(&mut self.total.endpoints, before.endpoints, summary.endpoints);
+        replace(&mut self.total.slices, before.slices, summary.slices);
+        replace(
+            &mut self.total.desired_slices,
+            before.desired_slices,
+            summary.desired_slices,
+        );
+        replace(
+            &mut self.total.pods_without_node,
+            before.pods_without_node,
+            summary.pods_without_node,
+        );
+    }
+
+    /// A Service asks for this distribution of traffic.
+    pub(crate) fn distribution(&mut self, id: ServiceId, value: TrafficDistribution) {
+        let before = self.distributions.insert(id, value);
+        self.count(before, -1);
+        self.count(Some(value), 1);
+    }
+
+    /// A Service is no longer looked after.
+    pub(crate) fn remove(&mut self, id: ServiceId) {
+        self.update(id, Summary::default());
+        self.services.remove(&id);
+        let before = self.distributions.remove(&id);
+        self.count(before, -1);
+    }
+
+    /// Shows the totals.
+    pub(crate) fn show(&self) {
+        let shown = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        self.metrics.endpoints_desired.set(shown(self.total.endpoints));
+        self.metrics.slices.set(shown(self.total.slices));
+        self.metrics.slices_desired.set(shown(self.total.desired_slices));
+    }
+
+    fn count(&self, value: Option<TrafficDistribution>, by: i64) {
+        if let Some(gauge) = value.and_then(|value| self.metrics.services(value)) {
+            gauge.inc_by(by);
+        }
+    }
+}

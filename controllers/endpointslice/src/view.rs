@@ -1,0 +1,204 @@
+//! What a change touches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quaymaster_engine::Dirty;
+use quaymaster_model::{NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, Timestamp, names};
+use quaymaster_queue::Priority;
+use quaymaster_slices::{ServiceSlices, Urgency};
+use quaymaster_world::{Change, Delta, Moved, Origin, ServiceId, World};
+
+use crate::controller::{EndpointSlices, distribution, priority};
+
+impl EndpointSlices {
+    pub(crate) fn mark(&mut self, world: &World, delta: &Delta<'_>, dirty: &mut Dirty) {
+        match delta {
+            Delta::Pod { change, moved, .. } => self.pod_changed(world, *change, moved, dirty),
+            Delta::Service { id, change, .. } => match change.after() {
+                Some(service) => self.service_changed(world, *id, change.before(), service, dirty),
+                None => self.service_removed(*id, change.latest(), dirty),
+            },
+            Delta::Node { change } => self.node_changed(world, *change, dirty),
+            // The answer to an own write comes by itself, with what it was an answer to.
+            Delta::Slice {
+                origin: Origin::OwnWrite,
+                ..
+            } => {}
+            Delta::Slice {
+                change,
+                origin: Origin::Watch,
+            } => self.slice_changed(world, *change, dirty),
+        }
+    }
+
+    pub(crate) fn service_changed(
+        &mut self,
+        world: &World,
+        id: ServiceId,
+        before: Option<&ServiceRecord>,
+        service: &ServiceRecord,
+        dirty: &mut Dirty,
+    ) {
+        if before.is_some_and(|before| same_but_for_version(before, service)) {
+            return;
+        }
+        if !service.selects_pods() {
+            // Its slices, if any, stay as they are.
+            self.services.remove(&id);
+            self.auto.remove(&id);
+            self.gauges.remove(id);
+            return;
+        }
+        if service.topology_auto {
+            self.auto.insert(id);
+        } else {
+            self.auto.remove(&id);
+        }
+        self.gauges.distribution(id, distribution(service));
+        let is_new = !self.services.contains_key(&id);
+        self.services
+            .entry(id)
+            .or_insert_with(|| ServiceSlices::new(service.uid.clone(), service.created));
+        self.with(world, id, |state, cx| {
+            if is_new {
+                for slice in world.slices_of(&service.key).filter(|slice| is_ours(slice)) {
+                    state.slice_seen(cx, Arc::clone(slice));
+                }
+            }
+            state.refresh(cx);
+        });
+        dirty.mark(service.key.clone(), Priority::Normal, Duration::ZERO);
+    }
+
+    fn service_removed(&mut self, id: ServiceId, service: &ServiceRecord, dirty: &mut Dirty) {
+        // The garbage collector deletes its slices.
+        self.services.remove(&id);
+        self.auto.remove(&id);
+        self.gauges.remove(id);
+        dirty.forget(service.key.clone());
+    }
+
+    fn pod_changed(
+        &mut self,
+        world: &World,
+        change: Change<'_, PodRecord>,
+        moved: &Moved,
+        dirty: &mut Dirty,
+    ) {
+        let name = &change.latest().key.name;
+        let became_ready = |since: Option<&PodRecord>| since.and_then(|pod| pod.ready_since);
+        let (before, after) = (became_ready(change.before()), became_ready(change.after()));
+        for id in &moved.left {
+            self.one_pod_changed(world, *id, name, None, dirty);
+        }
+        for id in &moved.stayed {
+            let trigger = after.filter(|after| before.is_none_or(|before| *after > before));
+            self.one_pod_changed(world, *id, name, trigger, dirty);
+        }
+        for id in &moved.joined {
+            self.one_pod_changed(world, *id, name, after, dirty);
+        }
+    }
+
+    fn one_pod_changed(
+        &mut self,
+        world: &World,
+        id: ServiceId,
+        name: &quaymaster_model::Text,
+        trigger: Option<Timestamp>,
+        dirty: &mut Dirty,
+    ) {
+        let marked = self.with(world, id, |state, cx| {
+            let urgency = state.pod_changed(cx, name, trigger);
+            (urgency, state.has_work(), cx.service.key.clone())
+        });
+        if let Some((urgency, true, key)) = marked {
+            dirty.mark(key, priority(urgency), self.options.batch_period);
+        }
+    }
+
+    fn node_changed(&mut self, world: &World, change: Change<'_, NodeRecord>, dirty: &mut Dirty) {
+        let (before, after) = (change.before(), change.after());
+        let place = |node: Option<&NodeRecord>| node.map(|node| node.zone.clone());
+        if place(before) != place(after) {
+            // Upstream looks at these Pods again only when something else happens to their Services.
+            for pod in world.pods_on(&change.latest().name) {
+                let Some(name) = world.pod(pod).map(|pod| pod.key.name.clone()) else {
+                    continue;
+                };
+                for id in world.membership().services_of(pod).to_vec() {
+                    self.one_pod_changed(world, id, &name, None, dirty);
+                }
+            }
+        }
+        if self.zones.node_changed(before, after) {
+            for id in self.auto.iter().copied().collect::<Vec<_>>() {
+                let Some(state) = self.services.get(&id) else {
+                    continue;
+                };
+                let hints = state.hint_state();
+                if hints.is_populated() && !hints.is_overloaded(&self.zones) {
+                    continue;
+                }
+                if let Some(key) = self.with(world, id, |state, cx| {
+                    state.look_again();
+                    cx.service.key.clone()
+                }) {
+                    dirty.mark(key, priority(Urgency::Low), Duration::ZERO);
+                }
+            }
+        }
+    }
+
+    fn slice_changed(&mut self, world: &World, change: Change<'_, Arc<SliceRecord>>, dirty: &mut Dirty) {
+        let before = change.before().and_then(|slice| owner(slice));
+        let after = change.after().and_then(|slice| owner(slice));
+        if let Some(key) = before.filter(|before| after.as_ref() != Some(before)) {
+            self.repair(world, key, dirty, |state, cx| {
+                state.slice_gone(cx, &change.latest().key.name)
+            });
+        }
+        if let (Some(key), Some(slice)) = (after, change.after()) {
+            self.repair(world, key, dirty, |state, cx| {
+                state.slice_seen(cx, Arc::clone(slice))
+            });
+        }
+    }
+
+    fn repair(
+        &mut self,
+        world: &World,
+        key: ObjectKey,
+        dirty: &mut Dirty,
+        act: impl FnOnce(&mut ServiceSlices, quaymaster_slices::Context<'_, crate::backing::Backing<'_>>),
+    ) {
+        let Some(id) = world.service_id(&key) else { return };
+        let more = self.with(world, id, |state, cx| {
+            act(state, cx);
+            state.has_work()
+        });
+        if more == Some(true) {
+            dirty.mark(key, Priority::Low, self.options.batch_period);
+        }
+    }
+}
+
+/// The Service whose slice of ours this is, by its labels.
+fn owner(slice: &SliceRecord) -> Option<ObjectKey> {
+    let name = slice.service_name().filter(|_| is_ours(slice))?;
+    Some(ObjectKey::new(slice.key.namespace.clone(), name.clone()))
+}
+
+fn is_ours(slice: &SliceRecord) -> bool {
+    slice
+        .managed_by()
+        .is_some_and(|manager| *manager == names::MANAGER_ENDPOINTSLICE)
+}
+
+/// Whether nothing that is read of a Service changed: a write of its status, for instance.
+fn same_but_for_version(before: &ServiceRecord, after: &ServiceRecord) -> bool {
+    let mut before = before.clone();
+    before.resource_version = after.resource_version.clone();
+    before == *after
+}

@@ -1,0 +1,104 @@
+//! The flags.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser};
+
+use crate::logging::Format;
+use crate::{controllers, duration};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold());
+
+/// Keeps EndpointSlices for every Service, in place of kube-controller-manager's controller of the same name.
+///
+/// Start kube-controller-manager with --controllers=*,-endpointslice-controller beside it: two writers of the same
+/// slices overwrite each other.
+#[derive(Debug, Parser)]
+#[command(
+    name = "quaymaster",
+    version,
+    styles = STYLES,
+    max_term_width = 110,
+    after_help = "Exit codes: 0 ended by a signal; 1 could not start or go on; 2 wrong flags or settings."
+)]
+pub(crate) struct Flags {
+    #[command(flatten, next_help_heading = "Cluster")]
+    pub(crate) cluster: ClusterFlags,
+    #[command(flatten, next_help_heading = "Controllers")]
+    pub(crate) controllers: ControllerFlags,
+    #[command(flatten, next_help_heading = "EndpointSlice controller")]
+    pub(crate) endpointslice: EndpointSliceFlags,
+    #[command(flatten, next_help_heading = "Health and metrics")]
+    pub(crate) admin: AdminFlags,
+    #[command(flatten, next_help_heading = "Logs")]
+    pub(crate) logging: LoggingFlags,
+}
+
+/// How the cluster is reached.
+#[derive(Debug, Args)]
+pub(crate) struct ClusterFlags {
+    /// The kubeconfig to use [default: $KUBECONFIG, else the Pod's service account, else ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Name of this replica in the user agent and in Events [default: $HOSTNAME, with the process id]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) holder: Option<String>,
+    /// Give up if the apiserver cannot be reached for this long at start; 0 waits for ever
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0")]
+    pub(crate) start_timeout: Duration,
+}
+
+/// Which controllers run.
+#[derive(Debug, Args)]
+pub(crate) struct ControllerFlags {
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        default_value = "*",
+        help = format!("Controllers to run: * is all of them, foo runs foo, -foo does not. Known: {}", controllers::known())
+    )]
+    pub(crate) controllers: Vec<String>,
+}
+
+/// Settings of the EndpointSlice controller, with kube-controller-manager's names.
+#[derive(Debug, Args)]
+pub(crate) struct EndpointSliceFlags {
+    /// Most endpoints that a slice is filled to, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) max_endpoints_per_slice: u16,
+    /// How long changes of Pods are gathered before slices are written
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0s")]
+    pub(crate) endpointslice_updates_batch_period: Duration,
+    /// Services that may be written at once at the start, 1 to 50; the number of writes in flight then follows the
+    /// apiserver's latency
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=50))]
+    pub(crate) concurrent_service_endpoint_syncs: u16,
+}
+
+/// Where health and metrics are served.
+#[derive(Debug, Args)]
+pub(crate) struct AdminFlags {
+    /// Address that /healthz, /livez, /readyz and /metrics are served on, over plain HTTP
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) bind_address: std::net::IpAddr,
+    /// Port of the same; 0 switches it off
+    #[arg(long, value_name = "PORT", default_value_t = 10270)]
+    pub(crate) port: u16,
+}
+
+/// Logs.
+#[derive(Debug, Args)]
+pub(crate) struct LoggingFlags {
+    /// Form of log lines
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) log_format: Format,
+    /// Least level that is logged, or a filter like info,quaymaster_watch=debug
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "QUAYMASTER_LOG")]
+    pub(crate) log_level: String,
+}

@@ -1,0 +1,90 @@
+//! Whether this process may do what its controllers need.
+
+use std::time::Duration;
+
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use kube::Api;
+use kube::api::PostParams;
+
+/// What a controller does with a resource.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    pub(crate) group: &'static str,
+    pub(crate) resource: &'static str,
+    pub(crate) verbs: &'static [&'static str],
+}
+
+/// What the EndpointSlice controller does.
+pub(crate) const ENDPOINTSLICE: &[Need] = &[
+    Need {
+        group: "",
+        resource: "services",
+        verbs: &["list", "watch"],
+    },
+    Need {
+        group: "",
+        resource: "pods",
+        verbs: &["list", "watch"],
+    },
+    Need {
+        group: "",
+        resource: "nodes",
+        verbs: &["list", "watch"],
+    },
+    Need {
+        group: "discovery.k8s.io",
+        resource: "endpointslices",
+        verbs: &["list", "watch", "create", "update", "delete"],
+    },
+    Need {
+        group: "events.k8s.io",
+        resource: "events",
+        verbs: &["create", "patch"],
+    },
+];
+
+/// Longest wait for one answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Asks the apiserver for each verb and logs what is missing. Returns the number of missing ones.
+///
+/// A missing permission is no reason to end: it may be granted any time, and everything else works meanwhile.
+pub(crate) async fn check(client: &kube::Client, needs: &[Need]) -> usize {
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let mut missing = 0;
+    for need in needs {
+        for verb in need.verbs {
+            let review = SelfSubjectAccessReview {
+                spec: SelfSubjectAccessReviewSpec {
+                    resource_attributes: Some(ResourceAttributes {
+                        group: Some(need.group.to_owned()),
+                        resource: Some(need.resource.to_owned()),
+                        verb: Some((*verb).to_owned()),
+                        ..ResourceAttributes::default()
+                    }),
+                    ..SelfSubjectAccessReviewSpec::default()
+                },
+                ..SelfSubjectAccessReview::default()
+            };
+            let answer = tokio::time::timeout(TIMEOUT, reviews.create(&PostParams::default(), &review)).await;
+            // Who cannot be asked is found out by doing.
+            let Ok(Ok(answer)) = answer else { return missing };
+            if answer.status.is_some_and(|status| !status.allowed) {
+                missing += 1;
+                let resource = if need.group.is_empty() {
+                    need.resource.to_owned()
+                } else {
+                    format!("{}.{}", need.resource, need.group)
+                };
+                tracing::error!(
+                    verb,
+                    resource,
+                    "RBAC does not allow this process to {verb} {resource}: grant it to the ServiceAccount or user it runs as"
+                );
+            }
+        }
+    }
+    missing
+}

@@ -1,0 +1,193 @@
+//! From flags to a running engine.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use quaymaster_endpointslice::EndpointSlices;
+use quaymaster_engine::{Engine, Options};
+use quaymaster_model::{KubernetesVersion, UpstreamRules};
+use quaymaster_runtime::admin::AdminServer;
+use quaymaster_runtime::client::{Connection, Source, UserAgent};
+use quaymaster_runtime::health::Health;
+use quaymaster_runtime::metrics::{BuildInfo, ProcessCollector, Registry};
+use quaymaster_runtime::permit::Permit;
+use quaymaster_runtime::shutdown;
+use quaymaster_runtime::version::{ServerVersion, Support, discover_version};
+use quaymaster_slices::Settings;
+use tokio_util::sync::CancellationToken;
+
+use crate::controllers::{self, Controller};
+use crate::flags::Flags;
+use crate::permissions;
+
+/// Wrong flags or settings: what clap itself exits with.
+pub(crate) const EXIT_USAGE: u8 = 2;
+
+/// Longest wait for one answer at start.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// First and longest pause between attempts to reach the apiserver at start.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+
+/// Runs until a signal. Errors are one line on standard error, causes included.
+pub(crate) async fn run(flags: Flags) -> ExitCode {
+    let selected = match controllers::select(&flags.controllers.controllers) {
+        Ok(selected) => selected,
+        Err(error) => {
+            eprintln!("quaymaster: {error}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    match serve(flags, selected.into_iter().collect()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("quaymaster: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
+    let cancel = shutdown::on_signal().context("cannot listen for signals")?;
+    let version = env!("CARGO_PKG_VERSION");
+    let registry = Registry::new();
+    BuildInfo::register(
+        &registry,
+        version,
+        option_env!("QUAYMASTER_REVISION").unwrap_or("unknown"),
+    );
+    registry.register_collector(ProcessCollector);
+    let health = Health::default();
+    let admin = serve_admin(&flags, &health, &registry, &cancel).await?;
+
+    let source = flags
+        .cluster
+        .kubeconfig
+        .clone()
+        .map_or(Source::Environment, Source::Kubeconfig);
+    let connection = Connection::load(&source).await?;
+    let holder = flags.cluster.holder.clone().unwrap_or_else(default_holder);
+    let agent = UserAgent {
+        version: version.to_owned(),
+        controller: "manager".to_owned(),
+        holder: holder.clone(),
+    };
+    let client = connection.client(&agent)?;
+    let Some(server) = reach(&client, &connection, flags.cluster.start_timeout, &cancel).await? else {
+        return Ok(());
+    };
+    if server.support()? == Support::Newer {
+        tracing::warn!(version = %server, "this Kubernetes is newer than any this build was tested with");
+    }
+    let rules = UpstreamRules::of(KubernetesVersion { minor: server.minor });
+    tracing::info!(
+        version,
+        server = connection.server(),
+        kubernetes = %server,
+        holder,
+        controllers = ?selected,
+        "starting"
+    );
+    permissions::check(&client, permissions::ENDPOINTSLICE).await;
+
+    let options = Options {
+        connection,
+        version: version.to_owned(),
+        holder,
+        permit: Permit::permanent(),
+        registry: registry.clone(),
+        health,
+        watch: quaymaster_watch::Config::default(),
+    };
+    let mut engine = Engine::new(options);
+    for controller in selected {
+        engine = match controller {
+            Controller::EndpointSlice => {
+                let options = quaymaster_endpointslice::Options {
+                    settings: Settings {
+                        max_endpoints: usize::from(flags.endpointslice.max_endpoints_per_slice),
+                        rules,
+                    },
+                    batch_period: flags.endpointslice.endpointslice_updates_batch_period,
+                };
+                engine.with(
+                    Box::new(EndpointSlices::new(options, &registry)),
+                    quaymaster_endpointslice::QUEUE,
+                    quaymaster_endpointslice::REPORTER,
+                )
+            }
+        };
+    }
+    engine.run(cancel.clone()).await?;
+    tracing::info!("stopped");
+    if let Some(admin) = admin {
+        admin.await.context("the health and metrics server broke")??;
+    }
+    Ok(())
+}
+
+type AdminTask = tokio::task::JoinHandle<Result<(), quaymaster_runtime::admin::AdminError>>;
+
+async fn serve_admin(
+    flags: &Flags,
+    health: &Health,
+    registry: &Registry,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Option<AdminTask>> {
+    if flags.admin.port == 0 {
+        return Ok(None);
+    }
+    let address = SocketAddr::new(flags.admin.bind_address, flags.admin.port);
+    let server = AdminServer::bind(address, health.clone(), registry.clone())
+        .await
+        .context("choose another --bind-address or --port, or --port=0 for none")?;
+    tracing::info!(address = %server.address()?, "serving health and metrics");
+    Ok(Some(tokio::spawn(server.serve(cancel.clone()))))
+}
+
+/// Asks for the apiserver's version until it answers: at the start of a cluster it may come later than we do.
+/// None if a signal came first.
+async fn reach(
+    client: &kube::Client,
+    connection: &Connection,
+    limit: Duration,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Option<ServerVersion>> {
+    let begin = Instant::now();
+    let (mut pause, longest) = RETRY;
+    let address = connection.server();
+    loop {
+        let attempt = tokio::select! {
+            () = cancel.cancelled() => return Ok(None),
+            attempt = discover_version(client, &address, ATTEMPT) => attempt,
+        };
+        let error = match attempt {
+            Ok(version) => return Ok(Some(version)),
+            Err(error) => error,
+        };
+        if !error.may_heal() {
+            return Err(anyhow::anyhow!(error.line()));
+        }
+        if !limit.is_zero() && begin.elapsed() >= limit {
+            return Err(anyhow::anyhow!(error.line()).context(format!("gave up after {limit:?}")));
+        }
+        tracing::warn!(retry_in = ?pause, "{}", error.line());
+        tokio::select! {
+            () = cancel.cancelled() => return Ok(None),
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(longest);
+    }
+}
+
+fn default_holder() -> String {
+    let host = std::env::var("HOSTNAME")
+        .ok()
+        .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned());
+    format!("{host}_{}", std::process::id())
+}

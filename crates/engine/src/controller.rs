@@ -1,0 +1,130 @@
+//! What the core asks of a controller.
+
+use std::time::Duration;
+
+use quaymaster_model::ObjectKey;
+use quaymaster_queue::Priority;
+use quaymaster_runtime::api::{Verb, WriteError};
+use quaymaster_runtime::events::Notice;
+use quaymaster_runtime::pool::Payload;
+use quaymaster_world::{Delta, Kind, World};
+
+/// A controller with held state for each key: it marks what a change touches at once, and decides later.
+///
+/// No method may block, wait or read a clock: all of them run on the core task.
+pub trait Controller: Send {
+    /// Name in logs, metrics and flags: the controller's folder.
+    fn name(&self) -> &'static str;
+
+    /// The kinds it reads. It is told nothing and asked for nothing before all of them were read once.
+    fn reads(&self) -> &'static [Kind];
+
+    /// All kinds that it reads have been read: builds its state from the world.
+    fn start(&mut self, world: &World, dirty: &mut Dirty);
+
+    /// Something changed; the world already is as after it.
+    fn on(&mut self, world: &World, delta: &Delta<'_>, dirty: &mut Dirty);
+
+    /// The next writes for a key, at most `limit`, which is at least 1. They are sent at once.
+    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize) -> Planned;
+
+    /// A write is answered; the world already knows what was stored.
+    fn answered(&mut self, world: &World, answer: &Answer<'_>) -> Verdict;
+
+    /// Brings gauges up to date. Called every few seconds.
+    fn measure(&mut self, world: &World);
+}
+
+/// Collects what is to be looked at.
+#[derive(Debug, Default)]
+pub struct Dirty {
+    pub(crate) marked: Vec<Mark>,
+    pub(crate) forgotten: Vec<ObjectKey>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Mark {
+    pub(crate) key: ObjectKey,
+    pub(crate) priority: Priority,
+    pub(crate) delay: Duration,
+}
+
+impl Dirty {
+    /// The key is to be planned after `delay`; of several delays the first one given counts.
+    pub fn mark(&mut self, key: ObjectKey, priority: Priority, delay: Duration) {
+        self.marked.push(Mark { key, priority, delay });
+    }
+
+    /// The key does not exist any more.
+    pub fn forget(&mut self, key: ObjectKey) {
+        self.forgotten.push(key);
+    }
+}
+
+/// What a controller wants done for a key.
+#[derive(Debug, Default)]
+pub struct Planned {
+    /// Calls to the apiserver.
+    pub requests: Vec<Request>,
+    /// Events to be recorded.
+    pub notices: Vec<Notice>,
+    /// There is more to write than was asked for; the key is asked again when there is room.
+    pub truncated: bool,
+}
+
+/// A call to the apiserver.
+#[derive(Debug)]
+pub struct Request {
+    /// What is to be done.
+    pub verb: Verb,
+    /// The kind of the object.
+    pub kind: Kind,
+    /// The object.
+    pub object: ObjectKey,
+    /// UID of an object that is updated or deleted.
+    pub uid: Option<quaymaster_model::Uid>,
+    /// The object's JSON, or for a delete its options.
+    pub body: Payload,
+    /// Given back with the answer.
+    pub write: u64,
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub struct Answer<'a> {
+    /// The key that it was planned for.
+    pub key: &'a ObjectKey,
+    /// The object.
+    pub object: &'a ObjectKey,
+    /// From the request.
+    pub verb: Verb,
+    /// From the request.
+    pub write: u64,
+    /// What became of it.
+    pub result: Result<Stored, &'a WriteError>,
+}
+
+/// What the apiserver stored.
+#[derive(Debug, Clone)]
+pub enum Stored {
+    /// The slice as it was returned, or as the watch has told it since.
+    Slice(std::sync::Arc<quaymaster_model::SliceRecord>),
+    /// The object is gone.
+    Gone,
+    /// The object is on its way out: a finalizer holds it back.
+    Going,
+}
+
+/// What is to be done with a key after an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Nothing more.
+    Done,
+    /// There may be more to write.
+    Again,
+    /// To be tried again after a pause that grows with each failure in a row.
+    Retry {
+        /// The event to be recorded, for failures that the owner of the object should see.
+        notice: Option<Notice>,
+    },
+}

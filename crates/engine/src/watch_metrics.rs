@@ -1,0 +1,124 @@
+//! What can be seen of the watches.
+
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use quaymaster_watch::{Mode, Stats};
+use quaymaster_world::Kind;
+
+use crate::feed::resource;
+
+/// Reads the counters of the watches when metrics are asked for.
+#[derive(Debug)]
+pub(crate) struct WatchCollector(pub(crate) Vec<(Kind, Arc<Stats>)>);
+
+impl Collector for WatchCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.counters(
+            &mut encoder,
+            "quaymaster_watch_events",
+            "Objects received, by kind",
+            Stats::events,
+        )?;
+        self.counters(
+            &mut encoder,
+            "quaymaster_watch_received_bytes",
+            "Bytes received, by kind",
+            Stats::bytes,
+        )?;
+        self.counters(
+            &mut encoder,
+            "quaymaster_watch_streams",
+            "Watches accepted, by kind",
+            Stats::streams,
+        )?;
+        self.counters(
+            &mut encoder,
+            "quaymaster_watch_lists",
+            "Lists begun, by kind",
+            Stats::lists,
+        )?;
+        self.counters(
+            &mut encoder,
+            "quaymaster_watch_decode_errors",
+            "Objects that could not be read, by kind",
+            Stats::decode_errors,
+        )?;
+        self.gauges(
+            &mut encoder,
+            "quaymaster_watch_synced",
+            "1 once the first list is complete, by kind",
+            |stats| f64::from(u8::from(stats.is_synced())),
+        )?;
+        self.gauges(
+            &mut encoder,
+            "quaymaster_watch_healthy",
+            "1 while the last request did not fail, by kind",
+            |stats| f64::from(u8::from(stats.is_healthy())),
+        )?;
+        self.gauges(
+            &mut encoder,
+            "quaymaster_watch_streaming_list",
+            "1 if the last list was streamed, 0 if it came in pages, by kind",
+            |stats| f64::from(u8::from(stats.mode() == Mode::Streaming)),
+        )?;
+        self.gauges(
+            &mut encoder,
+            "quaymaster_watch_silence_seconds",
+            "Time since anything came, bookmarks included, by kind",
+            |stats| stats.age().unwrap_or_default().as_secs_f64(),
+        )?;
+        self.failures(&mut encoder)
+    }
+}
+
+impl WatchCollector {
+    fn counters(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+        read: impl Fn(&Stats) -> u64,
+    ) -> Result<(), std::fmt::Error> {
+        let mut family =
+            encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Counter)?;
+        for (kind, stats) in &self.0 {
+            ConstCounter::new(read(stats)).encode(family.encode_family(&[("kind", resource(*kind))])?)?;
+        }
+        Ok(())
+    }
+
+    fn gauges(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+        read: impl Fn(&Stats) -> f64,
+    ) -> Result<(), std::fmt::Error> {
+        let mut family =
+            encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
+        for (kind, stats) in &self.0 {
+            ConstGauge::new(read(stats)).encode(family.encode_family(&[("kind", resource(*kind))])?)?;
+        }
+        Ok(())
+    }
+
+    fn failures(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut family = encoder.encode_descriptor(
+            "quaymaster_watch_failures",
+            "Lists and watches that failed, by kind and cause",
+            None,
+            prometheus_client::metrics::MetricType::Counter,
+        )?;
+        for (kind, stats) in &self.0 {
+            for (cause, count) in stats.failures() {
+                let labels = [("kind", resource(*kind)), ("cause", cause)];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
