@@ -1,6 +1,6 @@
 //! `cargo xtask assets`: the programs of a control plane, built where missing.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use quaymaster_testkit::assets::{Assets, Minor, Places};
 
@@ -29,12 +29,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         arguments.minor.iter().copied().map(Some).collect()
     };
     for minor in minors {
-        let assets = Assets::find(minor, &places).with_context(|| {
-            minor.map_or_else(
-                || "control plane".to_owned(),
-                |minor| format!("Kubernetes {minor}"),
-            )
-        })?;
+        let assets = Assets::find(minor, &places)?;
         println!("{}", assets.folder().display());
     }
     Ok(())

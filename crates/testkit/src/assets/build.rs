@@ -58,8 +58,12 @@ pub(super) fn missing(
     go.check()?;
     go.download(folder, &lacking)?;
     for (number, recipe) in (1..).zip(&lacking) {
-        let version = module.kubernetes.as_deref().unwrap_or_default();
-        let label = format!("[{number}/{}] {} {version}:", lacking.len(), recipe.name);
+        let version = module
+            .kubernetes
+            .as_ref()
+            .map(|version| format!(" {version}"))
+            .unwrap_or_default();
+        let label = format!("[{number}/{}] {}{version}:", lacking.len(), recipe.name);
         go.build(folder, recipe, &label)?;
     }
     Ok(())
