@@ -47,6 +47,7 @@ pub(super) fn endpoint(zone: &str) -> EndpointRecord {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "this is the type of the field")]
 pub(super) fn hints(zones: &[&str], nodes: &[&str]) -> Option<Box<Hints>> {
     let texts = |names: &[&str]| names.iter().copied().map(Text::new).collect();
     Some(Box::new(Hints {

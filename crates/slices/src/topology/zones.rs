@@ -12,7 +12,7 @@ use quaymaster_model::{NodeRecord, Text};
 /// the logarithm of the number of zones; ratios are computed when they are first asked for after a change.
 #[derive(Debug, Default)]
 pub struct Zones {
-    zones: BTreeMap<Text, Zone>,
+    by_name: BTreeMap<Text, Zone>,
     /// Number of Nodes that count but do not tell their zone or CPU. A single one makes all ratios unknown.
     incomplete: usize,
     /// None inside if the data do not suffice.
@@ -27,7 +27,7 @@ struct Zone {
 }
 
 /// What a Node that counts adds.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Part<'a> {
     Cpu { zone: &'a Text, millis: u64 },
     Incomplete,
@@ -77,7 +77,7 @@ impl Zones {
     }
 
     fn suffice(&self) -> bool {
-        self.incomplete == 0 && self.zones.len() >= 2
+        self.incomplete == 0 && self.by_name.len() >= 2
     }
 
     #[expect(
@@ -85,9 +85,9 @@ impl Zones {
         reason = "upstream divides doubles, and a share needs no more digits"
     )]
     fn compute(&self) -> BTreeMap<Text, f64> {
-        let total: u128 = self.zones.values().map(|zone| zone.cpu_millis).sum();
+        let total: u128 = self.by_name.values().map(|zone| zone.cpu_millis).sum();
         let share = |zone: &Zone| zone.cpu_millis as f64 / total as f64;
-        self.zones
+        self.by_name
             .iter()
             .map(|(name, zone)| (name.clone(), share(zone)))
             .collect()
@@ -97,7 +97,7 @@ impl Zones {
         match part {
             Part::Incomplete => self.incomplete += 1,
             Part::Cpu { zone, millis } => {
-                let zone = self.zones.entry(zone.clone()).or_default();
+                let zone = self.by_name.entry(zone.clone()).or_default();
                 zone.nodes += 1;
                 zone.cpu_millis += u128::from(millis);
             }
@@ -109,13 +109,13 @@ impl Zones {
         match part {
             Part::Incomplete => self.incomplete = self.incomplete.saturating_sub(1),
             Part::Cpu { zone: name, millis } => {
-                let Some(zone) = self.zones.get_mut(name) else {
+                let Some(zone) = self.by_name.get_mut(name) else {
                     return;
                 };
                 zone.nodes = zone.nodes.saturating_sub(1);
                 zone.cpu_millis = zone.cpu_millis.saturating_sub(u128::from(millis));
                 if zone.nodes == 0 {
-                    self.zones.remove(name);
+                    self.by_name.remove(name);
                 }
             }
         }

@@ -11,6 +11,7 @@ fn ratios(zones: &Zones) -> Option<Vec<(String, f64)>> {
     )
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "compared with what may be none")]
 fn expected(ratios: &[(&str, f64)]) -> Option<Vec<(String, f64)>> {
     Some(
         ratios
