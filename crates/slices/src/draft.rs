@@ -25,6 +25,8 @@ use crate::write::{Op, SliceDraft, Write, WriteId};
 struct FamilyDraft {
     puts: Vec<Put>,
     deletes: Vec<SliceId>,
+    /// Slices that are to be deleted or recycled later.
+    leaving: Vec<SliceId>,
     /// Something can only be decided once a write in flight is answered.
     waits: bool,
     added: usize,
@@ -79,6 +81,7 @@ impl ServiceSlices {
     pub fn plan<C: Cluster>(&mut self, cx: Context<'_, C>, limit: usize) -> Plan {
         let mut plan = Plan::default();
         if !cx.service.selects_pods() {
+            self.idle = true;
             return plan;
         }
         let mode = HintMode::of(cx.service, cx.settings.rules);
@@ -103,7 +106,12 @@ impl ServiceSlices {
                 puts.extend(draft.puts.into_iter().map(|put| (family, put)));
                 deletes.extend(draft.deletes);
             } else {
-                deletes.extend(self.all_of(family));
+                let leaving: Vec<SliceId> = self.all_of(family).collect();
+                if !leaving.is_empty() {
+                    // Nothing is told: nobody asked for other hints.
+                    let _ = topology::forget(&mut self.hints, &Self::address_type(family));
+                }
+                deletes.extend(leaving);
             }
         }
         deletes.extend(
@@ -132,6 +140,8 @@ impl ServiceSlices {
             plan.writes.push(write);
         }
         for id in deletes {
+            let round = self.round;
+            self.slices[id.0].deletable_since.get_or_insert(round);
             if plan.writes.len() < limit && self.may_delete_now(id, some_put) {
                 plan.writes.extend(self.issue_delete(cx, id));
             } else {
@@ -143,6 +153,7 @@ impl ServiceSlices {
             // What was not written by now will not be: the change had no effect on slices.
             self.trigger = None;
         }
+        self.idle = plan.writes.is_empty() && !plan.truncated && self.in_flight() == 0;
         plan
     }
 
@@ -173,8 +184,10 @@ impl ServiceSlices {
         let mut hints_only: BTreeMap<SliceId, (GroupId, Reviewed)> = BTreeMap::new();
         let mut deletes: Vec<SliceId> = Vec::new();
         let mut foreign: Vec<SliceId> = Vec::new();
+        let mut renamed: BTreeSet<Text> = BTreeSet::new();
         let wanted_labels = labels::wanted(cx.service);
 
+        self.mark_placeholder(family, placeholder);
         let marked: Vec<SliceId> = self.families[index(family)].dirty.iter().copied().collect();
         for id in marked {
             let held = &self.slices[id.0];
@@ -182,6 +195,7 @@ impl ServiceSlices {
                 draft.waits = true;
                 continue;
             }
+            let uncertain = held.uncertain;
             let Some((slice, group)) = held.observed.clone() else {
                 continue;
             };
@@ -193,7 +207,7 @@ impl ServiceSlices {
                 deletes.push(id);
                 continue;
             }
-            let review = self.review(cx, id, (&slice, group), family, mode);
+            let review = self.review(cx, id, (&slice, group), family, mode, &mut renamed);
             draft.removed += review.dropped;
             let relabel = labels::differ(&slice.labels, &wanted_labels);
             let reviewed = Reviewed {
@@ -206,7 +220,8 @@ impl ServiceSlices {
                 deletes.push(id);
                 continue;
             }
-            if review.changed || relabel {
+            // What is stored is found out by writing it again.
+            if review.changed || relabel || uncertain {
                 updating.entry(group).or_default().push(reviewed);
             } else if review.hints_changed {
                 hints_only.insert(id, (group, reviewed));
@@ -219,7 +234,7 @@ impl ServiceSlices {
         }
 
         let mut new = Vec::new();
-        for (group, unplaced) in self.unplaced(cx, family, mode) {
+        for (group, unplaced) in self.unplaced(cx, family, mode, &renamed) {
             draft.added += unplaced.len();
             let mut slices: Vec<Updating> = updating
                 .get_mut(&group)
@@ -267,13 +282,14 @@ impl ServiceSlices {
             foreign.len(),
         );
         let mut recyclable = std::mem::take(&mut deletes);
-        for slice in self.recycle(new, &mut recyclable) {
-            if let Some(id) = slice.recycles {
-                if !self.may_drop_all(cx, id, family, &slice.endpoints) {
-                    // Another slice takes some of its Pods first.
-                    draft.waits = true;
-                    continue;
-                }
+        let mut new = self.recycle(new, &mut recyclable);
+        let waiting = self.waiting(cx, family, &mut new, &mut recyclable);
+        for (at, slice) in new.into_iter().enumerate() {
+            if waiting.contains(&at) {
+                // Another slice takes some of its Pods first.
+                draft.waits = true;
+                draft.leaving.extend(slice.recycles);
+                continue;
             }
             draft.puts.push(Put {
                 target: slice.recycles.map_or(Target::New, Target::Recycled),
@@ -298,13 +314,24 @@ impl ServiceSlices {
         for id in recyclable.into_iter().chain(foreign) {
             let round = self.round;
             self.slices[id.0].deletable_since.get_or_insert(round);
-            if self.may_drop_all(cx, id, family, &[]) {
+            if self.may_drop_all(cx, id, family) {
                 draft.deletes.push(id);
             } else {
                 draft.waits = true;
+                draft.leaving.push(id);
             }
         }
         draft
+    }
+
+    /// A placeholder is looked at again once there is, or is to be, another slice.
+    fn mark_placeholder(&mut self, family: IpFamily, placeholder: GroupId) {
+        let group = self.groups.get(placeholder);
+        let state = &mut self.families[index(family)];
+        let slices = group.by_length(family);
+        if group.eligible == 0 && (!state.unplaced.is_empty() || state.live > slices.len()) {
+            state.dirty.extend(slices.iter().map(|(_, id)| *id));
+        }
     }
 
     /// The Pods that stand in no slice, as endpoints, by group.
@@ -313,9 +340,10 @@ impl ServiceSlices {
         cx: Context<'_, C>,
         family: IpFamily,
         mode: HintMode,
+        renamed: &BTreeSet<Text>,
     ) -> BTreeMap<GroupId, Vec<EndpointRecord>> {
         let mut groups: BTreeMap<GroupId, Vec<EndpointRecord>> = BTreeMap::new();
-        for name in &self.families[index(family)].unplaced {
+        for name in self.families[index(family)].unplaced.difference(renamed) {
             let Some(place) = self.pods.get(name) else {
                 continue;
             };
@@ -392,7 +420,7 @@ impl ServiceSlices {
             .puts
             .iter()
             .filter_map(|put| put.target.slice())
-            .chain(draft.deletes.iter().copied())
+            .chain(draft.deletes.iter().chain(&draft.leaving).copied())
             .collect();
         let untouched: Vec<(SliceId, GroupId)> = self
             .slices
@@ -498,6 +526,9 @@ impl ServiceSlices {
             endpoints: Arc::clone(&endpoints),
             unknown: in_place.and_then(|slice| slice.unknown.clone()),
         };
+        let over = observed
+            .as_ref()
+            .map(|slice| (slice.uid.clone(), slice.resource_version.clone()));
         let op = match observed {
             Some(slice) => Op::Update {
                 draft,
@@ -521,6 +552,8 @@ impl ServiceSlices {
                 round,
                 what,
                 trigger: self.trigger,
+                over,
+                gone: None,
             },
         );
         self.settle(family, id);
@@ -546,6 +579,8 @@ impl ServiceSlices {
                 round,
                 what: InFlightWrite::Delete,
                 trigger: None,
+                over: Some((slice.uid.clone(), slice.resource_version.clone())),
+                gone: None,
             },
         );
         self.other_types.remove(&id);

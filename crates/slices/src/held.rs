@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use quaymaster_model::{EndpointRecord, IpFamily, LabelSet, SliceRecord, Text, Timestamp};
+use quaymaster_model::{
+    EndpointRecord, IpFamily, LabelSet, ResourceVersion, SliceRecord, Text, Timestamp, Uid,
+};
 
 use crate::groups::GroupId;
 use crate::write::WriteId;
@@ -24,6 +26,9 @@ pub(crate) struct Held {
     pub(crate) in_flight: Option<InFlight>,
     /// The round of planning in which it was first found to be deletable.
     pub(crate) deletable_since: Option<u64>,
+    /// The last write failed without an answer about what is stored, and nothing was observed since: consumers may see
+    /// something other than `observed`.
+    pub(crate) uncertain: bool,
 }
 
 /// The one write that a slice may have in flight.
@@ -34,6 +39,10 @@ pub(crate) struct InFlight {
     pub(crate) round: u64,
     pub(crate) what: InFlightWrite,
     pub(crate) trigger: Option<Timestamp>,
+    /// The object written to; none for a create.
+    pub(crate) over: Option<(Uid, ResourceVersion)>,
+    /// The slice that was seen to go while the write was in flight: if the write was to it, and succeeds, it came first.
+    pub(crate) gone: Option<Uid>,
 }
 
 #[derive(Debug)]
@@ -113,7 +122,7 @@ impl Held {
     pub(crate) fn confirmed(&self) -> Option<(&SliceRecord, GroupId)> {
         self.observed
             .as_ref()
-            .filter(|(slice, _)| self.owned && !slice.terminating)
+            .filter(|(slice, _)| self.owned && !self.uncertain && !slice.terminating)
             .map(|(slice, group)| (&**slice, *group))
     }
 }

@@ -1,10 +1,11 @@
 //! Slices that would be deleted are rewritten into slices that would be created
 //! (`k8s.io/endpointslice/reconciler.go`, `finalize`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use quaymaster_model::{EndpointRecord, Text};
+use quaymaster_model::{EndpointRecord, IpFamily, Text};
 
+use crate::cluster::{Cluster, Context};
 use crate::groups::GroupId;
 use crate::held::SliceId;
 use crate::state::ServiceSlices;
@@ -110,6 +111,49 @@ impl ServiceSlices {
             });
         }
         slices
+    }
+
+    /// Which of the new slices cannot be written yet, by position: they are to be written over slices that hold Pods
+    /// which another slice must take first.
+    ///
+    /// Two slices may each wait for the other, where Pods of several groups stand mixed in the slices that go. Then one
+    /// of them is created instead, and what it was to recycle goes back to `deletes`.
+    pub(crate) fn waiting<C: Cluster>(
+        &self,
+        cx: Context<'_, C>,
+        family: IpFamily,
+        new: &mut [NewSlice],
+        deletes: &mut Vec<SliceId>,
+    ) -> BTreeSet<usize> {
+        let mut waits_for: HashMap<usize, HashSet<Text>> = HashMap::new();
+        for (at, slice) in new.iter().enumerate() {
+            let Some(id) = slice.recycles else { continue };
+            let first = self.may_not_drop(cx, id, family, &slice.endpoints);
+            if !first.is_empty() {
+                waits_for.insert(at, first);
+            }
+        }
+        let mut waiting: BTreeSet<usize> = waits_for.keys().copied().collect();
+        let mut stuck = waiting.clone();
+        while let Some(first) = stuck.first().copied() {
+            let taken_by_stuck: HashSet<&Text> = stuck
+                .iter()
+                .flat_map(|at| new[*at].endpoints.iter().filter_map(target))
+                .collect();
+            let before = stuck.len();
+            let still: BTreeSet<usize> = stuck
+                .iter()
+                .copied()
+                .filter(|at| waits_for[at].iter().any(|name| taken_by_stuck.contains(name)))
+                .collect();
+            stuck = still;
+            if stuck.len() == before {
+                deletes.extend(new[first].recycles.take());
+                waiting.remove(&first);
+                stuck.remove(&first);
+            }
+        }
+        waiting
     }
 
     fn held_pods(&self, id: SliceId) -> impl Iterator<Item = Text> + use<'_> {

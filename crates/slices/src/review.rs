@@ -1,10 +1,12 @@
 //! What an observed slice should hold instead: step 1 of the fill algorithm, for one slice.
 
+use std::collections::{BTreeSet, HashSet};
+
 use quaymaster_model::{EndpointRecord, IpFamily, SliceRecord, Text};
 
 use crate::cluster::{Cluster, Context};
 use crate::convert::{self, HintMode, differs, hints_differ, same_identity};
-use crate::groups::GroupId;
+use crate::groups::{GroupId, index};
 use crate::held::{SliceId, pod_name};
 use crate::state::{PodPlace, ServiceSlices};
 
@@ -27,6 +29,8 @@ pub(crate) struct Review {
 
 impl ServiceSlices {
     /// Looks at an observed slice of a wanted group. The cost follows the length of the slice.
+    ///
+    /// `renamed` collects the Pods that get their place by this: an endpoint of theirs takes another hostname.
     pub(crate) fn review<C: Cluster>(
         &self,
         cx: Context<'_, C>,
@@ -34,6 +38,7 @@ impl ServiceSlices {
         (slice, group): (&SliceRecord, GroupId),
         family: IpFamily,
         mode: HintMode,
+        renamed: &mut BTreeSet<Text>,
     ) -> Review {
         let mut review = Review {
             kept: Vec::with_capacity(slice.endpoints.len()),
@@ -43,6 +48,7 @@ impl ServiceSlices {
             retained: 0,
             urgent: false,
         };
+        let mut retained = Vec::new();
         for (position, observed) in slice.endpoints.iter().enumerate() {
             let was_ready = observed.conditions.ready == Some(true);
             if let Some(desired) = self.desired_in(cx, id, slice, group, position, family, mode) {
@@ -52,16 +58,52 @@ impl ServiceSlices {
                 }
                 review.hints_changed |= hints_differ(&desired, observed, mode);
                 review.kept.push(desired);
+            } else if let Some(desired) = self.renamed(cx, observed, group, family, mode, renamed) {
+                review.changed = true;
+                review.urgent |= was_ready && desired.conditions.ready != Some(true);
+                review.kept.push(desired);
             } else if self.may_drop(cx, id, observed, family) {
                 review.changed = true;
                 review.dropped += 1;
                 review.urgent |= was_ready;
             } else {
-                review.retained += 1;
+                retained.push(review.kept.len());
                 review.kept.push(observed.clone());
             }
         }
+        // What stays only for its Pod's sake may go if the slice has the Pod a second time.
+        for at in retained.into_iter().rev() {
+            let repeated = (0..review.kept.len())
+                .any(|other| other != at && same_pod_and_address(&review.kept[at], &review.kept[other]));
+            if repeated {
+                review.kept.remove(at);
+                review.changed = true;
+                review.dropped += 1;
+            } else {
+                review.retained += 1;
+            }
+        }
         review
+    }
+
+    /// What becomes of an endpoint whose Pod is to be published at the same address, by the same ports, but under
+    /// another hostname: it is replaced where it stands, as the Pod must not be absent in between.
+    fn renamed<C: Cluster>(
+        &self,
+        cx: Context<'_, C>,
+        observed: &EndpointRecord,
+        group: GroupId,
+        family: IpFamily,
+        mode: HintMode,
+        renamed: &mut BTreeSet<Text>,
+    ) -> Option<EndpointRecord> {
+        let name = pod_name(observed, &cx.service.key.namespace)?;
+        let place = self.pods.get(name).filter(|place| place.group == Some(group))?;
+        if !self.families[index(family)].unplaced.contains(name) {
+            return None;
+        }
+        let desired = self.desired(cx, place, name, family, mode)?;
+        (desired.addresses == observed.addresses && renamed.insert(name.clone())).then_some(desired)
     }
 
     /// The endpoint that should stand at this position of a slice; none if nothing should. Of the same endpoint in two
@@ -173,23 +215,40 @@ impl ServiceSlices {
         })
     }
 
-    /// Whether every endpoint of an observed slice may leave it, but for those that `staying` names.
-    pub(crate) fn may_drop_all<C: Cluster>(
+    /// Whether every endpoint of an observed slice may leave it.
+    pub(crate) fn may_drop_all<C: Cluster>(&self, cx: Context<'_, C>, id: SliceId, family: IpFamily) -> bool {
+        self.may_not_drop(cx, id, family, &[]).is_empty()
+    }
+
+    /// The Pods that may not leave an observed slice yet, but for those that `staying` names.
+    pub(crate) fn may_not_drop<C: Cluster>(
         &self,
         cx: Context<'_, C>,
         id: SliceId,
         family: IpFamily,
         staying: &[EndpointRecord],
-    ) -> bool {
+    ) -> HashSet<Text> {
+        let target = |endpoint: &EndpointRecord| endpoint.target.as_ref().map(|target| target.name.clone());
         let Some((slice, _)) = self.slices[id.0].observed.as_ref() else {
-            return true;
+            return HashSet::new();
         };
-        slice.endpoints.iter().all(|endpoint| {
-            self.may_drop(cx, id, endpoint, family)
-                || staying.iter().any(|stays| {
-                    stays.target.as_ref().map(|target| &target.name)
-                        == endpoint.target.as_ref().map(|target| &target.name)
-                })
-        })
+        let staying: HashSet<Text> = staying.iter().filter_map(target).collect();
+        slice
+            .endpoints
+            .iter()
+            .filter(|endpoint| !self.may_drop(cx, id, endpoint, family))
+            .filter_map(target)
+            .filter(|name| !staying.contains(name))
+            .collect()
     }
+}
+
+fn same_pod_and_address(a: &EndpointRecord, b: &EndpointRecord) -> bool {
+    let target = |endpoint: &EndpointRecord| {
+        endpoint
+            .target
+            .as_ref()
+            .map(|target| (target.namespace.clone(), target.name.clone()))
+    };
+    a.addresses == b.addresses && target(a) == target(b)
 }

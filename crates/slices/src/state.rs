@@ -50,6 +50,8 @@ pub struct ServiceSlices {
     /// A create was refused because the namespace is being deleted; none is tried again.
     pub(crate) namespace_terminating: bool,
     pub(crate) hints: HintState,
+    /// The last plan had nothing to write and nothing to wait for, and nothing changed since.
+    pub(crate) idle: bool,
     pods_without_node: usize,
 }
 
@@ -122,6 +124,7 @@ impl ServiceSlices {
             taken_names: HashSet::new(),
             namespace_terminating: false,
             hints: HintState::default(),
+            idle: false,
             pods_without_node: 0,
         }
     }
@@ -129,6 +132,7 @@ impl ServiceSlices {
     /// The Service changed, or is seen for the first time: everything is looked at again. The cost follows the number
     /// of its Pods and slices.
     pub fn refresh<C: Cluster>(&mut self, cx: Context<'_, C>) {
+        self.idle = false;
         self.namespace_terminating = false;
         for family in FAMILIES {
             let supported = cx.service.slice_families().contains(&family);
@@ -164,6 +168,7 @@ impl ServiceSlices {
 
     /// All slices are to be looked at again, for instance because the shares of the zones changed.
     pub fn look_again(&mut self) {
+        self.idle = false;
         for (id, held) in &self.slices {
             if let Some(family) = held.family.filter(|_| held.is_live()) {
                 self.families[index(family)].dirty.insert(SliceId(id));
@@ -171,14 +176,16 @@ impl ServiceSlices {
         }
     }
 
-    /// Whether there may be something to write. False means that nothing is to be done until the next change.
+    /// Whether there may be something to write. False means that nothing is to be done until the next change or answer,
+    /// either because all is as it should be or because the last plan could do nothing about it.
     pub fn has_work(&self) -> bool {
-        !self.other_types.is_empty()
-            || self.families.iter().any(|family| {
-                !family.dirty.is_empty()
-                    || !family.unplaced.is_empty()
-                    || family.supported != (family.live > 0)
-            })
+        !self.idle
+            && (!self.other_types.is_empty()
+                || self.families.iter().any(|family| {
+                    !family.dirty.is_empty()
+                        || !family.unplaced.is_empty()
+                        || family.supported != (family.live > 0)
+                }))
     }
 
     /// Number of writes in flight.
@@ -215,6 +222,7 @@ impl ServiceSlices {
 
     /// Finds out where the Pod belongs, and marks what that changes.
     fn place<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text) {
+        self.idle = false;
         let pod = cx.cluster.member(name).filter(|pod| pod.eligible_for_slices());
         let skipped = pod.is_some_and(|pod| {
             let node = pod.node.as_ref().and_then(|node| cx.cluster.node(node));
@@ -264,7 +272,8 @@ impl ServiceSlices {
     /// Brings the mark "stands in no slice" of a Pod up to date.
     pub(crate) fn recheck<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text, family: IpFamily) {
         let needs_place = self.pods.get(name).is_some_and(|place| {
-            place.group.is_some()
+            self.families[index(family)].supported
+                && place.group.is_some()
                 && !place.skipped
                 && cx.cluster.member(name).is_some_and(|pod| {
                     let addresses = convert::addresses(pod, family);

@@ -19,22 +19,30 @@ impl ServiceSlices {
         let id = match self.by_name.get(&name) {
             Some(id) => {
                 let held = &self.slices[id.0];
-                let known = held.observed.as_ref();
-                if known.is_some_and(|(known, _)| known.resource_version == slice.resource_version) {
+                let known = held.observed.as_ref().map(|(known, _)| &known.resource_version);
+                if known.is_some_and(|known| {
+                    *known == slice.resource_version || slice.resource_version.is_older_than(known)
+                }) {
                     return;
                 }
                 *id
             }
             None => self.add_slice(&name, &slice.address_type),
         };
-        self.observe(cx, id, Some(slice));
+        self.slices[id.0].uncertain = false;
+        self.observe(cx, id, Some(slice), |_| ());
         self.mark(id);
     }
 
     /// A slice was deleted, or no longer carries the labels that made it one of this Service.
     pub fn slice_gone<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text) {
         if let Some(id) = self.by_name.get(name).copied() {
-            self.observe(cx, id, None);
+            let held = &mut self.slices[id.0];
+            held.uncertain = false;
+            if let (Some(in_flight), Some((slice, _))) = (held.in_flight.as_mut(), &held.observed) {
+                in_flight.gone = Some(slice.uid.clone());
+            }
+            self.observe(cx, id, None, |_| ());
         }
     }
 
@@ -55,8 +63,15 @@ impl ServiceSlices {
             return false;
         };
         let trigger = in_flight.trigger;
+        let gone = in_flight.gone.clone();
         let observed = held.observed.as_ref().map(|(slice, _)| Arc::clone(slice));
+        // Another slice of that name, which the watch told before this answer came.
+        let replaced = |slice: &Arc<SliceRecord>| {
+            let over = in_flight.over.as_ref();
+            over.is_some_and(|(uid, _)| *uid != slice.uid)
+        };
         let failed = matches!(outcome, Outcome::Failed(_));
+        let mut uncertain = false;
         let (next, pause) = match outcome {
             Outcome::Stored(stored) => {
                 let as_sent = match &in_flight.what {
@@ -66,17 +81,19 @@ impl ServiceSlices {
                     InFlightWrite::Delete => false,
                 };
                 // The watch may have been faster, and may know of a later change.
-                let newest = observed
-                    .filter(|seen| {
-                        seen.uid == stored.uid
-                            && stored.resource_version.is_older_than(&seen.resource_version)
-                    })
-                    .unwrap_or(stored);
-                (Some(newest), !as_sent)
+                let newest = match observed {
+                    Some(seen) if stored.resource_version.is_older_than(&seen.resource_version) => Some(seen),
+                    None if gone.is_some_and(|gone| gone == stored.uid) => None,
+                    _ => Some(stored),
+                };
+                (newest, !as_sent)
             }
-            Outcome::Deleted => (None, false),
+            Outcome::Deleted => (observed.filter(replaced), false),
             Outcome::Deleting => (
                 observed.map(|slice| {
+                    if replaced(&slice) {
+                        return slice;
+                    }
                     Arc::new(SliceRecord {
                         terminating: true,
                         ..SliceRecord::clone(&slice)
@@ -85,6 +102,16 @@ impl ServiceSlices {
                 false,
             ),
             Outcome::Failed(failure) => {
+                let next = if failure == Failure::Missing {
+                    observed.filter(replaced)
+                } else {
+                    observed
+                };
+                // What was observed since is later than the write, whether or not that was carried out.
+                uncertain = failure == Failure::Other
+                    && in_flight.over.as_ref().is_some_and(|(_, version)| {
+                        next.as_ref().is_some_and(|slice| slice.resource_version == *version)
+                    });
                 self.add_trigger(trigger);
                 match failure {
                     Failure::NameTaken => {
@@ -93,19 +120,17 @@ impl ServiceSlices {
                     Failure::NamespaceTerminating => self.namespace_terminating = true,
                     Failure::Missing | Failure::Other => {}
                 }
-                let next = if failure == Failure::Missing {
-                    None
-                } else {
-                    observed
-                };
                 (
                     next,
                     !matches!(failure, Failure::Missing | Failure::NamespaceTerminating),
                 )
             }
         };
-        self.change(cx, id, |held| held.in_flight = None);
-        self.observe(cx, id, next);
+        // In one step: between two, the slice would not count, and its marks would be lost.
+        self.observe(cx, id, next, |held| {
+            held.in_flight = None;
+            held.uncertain = uncertain;
+        });
         if failed || pause {
             self.mark(id);
         }
@@ -134,12 +159,20 @@ impl ServiceSlices {
             owned: false,
             in_flight: None,
             deletable_since: None,
+            uncertain: false,
         }));
         self.by_name.insert(name.clone(), id);
         id
     }
 
-    fn observe<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId, slice: Option<Arc<SliceRecord>>) {
+    fn observe<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        id: SliceId,
+        slice: Option<Arc<SliceRecord>>,
+        and: impl FnOnce(&mut Held),
+    ) {
+        self.idle = false;
         let owned = slice
             .as_ref()
             .is_some_and(|slice| slice.owned_by_service(&self.uid));
@@ -149,6 +182,7 @@ impl ServiceSlices {
         });
         let mut old = None;
         self.change(cx, id, |held| {
+            and(held);
             held.owned = owned;
             old = std::mem::replace(&mut held.observed, observed);
         });

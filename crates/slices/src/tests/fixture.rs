@@ -243,25 +243,9 @@ impl World {
 
     fn store(&mut self, draft: SliceDraft, name: &Text, uid: Option<Uid>) -> Arc<SliceRecord> {
         self.versions += 1;
-        let mut annotations = draft.annotations;
-        if let Some(Timestamp(seconds)) = draft.trigger {
-            let key = quaymaster_model::names::ANNOTATION_TRIGGER_TIME;
-            annotations.push((key.into(), Text::new(&seconds.to_string())));
-        }
-        Arc::new(SliceRecord {
-            key: ObjectKey::new(NAMESPACE.into(), name.clone()),
-            uid: uid.unwrap_or_else(|| Uid::new(&format!("slice-{}", self.versions))),
-            resource_version: ResourceVersion::new(&self.versions.to_string()),
-            labels: Interned::from_value(draft.labels),
-            annotations,
-            owners: draft.owners.into(),
-            finalizers: draft.finalizers,
-            terminating: false,
-            address_type: draft.address_type,
-            ports: Interned::from_value(PortSet::new(draft.ports)),
-            endpoints: draft.endpoints.to_vec(),
-            unknown: draft.unknown,
-        })
+        let mut meta = Stored::new(self.versions);
+        meta.uid = uid.unwrap_or(meta.uid);
+        Arc::new(stored(draft, name, &meta))
     }
 
     /// What a real apiserver does with a write.
@@ -294,6 +278,47 @@ impl World {
                 Outcome::Deleted
             }
         }
+    }
+}
+
+/// What the apiserver itself puts on a slice.
+pub(super) struct Stored {
+    pub(super) uid: Uid,
+    pub(super) version: ResourceVersion,
+    pub(super) terminating: bool,
+}
+
+impl Stored {
+    /// A new slice, made at this version.
+    pub(super) fn new(version: u64) -> Self {
+        Self {
+            uid: Uid::new(&format!("slice-{version}")),
+            version: ResourceVersion::new(&version.to_string()),
+            terminating: false,
+        }
+    }
+}
+
+/// A slice as the apiserver keeps it. The trigger time is kept as seconds, which is all that tests look at.
+pub(super) fn stored(draft: SliceDraft, name: &Text, meta: &Stored) -> SliceRecord {
+    let mut annotations = draft.annotations;
+    if let Some(Timestamp(seconds)) = draft.trigger {
+        let key = quaymaster_model::names::ANNOTATION_TRIGGER_TIME;
+        annotations.push((key.into(), Text::new(&seconds.to_string())));
+    }
+    SliceRecord {
+        key: ObjectKey::new(NAMESPACE.into(), name.clone()),
+        uid: meta.uid.clone(),
+        resource_version: meta.version.clone(),
+        labels: Interned::from_value(draft.labels),
+        annotations,
+        owners: draft.owners.into(),
+        finalizers: draft.finalizers,
+        terminating: meta.terminating,
+        address_type: draft.address_type,
+        ports: Interned::from_value(PortSet::new(draft.ports)),
+        endpoints: draft.endpoints.to_vec(),
+        unknown: draft.unknown,
     }
 }
 
@@ -350,7 +375,7 @@ pub(super) fn port(name: &str, number: i32, target: TargetPort) -> ServicePort {
     }
 }
 
-fn service() -> ServiceRecord {
+pub(super) fn service() -> ServiceRecord {
     ServiceRecord {
         key: ObjectKey::new(NAMESPACE.into(), "svc".into()),
         uid: Uid::new("service-uid"),

@@ -1,0 +1,76 @@
+//! Random changes and random answers: late, out of order, lost, refused, with other writers in between.
+//!
+//! Whatever happens, in the end each Pod stands where it belongs, once, and nothing is left to do. At every moment
+//! before, a Pod that is to be published and stands in a slice stays in the union of all slices.
+
+mod check;
+mod cluster;
+mod event;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use self::cluster::Sim;
+use self::event::Event;
+use super::random::Random;
+
+const SEEDS: std::ops::Range<u64> = 0..400;
+const EVENTS: usize = 120;
+
+/// Plays events and then lets everything settle. An error tells what went wrong.
+fn play(max: usize, events: &[Event]) -> Result<(), String> {
+    let run = AssertUnwindSafe(|| {
+        let mut sim = Sim::new(max);
+        for (at, event) in events.iter().enumerate() {
+            sim.apply(event).map_err(|wrong| format!("event {at} {event:?}: {wrong}"))?;
+        }
+        sim.settle()?;
+        check::settled(&mut sim)
+    });
+    catch_unwind(run).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        Err(format!("panic: {}", text.unwrap_or_default()))
+    })
+}
+
+/// The shortest list of events, with some left out, that still goes wrong.
+fn shrink(max: usize, mut events: Vec<Event>) -> Vec<Event> {
+    let mut step = events.len() / 2;
+    while step > 0 {
+        let mut at = 0;
+        while at < events.len() {
+            let mut fewer = events.clone();
+            fewer.drain(at..(at + step).min(events.len()));
+            if play(max, &fewer).is_err() {
+                events = fewer;
+            } else {
+                at += step;
+            }
+        }
+        step /= 2;
+    }
+    events
+}
+
+fn run(seeds: std::ops::Range<u64>, others_write: bool) {
+    for seed in seeds {
+        let mut random = Random::new(seed);
+        let max = 1 + random.below(5);
+        let events: Vec<Event> = (0..EVENTS).map(|_| Event::random(&mut random, others_write)).collect();
+        if let Err(wrong) = play(max, &events) {
+            let events = shrink(max, events);
+            let again = play(max, &events).err().unwrap_or(wrong);
+            panic!("seed {seed}, at most {max} in a slice: {again}\n{events:#?}");
+        }
+    }
+}
+
+#[test]
+fn whatever_the_answers_each_pod_ends_in_one_slice_and_was_never_absent() {
+    run(SEEDS, false);
+}
+
+#[test]
+fn the_same_holds_when_others_edit_and_delete_slices_meanwhile() {
+    run(SEEDS, true);
+}

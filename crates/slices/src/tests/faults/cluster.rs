@@ -1,0 +1,520 @@
+//! A Service, its Pods, an apiserver, what the watch has told of it, and calls under way.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use quaymaster_model::{
+    EndpointAddress, EndpointRecord, Interned, IpFamily, KubernetesVersion, LabelSet, NodeRecord, ObjectKey,
+    OwnerRef, PodHostname, PodRecord, ResourceVersion, ServiceRecord, SliceRecord, TargetPort, Text, Uid,
+    UpstreamRules, names,
+};
+use quaymaster_world::{Delta, Origin, World};
+
+use super::event::{Edit, Event, PodShape};
+use crate::convert::{self, HintMode};
+use crate::tests::fixture::{NAMESPACE, Stored, named_port, node, pod, pod_name, port, service, stored};
+use crate::topology::Zones;
+use crate::write::{Failure, Op, Outcome};
+use crate::{Cluster, Context, ServiceSlices, Settings, Write};
+
+/// What the controller sees.
+pub(super) struct Seen {
+    pub(super) pods: BTreeMap<Text, PodRecord>,
+    pub(super) nodes: BTreeMap<Text, NodeRecord>,
+    pub(super) slices: World,
+    zones: Zones,
+}
+
+impl Cluster for Seen {
+    fn members(&self) -> impl Iterator<Item = &PodRecord> {
+        self.pods.values()
+    }
+
+    fn member(&self, name: &Text) -> Option<&PodRecord> {
+        self.pods.get(name)
+    }
+
+    fn node(&self, name: &Text) -> Option<&NodeRecord> {
+        self.nodes.get(name)
+    }
+
+    fn slice_exists(&self, name: &str) -> bool {
+        let key = ObjectKey::new(NAMESPACE.into(), Text::new(name));
+        self.slices.slice(&key).is_some()
+    }
+
+    fn zones(&self) -> &Zones {
+        &self.zones
+    }
+}
+
+/// A call under way.
+struct Call {
+    write: Write,
+    /// What the apiserver made of it, once it came to it.
+    outcome: Option<Outcome>,
+}
+
+/// A Pod at an address, in a family.
+type Place = (Text, IpFamily);
+
+pub(super) struct Sim {
+    pub(super) service: ServiceRecord,
+    pub(super) seen: Seen,
+    pub(super) settings: Settings,
+    pub(super) state: ServiceSlices,
+    pub(super) stored: BTreeMap<Text, Arc<SliceRecord>>,
+    version: u64,
+    /// Changes that the watch has not told yet: the slice after, or before if it is gone.
+    untold: Vec<(SliceRecord, bool)>,
+    calls: Vec<Call>,
+    /// Since which write a Pod is to be published at which addresses.
+    wanted: HashMap<Place, (Vec<EndpointAddress>, u64)>,
+    /// Pods of slices that others wrote to.
+    touched_by_others: BTreeSet<Text>,
+    pub(super) others_wrote: bool,
+    last_write: u64,
+}
+
+impl Sim {
+    pub(super) fn new(max: usize) -> Self {
+        let mut service = service();
+        service.ports = vec![port("http", 80, TargetPort::Name("http".into()))];
+        let mut seen = Seen {
+            pods: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            slices: World::new(),
+            zones: Zones::default(),
+        };
+        for name in ["n", "shaky"] {
+            seen.nodes.insert(name.into(), node(name, Some("z")));
+        }
+        let state = ServiceSlices::new(service.uid.clone(), service.created);
+        let mut sim = Self {
+            service,
+            seen,
+            settings: Settings {
+                max_endpoints: max,
+                rules: UpstreamRules::of(KubernetesVersion { minor: 37 }),
+            },
+            state,
+            stored: BTreeMap::new(),
+            version: 0,
+            untold: Vec::new(),
+            calls: Vec::new(),
+            wanted: HashMap::new(),
+            touched_by_others: BTreeSet::new(),
+            others_wrote: false,
+            last_write: 0,
+        };
+        sim.refresh();
+        sim
+    }
+
+    pub(super) fn with<T>(&mut self, act: impl FnOnce(&mut ServiceSlices, Context<'_, Seen>) -> T) -> T {
+        let cx = Context {
+            service: &self.service,
+            cluster: &self.seen,
+            settings: &self.settings,
+        };
+        act(&mut self.state, cx)
+    }
+
+    fn refresh(&mut self) {
+        self.with(|state, cx| state.refresh(cx));
+    }
+
+    pub(super) fn apply(&mut self, event: &Event) -> Result<(), String> {
+        match *event {
+            Event::Pod(shape) => self.set_pod(shape),
+            Event::RemovePod(n) => {
+                let name = Text::new(&pod_name(n));
+                self.seen.pods.remove(&name);
+                self.with(|state, cx| state.pod_changed(cx, &name, None));
+            }
+            Event::Target(number) => {
+                let target = number.map_or_else(
+                    || TargetPort::Name("http".into()),
+                    |number| TargetPort::Number(9000 + i32::from(number)),
+                );
+                self.service.ports = vec![port("http", 80, target)];
+                self.refresh();
+            }
+            Event::Families(which) => {
+                self.service.ip_families = match which {
+                    0 => vec![IpFamily::V4],
+                    1 => vec![IpFamily::V4, IpFamily::V6],
+                    _ => vec![IpFamily::V6],
+                };
+                self.refresh();
+            }
+            Event::ServiceLabel(value) => {
+                let value = Text::new(&value.to_string());
+                self.service.labels = Interned::from_value(LabelSet::new([("own".into(), value)]));
+                self.refresh();
+            }
+            Event::NearHints(on) => {
+                self.service.traffic_distribution = on.then(|| "PreferClose".into());
+                self.refresh();
+            }
+            Event::ShakyNode(there) => {
+                if there {
+                    self.seen.nodes.insert("shaky".into(), node("shaky", Some("z")));
+                } else {
+                    self.seen.nodes.remove("shaky");
+                }
+                let names: Vec<Text> = self.seen.pods.keys().cloned().collect();
+                for name in names {
+                    self.with(|state, cx| state.pod_changed(cx, &name, None));
+                }
+            }
+            Event::Carry(n) => {
+                if let Some(at) = self.call(n) {
+                    self.carry(at)?;
+                }
+            }
+            Event::Answer(n) => {
+                if let Some(at) = self.call(n) {
+                    self.answer(at)?;
+                }
+            }
+            Event::Refuse(n, failure) => {
+                if let Some(at) = self.call(n).filter(|at| self.calls[*at].outcome.is_none()) {
+                    let call = self.calls.remove(at);
+                    let create = matches!(call.write.op, Op::Create(_));
+                    let failure = if create { failure } else { Failure::Other };
+                    self.finish(&call.write, Outcome::Failed(failure));
+                }
+            }
+            Event::Lose(n) => {
+                if let Some(at) = self.call(n) {
+                    self.carry(at)?;
+                    let call = self.calls.remove(at);
+                    self.finish(&call.write, Outcome::Failed(Failure::Other));
+                }
+            }
+            Event::Tell(count) => self.tell(count),
+            Event::Plan(limit) => {
+                self.plan(limit)?;
+            }
+            Event::Other(n, edit) => self.edit(n, edit),
+        }
+        self.want();
+        Ok(())
+    }
+
+    fn set_pod(&mut self, shape: PodShape) {
+        let mut new = pod(shape.n);
+        new.flags.ready = shape.ready;
+        new.flags.terminating = shape.terminating;
+        new.flags.finished = shape.finished;
+        let number = u32::try_from(shape.n).unwrap() + 256 * u32::from(shape.address);
+        new.addresses = [std::net::Ipv4Addr::from(0x0a01_0000 + number).into()].into_iter().collect();
+        if shape.dual {
+            let number = u16::try_from(number).unwrap();
+            new.addresses.push(std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, number).into());
+        }
+        if let Some(number) = shape.port {
+            new.ports = Interned::from_list(vec![named_port("http", 8080 + i32::from(number))]);
+        }
+        if shape.hostname {
+            new.hostname = Some(Box::new(PodHostname {
+                hostname: "host".into(),
+                subdomain: "svc".into(),
+            }));
+        }
+        if shape.shaky_node {
+            new.node = Some("shaky".into());
+        }
+        let name = new.key.name.clone();
+        self.seen.pods.insert(name.clone(), new);
+        self.with(|state, cx| state.pod_changed(cx, &name, None));
+    }
+
+    fn call(&self, n: usize) -> Option<usize> {
+        n.checked_rem(self.calls.len())
+    }
+
+    pub(super) fn plan(&mut self, limit: usize) -> Result<usize, String> {
+        let plan = self.with(|state, cx| state.plan(cx, limit));
+        if plan.writes.len() > limit {
+            return Err(format!("{} writes planned, {limit} asked for", plan.writes.len()));
+        }
+        let count = plan.writes.len();
+        for write in plan.writes {
+            if self.calls.iter().any(|call| call.write.key == write.key) {
+                return Err(format!("two writes of {} at once", write.key));
+            }
+            self.last_write = self.last_write.max(write.id.0);
+            self.calls.push(Call { write, outcome: None });
+        }
+        Ok(count)
+    }
+
+    /// The apiserver carries a write out, unless it did already.
+    fn carry(&mut self, at: usize) -> Result<(), String> {
+        if self.calls[at].outcome.is_some() {
+            return Ok(());
+        }
+        let write = self.calls[at].write.clone();
+        let before = self.union();
+        self.calls[at].outcome = Some(self.perform(&write));
+        let after = self.union();
+        for (place, (addresses, since)) in &self.wanted {
+            let key = (place.clone(), addresses.clone());
+            let lost = before.contains(&key) && !after.contains(&key);
+            if lost && write.id.0 > *since && !self.touched_by_others.contains(&place.0) {
+                return Err(format!("{} {:?} left all slices by {write:#?}", place.0, place.1));
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, at: usize) -> Result<(), String> {
+        self.carry(at)?;
+        let call = self.calls.remove(at);
+        self.finish(&call.write, call.outcome.unwrap());
+        Ok(())
+    }
+
+    fn finish(&mut self, write: &Write, outcome: Outcome) {
+        match &outcome {
+            Outcome::Stored(slice) => {
+                let slice = SliceRecord::clone(slice);
+                self.seen.slices.observe_written(slice, &mut |_: &World, _: &Delta<'_>| {});
+            }
+            Outcome::Deleted => {
+                if let Op::Delete { uid, .. } = &write.op {
+                    let mut nobody = |_: &World, _: &Delta<'_>| {};
+                    self.seen.slices.observe_deleted(&write.key, uid, &mut nobody);
+                }
+            }
+            Outcome::Deleting | Outcome::Failed(_) => {}
+        }
+        self.with(|state, cx| state.finished(cx, &write.key.name, write.id, outcome));
+    }
+
+    fn perform(&mut self, write: &Write) -> Outcome {
+        let name = &write.key.name;
+        let held = self.stored.get(name).cloned();
+        match &write.op {
+            Op::Create(draft) => {
+                if held.is_some() {
+                    return Outcome::Failed(Failure::NameTaken);
+                }
+                self.version += 1;
+                let slice = stored(draft.clone(), name, &Stored::new(self.version));
+                self.put(slice.clone());
+                Outcome::Stored(Arc::new(slice))
+            }
+            Op::Update {
+                draft,
+                uid,
+                resource_version,
+            } => match held {
+                None => Outcome::Failed(Failure::Missing),
+                Some(held) if held.uid != *uid || held.resource_version != *resource_version => {
+                    Outcome::Failed(Failure::Other)
+                }
+                Some(held) => {
+                    let same = Stored {
+                        uid: held.uid.clone(),
+                        version: held.resource_version.clone(),
+                        terminating: held.terminating,
+                    };
+                    let unchanged = stored(draft.clone(), name, &same);
+                    if unchanged == *held {
+                        return Outcome::Stored(held);
+                    }
+                    self.version += 1;
+                    let next = Stored {
+                        version: ResourceVersion::new(&self.version.to_string()),
+                        ..same
+                    };
+                    let slice = stored(draft.clone(), name, &next);
+                    self.put(slice.clone());
+                    Outcome::Stored(Arc::new(slice))
+                }
+            },
+            Op::Delete {
+                uid,
+                resource_version,
+            } => match held {
+                None => Outcome::Deleted,
+                Some(held) if held.uid != *uid || held.resource_version != *resource_version => {
+                    Outcome::Failed(Failure::Other)
+                }
+                Some(held) if held.finalizers.is_empty() => {
+                    self.remove(&held);
+                    Outcome::Deleted
+                }
+                Some(held) => {
+                    self.version += 1;
+                    self.put(SliceRecord {
+                        terminating: true,
+                        resource_version: ResourceVersion::new(&self.version.to_string()),
+                        ..SliceRecord::clone(&held)
+                    });
+                    Outcome::Deleting
+                }
+            },
+        }
+    }
+
+    fn put(&mut self, slice: SliceRecord) {
+        self.stored.insert(slice.key.name.clone(), Arc::new(slice.clone()));
+        self.untold.push((slice, true));
+    }
+
+    fn remove(&mut self, slice: &SliceRecord) {
+        self.stored.remove(&slice.key.name);
+        self.version += 1;
+        self.untold.push((slice.clone(), false));
+    }
+
+    /// The watch tells its next changes, of which the world ignores those it knows to be old.
+    fn tell(&mut self, count: usize) {
+        let count = count.min(self.untold.len());
+        for (slice, there) in self.untold.drain(..count).collect::<Vec<_>>() {
+            let mut deltas: Vec<(Text, Option<Arc<SliceRecord>>)> = Vec::new();
+            let mut view = |_: &World, delta: &Delta<'_>| {
+                if let Delta::Slice {
+                    change,
+                    origin: Origin::Watch,
+                } = delta
+                {
+                    let name = change.latest().key.name.clone();
+                    deltas.push((name, change.after().cloned()));
+                }
+            };
+            if there {
+                self.seen.slices.apply_slice(slice, &mut view);
+            } else {
+                self.seen.slices.delete_slice(&slice.key, &slice.uid, &mut view);
+            }
+            for (name, after) in deltas {
+                match after.filter(|slice| is_of_service(slice)) {
+                    Some(slice) => self.with(|state, cx| state.slice_seen(cx, slice)),
+                    None => self.with(|state, cx| state.slice_gone(cx, &name)),
+                }
+            }
+        }
+    }
+
+    fn edit(&mut self, n: usize, edit: Edit) {
+        let Some(at) = n.checked_rem(self.stored.len()) else { return };
+        let Some(held) = self.stored.values().nth(at).cloned() else { return };
+        self.others_wrote = true;
+        self.touched_by_others.extend(
+            held.endpoints
+                .iter()
+                .filter_map(|endpoint| Some(endpoint.target.as_ref()?.name.clone())),
+        );
+        let mut slice = SliceRecord::clone(&held);
+        match edit {
+            Edit::Delete => {
+                self.remove(&held);
+                return;
+            }
+            Edit::DropEndpoint => _ = slice.endpoints.pop(),
+            Edit::DropAll => slice.endpoints.clear(),
+            Edit::RepeatEndpoint => slice.endpoints.extend(held.endpoints.first().cloned()),
+            Edit::StripHostnames => slice.endpoints.iter_mut().for_each(|endpoint| endpoint.hostname = None),
+            Edit::Label => {
+                let more = [("foreign".into(), "yes".into())];
+                let labels = held.labels.iter().map(|(k, v)| (k.clone(), v.clone()));
+                slice.labels = Interned::from_value(LabelSet::new(labels.chain(more)));
+            }
+            Edit::DropOwner => slice.owners = [other_owner()].into_iter().collect(),
+            Edit::TakeFromService => {
+                let labels = held.labels.iter().filter(|(key, _)| **key != *names::LABEL_SERVICE_NAME);
+                let labels = labels.map(|(k, v)| (k.clone(), v.clone()));
+                slice.labels = Interned::from_value(LabelSet::new(labels));
+            }
+            Edit::Finalizer => slice.finalizers = vec!["example.com/hold".into()],
+        }
+        if slice != *held {
+            self.version += 1;
+            slice.resource_version = ResourceVersion::new(&self.version.to_string());
+            self.put(slice);
+        }
+    }
+
+    /// Pods and addresses of all slices that count, as consumers see them.
+    fn union(&self) -> HashSet<(Place, Vec<EndpointAddress>)> {
+        let mut union = HashSet::new();
+        for slice in self.stored.values().filter(|slice| is_of_service(slice)) {
+            for endpoint in &slice.endpoints {
+                if let (Some(target), Some(family)) = (&endpoint.target, family(slice)) {
+                    union.insert(((target.name.clone(), family), endpoint.addresses.to_vec()));
+                }
+            }
+        }
+        union
+    }
+
+    /// The endpoint that a Pod should have.
+    pub(super) fn desired(&self, pod: &PodRecord, family: IpFamily) -> Option<EndpointRecord> {
+        let node = pod.node.as_ref().and_then(|node| self.seen.nodes.get(node));
+        let counts = pod.eligible_for_slices()
+            && !convert::lacks_node(&self.service, node)
+            && self.service.slice_families().contains(&family);
+        let mode = HintMode::of(&self.service, self.settings.rules);
+        counts.then(|| convert::endpoint(&self.service, pod, node, family, mode)).flatten()
+    }
+
+    /// Notes from when on each Pod is to be published.
+    fn want(&mut self) {
+        let mut wanted = HashMap::new();
+        for pod in self.seen.pods.values() {
+            for family in [IpFamily::V4, IpFamily::V6] {
+                let Some(endpoint) = self.desired(pod, family) else { continue };
+                let place = (pod.key.name.clone(), family);
+                let addresses = endpoint.addresses.to_vec();
+                let since = match self.wanted.get(&place) {
+                    Some((before, since)) if *before == addresses => *since,
+                    _ => self.last_write,
+                };
+                wanted.insert(place, (addresses, since));
+            }
+        }
+        self.wanted = wanted;
+    }
+
+    /// Everything is answered and told, and what is left is written without further ado.
+    pub(super) fn settle(&mut self) -> Result<(), String> {
+        // A namespace that was thought to be going is not.
+        self.refresh();
+        for _ in 0..300 {
+            while !self.calls.is_empty() {
+                self.answer(0)?;
+            }
+            self.tell(usize::MAX);
+            if self.plan(16)? == 0 {
+                return Ok(());
+            }
+        }
+        Err("never settles".to_owned())
+    }
+}
+
+pub(super) fn is_of_service(slice: &SliceRecord) -> bool {
+    slice.service_name().is_some()
+}
+
+pub(super) fn family(slice: &SliceRecord) -> Option<IpFamily> {
+    [IpFamily::V4, IpFamily::V6]
+        .into_iter()
+        .find(|family| family.address_type() == slice.address_type)
+}
+
+fn other_owner() -> OwnerRef {
+    OwnerRef {
+        api_version: "v1".into(),
+        kind: "Service".into(),
+        name: "svc".into(),
+        uid: Uid::new("another"),
+        controller: Some(true),
+        block_owner_deletion: None,
+    }
+}
