@@ -132,7 +132,7 @@ impl ServiceSlices {
             _ => 2,
         };
         puts.sort_by_key(|(_, put)| rank(put));
-        plan.truncated = puts.len() + deletes.len() > limit;
+        plan.truncated = puts.len() > limit;
         let some_put = !puts.is_empty();
         let trigger = self.trigger;
         for (family, put) in puts.into_iter().take(limit) {
@@ -142,10 +142,13 @@ impl ServiceSlices {
         for id in deletes {
             let round = self.round;
             self.slices[id.0].deletable_since.get_or_insert(round);
-            if plan.writes.len() < limit && self.may_delete_now(id, some_put) {
+            if !self.may_delete_now(id, some_put) {
+                // An answer is waited for; to ask again before it comes would be asking for ever.
+                waits = true;
+            } else if plan.writes.len() < limit {
                 plan.writes.extend(self.issue_delete(cx, id));
             } else {
-                waits = true;
+                plan.truncated = true;
             }
         }
         self.groups.release(placeholder);

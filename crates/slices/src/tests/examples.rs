@@ -198,3 +198,16 @@ fn with_no_node_known_the_slice_is_updated_to_the_placeholder_not_deleted() {
     let slice = fixture.world.slices.values().next().unwrap();
     assert!(slice.ports.ports().is_empty());
 }
+
+#[test]
+fn deletes_that_wait_for_an_answer_do_not_ask_to_be_asked_again() {
+    let mut fixture = start(&[30; 10], 0);
+    fixture.settle();
+    fixture.service.ports = vec![port("http", 80, TargetPort::Number(9090))];
+    fixture.refresh();
+    let first = fixture.plan_whole(3);
+    assert_eq!(counts(&first.writes), (0, 3, 0));
+    // Three writes are in flight and seven deletes wait for them: more than the limit, and nothing to be done now.
+    let second = fixture.plan_whole(3);
+    assert!(second.writes.is_empty() && !second.truncated, "{second:#?}");
+}

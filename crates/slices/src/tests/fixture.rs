@@ -176,6 +176,15 @@ impl Fixture {
         self.state.pod_changed(cx, name, None);
     }
 
+    pub(super) fn plan_whole(&mut self, limit: usize) -> crate::Plan {
+        let cx = Context {
+            service: &self.service,
+            cluster: &self.world,
+            settings: &self.settings,
+        };
+        self.state.plan(cx, limit)
+    }
+
     pub(super) fn plan(&mut self, limit: usize) -> Vec<Write> {
         let cx = Context {
             service: &self.service,
