@@ -160,9 +160,15 @@ impl ServiceSlices {
     ) -> Urgency {
         self.add_trigger(trigger);
         self.place(cx, name);
-        match cx.cluster.member(name) {
-            Some(pod) if pod.flags.ready && !pod.flags.terminating && !pod.flags.finished => Urgency::Normal,
-            _ => Urgency::Urgent,
+        let serves = cx
+            .cluster
+            .member(name)
+            .is_some_and(|pod| pod.flags.ready && !pod.flags.terminating && !pod.flags.finished);
+        let stands = self.pods.get(name).is_some_and(|place| !place.at.is_empty());
+        if stands && !serves {
+            Urgency::Urgent
+        } else {
+            Urgency::Normal
         }
     }
 

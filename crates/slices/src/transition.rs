@@ -110,7 +110,8 @@ impl ServiceSlices {
                 // What was observed since is later than the write, whether or not that was carried out.
                 uncertain = failure == Failure::Other
                     && in_flight.over.as_ref().is_some_and(|(_, version)| {
-                        next.as_ref().is_some_and(|slice| slice.resource_version == *version)
+                        next.as_ref()
+                            .is_some_and(|slice| slice.resource_version == *version)
                     });
                 self.add_trigger(trigger);
                 match failure {

@@ -211,3 +211,17 @@ fn deletes_that_wait_for_an_answer_do_not_ask_to_be_asked_again() {
     let second = fixture.plan_whole(3);
     assert!(second.writes.is_empty() && !second.truncated, "{second:#?}");
 }
+
+#[test]
+fn only_what_takes_traffic_from_a_published_pod_is_urgent() {
+    use crate::Urgency;
+    let mut fixture = start(&[2], 0);
+    fixture.settle();
+    let mut new = pod(7);
+    new.flags.ready = false;
+    assert_eq!(fixture.urgency_of(Some(new), 7), Urgency::Normal);
+    let mut unready = pod(0);
+    unready.flags.ready = false;
+    assert_eq!(fixture.urgency_of(Some(unready), 0), Urgency::Urgent);
+    assert_eq!(fixture.urgency_of(None, 1), Urgency::Urgent);
+}

@@ -21,7 +21,8 @@ fn play(max: usize, events: &[Event]) -> Result<(), String> {
     let run = AssertUnwindSafe(|| {
         let mut sim = Sim::new(max);
         for (at, event) in events.iter().enumerate() {
-            sim.apply(event).map_err(|wrong| format!("event {at} {event:?}: {wrong}"))?;
+            sim.apply(event)
+                .map_err(|wrong| format!("event {at} {event:?}: {wrong}"))?;
         }
         sim.settle()?;
         check::settled(&mut sim)
@@ -56,7 +57,9 @@ fn run(seeds: std::ops::Range<u64>, others_write: bool) {
     for seed in seeds {
         let mut random = Random::new(seed);
         let max = 1 + random.below(5);
-        let events: Vec<Event> = (0..EVENTS).map(|_| Event::random(&mut random, others_write)).collect();
+        let events: Vec<Event> = (0..EVENTS)
+            .map(|_| Event::random(&mut random, others_write))
+            .collect();
         if let Err(wrong) = play(max, &events) {
             let events = shrink(max, events);
             let again = play(max, &events).err().unwrap_or(wrong);

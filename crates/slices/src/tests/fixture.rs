@@ -176,6 +176,21 @@ impl Fixture {
         self.state.pod_changed(cx, name, None);
     }
 
+    /// Changes or removes a Pod, and says how urgent that is.
+    pub(super) fn urgency_of(&mut self, pod: Option<PodRecord>, n: usize) -> crate::Urgency {
+        let name = Text::new(&pod_name(n));
+        match pod {
+            Some(pod) => self.world.add(pod),
+            None => drop(self.world.pods.remove(&name)),
+        }
+        let cx = Context {
+            service: &self.service,
+            cluster: &self.world,
+            settings: &self.settings,
+        };
+        self.state.pod_changed(cx, &name, None)
+    }
+
     pub(super) fn plan_whole(&mut self, limit: usize) -> crate::Plan {
         let cx = Context {
             service: &self.service,

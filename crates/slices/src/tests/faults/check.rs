@@ -29,7 +29,10 @@ fn one_family(sim: &Sim, of: IpFamily) -> Result<(), String> {
         }
     }
     let supported = sim.service.slice_families().contains(&of);
-    let slices = sim.stored.values().filter(|slice| is_of_service(slice) && !slice.terminating);
+    let slices = sim
+        .stored
+        .values()
+        .filter(|slice| is_of_service(slice) && !slice.terminating);
     let slices: Vec<_> = slices.filter(|slice| family(slice) == Some(of)).collect();
     if supported == slices.is_empty() {
         return Err(format!("{of:?}: {} slices, supported: {supported}", slices.len()));
@@ -92,7 +95,9 @@ fn nothing_left(sim: &mut Sim) -> Result<(), String> {
         .collect();
     let remembered: BTreeSet<&Text> = sim.state.pods.keys().collect();
     if remembered != eligible {
-        return Err(format!("Pods {remembered:?} are remembered, {eligible:?} are eligible"));
+        return Err(format!(
+            "Pods {remembered:?} are remembered, {eligible:?} are eligible"
+        ));
     }
     let mut groups: BTreeSet<PortSet> = sim
         .seen
@@ -102,11 +107,17 @@ fn nothing_left(sim: &mut Sim) -> Result<(), String> {
         .map(|pod| convert::ports(&sim.service, pod))
         .collect();
     groups.extend(
-        sim.stored.values().filter(|slice| is_of_service(slice)).map(|slice| PortSet::clone(&slice.ports)),
+        sim.stored
+            .values()
+            .filter(|slice| is_of_service(slice))
+            .map(|slice| PortSet::clone(&slice.ports)),
     );
     let remembered = sim.state.groups.iter().count();
     if remembered != groups.len() {
-        return Err(format!("{remembered} groups are remembered, {} in use", groups.len()));
+        return Err(format!(
+            "{remembered} groups are remembered, {} in use",
+            groups.len()
+        ));
     }
     for family in &sim.state.families {
         if !family.dirty.is_empty() || !family.unplaced.is_empty() {

@@ -209,10 +209,13 @@ impl Sim {
         new.flags.terminating = shape.terminating;
         new.flags.finished = shape.finished;
         let number = u32::try_from(shape.n).unwrap() + 256 * u32::from(shape.address);
-        new.addresses = [std::net::Ipv4Addr::from(0x0a01_0000 + number).into()].into_iter().collect();
+        new.addresses = [std::net::Ipv4Addr::from(0x0a01_0000 + number).into()]
+            .into_iter()
+            .collect();
         if shape.dual {
             let number = u16::try_from(number).unwrap();
-            new.addresses.push(std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, number).into());
+            new.addresses
+                .push(std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, number).into());
         }
         if let Some(number) = shape.port {
             new.ports = Interned::from_list(vec![named_port("http", 8080 + i32::from(number))]);
@@ -281,7 +284,9 @@ impl Sim {
         match &outcome {
             Outcome::Stored(slice) => {
                 let slice = SliceRecord::clone(slice);
-                self.seen.slices.observe_written(slice, &mut |_: &World, _: &Delta<'_>| {});
+                self.seen
+                    .slices
+                    .observe_written(slice, &mut |_: &World, _: &Delta<'_>| {});
             }
             Outcome::Deleted => {
                 if let Op::Delete { uid, .. } = &write.op {
@@ -362,7 +367,8 @@ impl Sim {
     }
 
     fn put(&mut self, slice: SliceRecord) {
-        self.stored.insert(slice.key.name.clone(), Arc::new(slice.clone()));
+        self.stored
+            .insert(slice.key.name.clone(), Arc::new(slice.clone()));
         self.untold.push((slice, true));
     }
 
@@ -402,8 +408,12 @@ impl Sim {
     }
 
     fn edit(&mut self, n: usize, edit: Edit) {
-        let Some(at) = n.checked_rem(self.stored.len()) else { return };
-        let Some(held) = self.stored.values().nth(at).cloned() else { return };
+        let Some(at) = n.checked_rem(self.stored.len()) else {
+            return;
+        };
+        let Some(held) = self.stored.values().nth(at).cloned() else {
+            return;
+        };
         self.others_wrote = true;
         self.touched_by_others.extend(
             held.endpoints
@@ -419,7 +429,10 @@ impl Sim {
             Edit::DropEndpoint => _ = slice.endpoints.pop(),
             Edit::DropAll => slice.endpoints.clear(),
             Edit::RepeatEndpoint => slice.endpoints.extend(held.endpoints.first().cloned()),
-            Edit::StripHostnames => slice.endpoints.iter_mut().for_each(|endpoint| endpoint.hostname = None),
+            Edit::StripHostnames => slice
+                .endpoints
+                .iter_mut()
+                .for_each(|endpoint| endpoint.hostname = None),
             Edit::Label => {
                 let more = [("foreign".into(), "yes".into())];
                 let labels = held.labels.iter().map(|(k, v)| (k.clone(), v.clone()));
@@ -427,7 +440,10 @@ impl Sim {
             }
             Edit::DropOwner => slice.owners = [other_owner()].into_iter().collect(),
             Edit::TakeFromService => {
-                let labels = held.labels.iter().filter(|(key, _)| **key != *names::LABEL_SERVICE_NAME);
+                let labels = held
+                    .labels
+                    .iter()
+                    .filter(|(key, _)| **key != *names::LABEL_SERVICE_NAME);
                 let labels = labels.map(|(k, v)| (k.clone(), v.clone()));
                 slice.labels = Interned::from_value(LabelSet::new(labels));
             }
@@ -460,7 +476,9 @@ impl Sim {
             && !convert::lacks_node(&self.service, node)
             && self.service.slice_families().contains(&family);
         let mode = HintMode::of(&self.service, self.settings.rules);
-        counts.then(|| convert::endpoint(&self.service, pod, node, family, mode)).flatten()
+        counts
+            .then(|| convert::endpoint(&self.service, pod, node, family, mode))
+            .flatten()
     }
 
     /// Notes from when on each Pod is to be published.
@@ -468,7 +486,9 @@ impl Sim {
         let mut wanted = HashMap::new();
         for pod in self.seen.pods.values() {
             for family in [IpFamily::V4, IpFamily::V6] {
-                let Some(endpoint) = self.desired(pod, family) else { continue };
+                let Some(endpoint) = self.desired(pod, family) else {
+                    continue;
+                };
                 let place = (pod.key.name.clone(), family);
                 let addresses = endpoint.addresses.to_vec();
                 let since = match self.wanted.get(&place) {
