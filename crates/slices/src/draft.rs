@@ -190,7 +190,6 @@ impl ServiceSlices {
         let mut renamed: BTreeSet<Text> = BTreeSet::new();
         let wanted_labels = labels::wanted(cx.service);
 
-        self.mark_placeholder(family, placeholder);
         let marked: Vec<SliceId> = self.families[index(family)].dirty.iter().copied().collect();
         for id in marked {
             let held = &self.slices[id.0];
@@ -275,6 +274,7 @@ impl ServiceSlices {
             }));
         }
 
+        self.drop_placeholder(family, placeholder, !new.is_empty(), &mut deletes, foreign.len());
         self.placeholder(
             cx,
             family,
@@ -327,13 +327,30 @@ impl ServiceSlices {
         draft
     }
 
-    /// A placeholder is looked at again once there is, or is to be, another slice.
-    fn mark_placeholder(&mut self, family: IpFamily, placeholder: GroupId) {
+    /// A placeholder goes once there is, or is to be, another slice that stays.
+    fn drop_placeholder(
+        &mut self,
+        family: IpFamily,
+        placeholder: GroupId,
+        others_come: bool,
+        deletes: &mut Vec<SliceId>,
+        foreign: usize,
+    ) {
         let group = self.groups.get(placeholder);
+        if group.eligible > 0 {
+            return;
+        }
+        let by_length = group.by_length(family).iter().map(|(_, id)| *id);
+        let settled: Vec<SliceId> = by_length.filter(|id| !deletes.contains(id)).collect();
         let state = &mut self.families[index(family)];
-        let slices = group.by_length(family);
-        if group.eligible == 0 && (!state.unplaced.is_empty() || state.live > slices.len()) {
-            state.dirty.extend(slices.iter().map(|(_, id)| *id));
+        if !others_come && state.live <= deletes.len() + foreign + settled.len() {
+            return;
+        }
+        for id in settled {
+            state.dirty.insert(id);
+            if self.slices[id.0].in_flight.is_none() {
+                deletes.push(id);
+            }
         }
     }
 

@@ -241,8 +241,7 @@ impl Driver {
             Object::Node(node) => {
                 let record = self.nodes.object(&serde_json::to_vec(node).unwrap()).unwrap();
                 if gone {
-                    let uid = Uid::new(node.metadata.uid.as_deref().unwrap_or_default());
-                    world.delete_node(&record.name, &uid, &mut view);
+                    world.delete_node(&record.name, &mut view);
                 } else {
                     world.apply_node(record, &mut view);
                 }
@@ -373,7 +372,15 @@ pub(crate) fn slices_of(server: &ApiServer, namespace: &str, service: &str) -> V
     let has = |slice: &EndpointSlice, key: &str, value: &str| {
         slice.metadata.labels.as_ref().and_then(|labels| labels.get(key)).is_some_and(|held| held == value)
     };
-    let mut slices = server.slices();
+    let mut slices: Vec<EndpointSlice> = server
+        .list()
+        .into_iter()
+        .filter(|slice| {
+            slice["metadata"]["namespace"] == *namespace
+                && slice["metadata"]["labels"][names::LABEL_SERVICE_NAME] == *service
+        })
+        .map(|slice| serde_json::from_value(slice).unwrap())
+        .collect();
     slices.retain(|slice| {
         slice.metadata.namespace.as_deref() == Some(namespace)
             && has(slice, names::LABEL_SERVICE_NAME, service)

@@ -1,0 +1,261 @@
+//! Random clusters, step by step.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use quaymaster_oracle::generate::{Action, Cluster, Size, Step, generate};
+use quaymaster_oracle::sim::ApiServer;
+use quaymaster_oracle::{Config, Rules, Write, check_invariants, desired, reconcile};
+
+use crate::compare::{
+    adopts_placeholder, against_desired, against_other, hinted_by_annotation, some_pod_moves,
+};
+use crate::driver::{Counts, Driver, slices_of};
+
+/// How often each kind of comparison was made, so that a test cannot pass by comparing nothing.
+#[derive(Debug, Default)]
+struct Tally {
+    contents: usize,
+    prices: usize,
+    writes: usize,
+    restarts: usize,
+}
+
+struct Run {
+    objects: Cluster,
+    server: ApiServer,
+    driver: Driver,
+    config: Config,
+    /// The garbage collector comes after the controller, not before.
+    late_collection: bool,
+    lag: bool,
+}
+
+impl Run {
+    fn step(&mut self, step: &Step) {
+        if let Action::EditSlice(edit) = &step.action
+            && let Some(write) = edit.write(&self.server.slices())
+        {
+            self.server.perform(&write).unwrap();
+        }
+        for change in self.objects.apply(step) {
+            self.driver.tell(&change);
+        }
+        if !self.late_collection {
+            self.collect_garbage();
+        }
+        self.driver.tell_slices(&self.server);
+    }
+
+    fn collect_garbage(&mut self) {
+        let live: BTreeSet<Option<String>> =
+            self.objects.services.values().map(|service| service.metadata.uid.clone()).collect();
+        for slice in self.server.slices() {
+            let owners = slice.metadata.owner_references.clone().unwrap_or_default();
+            if !owners.is_empty() && owners.into_iter().all(|owner| !live.contains(&Some(owner.uid))) {
+                self.server.perform(&Write::Delete(slice)).unwrap();
+            }
+        }
+    }
+
+    /// Writes for one Service and compares what comes out of it.
+    fn sync(&mut self, service: &Service, thorough: bool, tally: &mut Tally) -> Vec<String> {
+        let (namespace, name) =
+            (service.metadata.namespace.clone().unwrap(), service.metadata.name.clone().unwrap());
+        let Some(id) = self.driver.service_id(&namespace, &name) else {
+            return vec!["not held".to_owned()];
+        };
+        let idle = self.driver.held.services.get(&id.0).is_none_or(|state| !state.has_work());
+        if idle && !thorough {
+            return Vec::new();
+        }
+        let start = slices_of(&self.server, &namespace, &name);
+        let counts = self.driver.settle(&mut self.server, id, self.lag);
+        self.driver.tell_slices(&self.server);
+        if counts == Counts::default() && !thorough {
+            return Vec::new();
+        }
+        tally.writes += counts.creates + counts.updates + counts.deletes;
+        let result = slices_of(&self.server, &namespace, &name);
+        let pods = self.objects.pods_in(&namespace);
+        let nodes = self.objects.nodes();
+        let rules = Rules { minor: self.config.minor };
+        let wanted = desired(service, &pods, &nodes, rules);
+        if !wanted.managed {
+            let kept = counts == Counts::default();
+            return if kept { Vec::new() } else { vec![format!("{counts:?} for a Service that is not ours")] };
+        }
+        let again = self.driver.settle(&mut self.server, id, self.lag);
+        let mut wrong = Vec::new();
+        if again != Counts::default() {
+            wrong.push(format!("{again:?} after it settled"));
+        }
+        if self.driver.held.services[&id.0].has_work() {
+            wrong.push("work is left".to_owned());
+        }
+        let terminating = service.metadata.deletion_timestamp.is_some();
+        if !terminating {
+            tally.contents += 1;
+            wrong.extend(against_desired(service, &wanted, &result));
+        }
+        let max = self.config.max_endpoints_per_slice;
+        wrong.extend(check_invariants(&result, &start, max).iter().map(ToString::to_string));
+
+        let auto = hinted_by_annotation(service);
+        let theirs = reconcile(service, &pods, &nodes, &start, self.config);
+        let moves = some_pod_moves(service, &wanted, &start);
+        let adopts = adopts_placeholder(service, &start);
+        if !auto && !moves && !adopts {
+            tally.prices += 1;
+            let price = Counts {
+                creates: theirs.creates().len(),
+                updates: theirs.updates().len(),
+                deletes: theirs.deletes().len(),
+            };
+            if counts != price {
+                wrong.push(format!("{counts:?}, upstream {price:?}"));
+            }
+        }
+        if thorough {
+            tally.restarts += 1;
+            self.driver.held.restart(&self.driver.world, id);
+            let restarted = self.driver.held.plan(&self.driver.world, id, 16);
+            if !restarted.is_empty() {
+                wrong.push(format!("written after a restart: {restarted:#?}"));
+                self.driver.held.restart(&self.driver.world, id);
+            }
+        }
+        if !auto {
+            let back = reconcile(service, &pods, &nodes, &result, self.config).writes;
+            if !back.is_empty() {
+                wrong.push(format!("upstream writes over our result: {back:#?}"));
+            }
+        }
+        if !auto && !adopts && (thorough || counts != Counts::default()) {
+            wrong.extend(self.take_over(service, &start, &result, &theirs.writes, moves));
+        }
+        wrong
+    }
+
+    /// Upstream writes over the same start, and a new process of ours looks at the result.
+    fn take_over(
+        &self,
+        service: &Service,
+        start: &[EndpointSlice],
+        ours: &[EndpointSlice],
+        writes: &[Write],
+        moves: bool,
+    ) -> Vec<String> {
+        let mut server = ApiServer::new();
+        for slice in start {
+            let mut body = serde_json::to_value(slice).unwrap();
+            body["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+            server.create(body).unwrap();
+        }
+        for write in writes {
+            let mut write = write.clone();
+            if let Write::Update(slice) = &mut write {
+                slice.metadata.resource_version = None;
+                slice.metadata.uid = None;
+            }
+            server.perform(&write).unwrap();
+        }
+        let (namespace, name) = (
+            service.metadata.namespace.as_deref().unwrap(),
+            service.metadata.name.as_deref().unwrap(),
+        );
+        let theirs = slices_of(&server, namespace, name);
+        let mut wrong = Vec::new();
+        if !moves {
+            wrong.extend(against_other(service, ours, &theirs, false));
+        }
+        let mut driver =
+            Driver::start(&self.objects, &server, self.config.max_endpoints_per_slice, self.config.minor);
+        if let Some(id) = driver.service_id(namespace, name) {
+            let plan = driver.held.plan(&driver.world, id, 16);
+            if !plan.is_empty() {
+                wrong.push(format!("written over upstream's result: {plan:#?}"));
+            }
+        }
+        wrong
+    }
+}
+
+fn play(seed: u64, objects: &Cluster, steps: &[Step], tally: &mut Tally) -> Result<(), String> {
+    let max = [1, 2, 3, 4, 100][usize::try_from(seed % 5).unwrap()];
+    let config = Config {
+        max_endpoints_per_slice: max,
+        minor: if seed % 4 == 0 { 36 } else { 37 },
+    };
+    let server = ApiServer::new();
+    let driver = Driver::start(objects, &server, max, config.minor);
+    let mut run = Run {
+        objects: objects.clone(),
+        server,
+        driver,
+        config,
+        late_collection: seed % 2 == 1,
+        lag: seed % 3 == 0,
+    };
+    for at in 0..=steps.len() {
+        let step = at.checked_sub(1).map(|at| &steps[at]);
+        if let Some(step) = step {
+            run.step(step);
+        }
+        let services: Vec<Service> = run.objects.services.values().cloned().collect();
+        for (n, service) in services.iter().enumerate() {
+            let thorough = (n + at) % 16 == 0;
+            let wrong = run.sync(service, thorough, tally);
+            if !wrong.is_empty() {
+                let key = format!("{:?}/{:?}", service.metadata.namespace, service.metadata.name);
+                let what = step.map(|step| step.kind);
+                return Err(format!("step {at} {what:?}, {key}: {}", wrong.join("\n")));
+            }
+        }
+        if run.late_collection {
+            run.collect_garbage();
+            run.driver.tell_slices(&run.server);
+        }
+    }
+    Ok(())
+}
+
+/// The fewest steps that still go wrong.
+fn shrink(seed: u64, objects: &Cluster, mut steps: Vec<Step>) -> Vec<Step> {
+    let fails = |steps: &[Step]| play(seed, objects, steps, &mut Tally::default()).is_err();
+    let mut size = steps.len() / 2;
+    while size > 0 {
+        let mut at = 0;
+        while at < steps.len() {
+            let mut fewer = steps.clone();
+            fewer.drain(at..(at + size).min(steps.len()));
+            if fails(&fewer) {
+                steps = fewer;
+            } else {
+                at += size;
+            }
+        }
+        size /= 2;
+    }
+    steps
+}
+
+#[test]
+fn each_step_ends_where_a_computation_from_scratch_ends_at_the_price_upstream_pays() {
+    const STEPS: usize = 16;
+    let mut tally = Tally::default();
+    for seed in 0..300 {
+        let scenario = generate(seed, Size::Small);
+        let steps: Vec<Step> = scenario.steps.into_iter().take(STEPS).collect();
+        if let Err(wrong) = play(seed, &scenario.cluster, &steps, &mut tally) {
+            let steps = shrink(seed, &scenario.cluster, steps);
+            let again = play(seed, &scenario.cluster, &steps, &mut Tally::default()).err().unwrap_or(wrong);
+            let kinds: Vec<_> = steps.iter().map(|step| step.kind).collect();
+            panic!("seed {seed}, steps {kinds:?}: {again}");
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.contents > 3_000 && tally.prices > 3_000, "{tally:?}");
+    assert!(tally.writes > 2_000 && tally.restarts > 1_000, "{tally:?}");
+}
