@@ -1,6 +1,12 @@
 //! Everything a contributor runs: `cargo xtask COMMAND`.
 
 mod assets;
+mod demo;
+mod docs;
+mod lint;
+mod stages;
+mod test;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -21,11 +27,19 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Assets(assets::Arguments),
+    Demo(demo::Arguments),
+    Test(test::Arguments),
+    Lint(lint::Arguments),
+    Docs(docs::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Assets(arguments) => assets::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
+        Command::Docs(arguments) => docs::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,147 @@
+//! Documents: that links lead somewhere, and that something leads to each.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::workspace;
+
+/// Where readers begin.
+const ENTRANCES: [&str; 2] = ["README.md", "CONTRIBUTING.md"];
+
+pub(super) fn check() -> Result<Vec<String>> {
+    let root = workspace::root();
+    let documents: Vec<PathBuf> = workspace::files()?
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    let mut findings = Vec::new();
+    let mut linked: BTreeSet<PathBuf> = BTreeSet::new();
+    for document in &documents {
+        let text = fs::read_to_string(root.join(document)).with_context(|| document.display().to_string())?;
+        for link in links(&text) {
+            if link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                document.clone()
+            } else {
+                normal(&document.parent().unwrap_or(Path::new("")).join(file))
+            };
+            let path = root.join(&target);
+            if !path.exists() {
+                findings.push(format!(
+                    "{}: the link to {link} leads nowhere",
+                    document.display()
+                ));
+                continue;
+            }
+            if !heading.is_empty() {
+                let target = fs::read_to_string(&path).unwrap_or_default();
+                if !anchors(&target).any(|anchor| anchor == heading) {
+                    findings.push(format!(
+                        "{}: {link}: there is no such heading",
+                        document.display()
+                    ));
+                }
+            }
+            if target != *document {
+                linked.insert(target);
+            }
+        }
+    }
+    for document in &documents {
+        let is_entrance = ENTRANCES.iter().any(|entrance| Path::new(entrance) == document);
+        if !is_entrance && !linked.contains(document) {
+            findings.push(format!("{}: no document links to it", document.display()));
+        }
+    }
+    Ok(findings)
+}
+
+/// The targets of `[text](target)` outside of code.
+fn links(text: &str) -> Vec<&str> {
+    let mut in_code = false;
+    let mut links = Vec::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            in_code = !in_code;
+        }
+        if in_code {
+            continue;
+        }
+        let mut rest = line;
+        while let Some((before, after)) = rest.split_once("](") {
+            let Some((target, behind)) = after.split_once(')') else {
+                break;
+            };
+            // Within a code span an odd number of backticks stands before.
+            let in_span = line[..line.len() - rest.len() + before.len()]
+                .matches('`')
+                .count()
+                % 2
+                == 1;
+            if !in_span {
+                links.push(target);
+            }
+            rest = behind;
+        }
+    }
+    links
+}
+
+/// What links to headings are called, as GitHub makes them.
+fn anchors(text: &str) -> impl Iterator<Item = String> {
+    text.lines().filter(|line| line.starts_with('#')).map(|line| {
+        line.trim_start_matches('#')
+            .trim()
+            .chars()
+            .filter_map(|letter| match letter {
+                ' ' => Some('-'),
+                '-' | '_' => Some(letter),
+                letter if letter.is_alphanumeric() => Some(letter.to_ascii_lowercase()),
+                _ => None,
+            })
+            .collect()
+    })
+}
+
+/// The path without `.` and `..`.
+fn normal(path: &Path) -> PathBuf {
+    let mut result = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                result.pop();
+            }
+            Component::CurDir => {}
+            other => result.push(other),
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_found_outside_of_code_only() {
+        let text = "[a](x.md) and [b](y.md#c)\n```text\n[no](z.md)\n```\n`[no](w.md)` but [c](v.md)";
+        assert_eq!(links(text), ["x.md", "y.md#c", "v.md"]);
+    }
+
+    #[test]
+    fn headings_become_anchors() {
+        let text = "# What it is\n## `a` and: b-c\ntext";
+        assert_eq!(anchors(text).collect::<Vec<_>>(), ["what-it-is", "a-and-b-c"]);
+    }
+
+    #[test]
+    fn a_link_upwards_is_followed() {
+        assert_eq!(normal(Path::new("docs/adr/../x.md")), Path::new("docs/x.md"));
+    }
+}

@@ -1,0 +1,206 @@
+//! `cargo xtask test`: every test, on every minor that is asked for.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use quaymaster_testkit::assets::{Assets, Minor, Places};
+
+use crate::stages::Stages;
+use crate::workspace;
+
+/// Oldest and newest of what is supported.
+const DEFAULT_MINORS: [&str; 2] = ["1.37", "1.33"];
+
+/// Packages whose tests run against a control plane of each minor, rather than once.
+const INTEGRATION: &str = "quaymaster-integration";
+
+/// Tests that measure; `cargo xtask bench` runs them.
+const BENCH: &str = "quaymaster-bench";
+
+/// Build what is missing and run every test
+///
+/// Unit, property and documentation tests of all crates; then, on each minor, the integration tests and the demo
+/// against a real control plane. No test is repeated or passed over; ignored ones are counted in the summary.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A Kubernetes minor to test on; may be given several times [default: 1.37 and 1.33, or the one in
+    /// `KUBEBUILDER_ASSETS` where that is set]
+    #[arg(long, value_name = "MINOR")]
+    minor: Vec<Minor>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let places = Places::from_env()?;
+    let minors: Vec<Option<Minor>> = if !arguments.minor.is_empty() {
+        arguments.minor.iter().copied().map(Some).collect()
+    } else if places.kubebuilder_assets.is_some() {
+        vec![None]
+    } else {
+        DEFAULT_MINORS
+            .iter()
+            .map(|minor| Ok(Some(minor.parse()?)))
+            .collect::<Result<_>>()?
+    };
+    let mut stages = Stages::begin();
+    for minor in &minors {
+        stages.require(&format!("control plane {}", label(*minor)), || {
+            let assets = Assets::find(*minor, &places)?;
+            Ok(assets.folder().display().to_string())
+        })?;
+    }
+    let mut binary = None;
+    stages.require("quaymaster", || {
+        let path = workspace::build_quaymaster()?;
+        let note = path.display().to_string();
+        binary = Some(path);
+        Ok(note)
+    })?;
+    let binary = binary.context("quaymaster was not built")?;
+
+    // Without a terminal a bare `cargo test` stops at the first binary that fails; all failures are to be seen.
+    stages.run("unit and property tests", || {
+        let mut command = tests(&binary, minors[0]);
+        command.args(["--workspace", "--exclude", INTEGRATION, "--exclude", BENCH]);
+        command.args(["--lib", "--bins", "--tests"]);
+        counted(command)
+    });
+    stages.run("documentation tests", || {
+        let mut command = tests(&binary, minors[0]);
+        command.args(["--workspace", "--doc"]);
+        run_uncounted(command)
+    });
+    for minor in &minors {
+        stages.run(&format!("integration tests {}", label(*minor)), || {
+            let mut command = tests(&binary, *minor);
+            command.args(["--package", INTEGRATION]);
+            counted(command)
+        });
+        stages.run(&format!("demo {}", label(*minor)), || {
+            // This program's file may have been replaced by the tests' build; the kernel still knows it.
+            let mut command = Command::new("/proc/self/exe");
+            command.args(["demo", "--exit-when-done"]);
+            if let Some(minor) = minor {
+                command.arg("--minor").arg(minor.to_string());
+            }
+            workspace::run(command)?;
+            Ok("each step showed the right slices".to_owned())
+        });
+    }
+    stages.end()
+}
+
+fn label(minor: Option<Minor>) -> String {
+    minor.map_or_else(|| "of KUBEBUILDER_ASSETS".to_owned(), |minor| minor.to_string())
+}
+
+/// `cargo test`, with what tests need to know.
+fn tests(binary: &Path, minor: Option<Minor>) -> Command {
+    let mut command = workspace::cargo();
+    command
+        .args(["test", "--no-fail-fast"])
+        .env("QUAYMASTER_BIN", binary);
+    match minor {
+        Some(minor) => command.env("QUAYMASTER_TEST_MINOR", minor.to_string()),
+        None => command.env_remove("QUAYMASTER_TEST_MINOR"),
+    };
+    command
+}
+
+fn run_uncounted(command: Command) -> Result<String> {
+    workspace::run(command)?;
+    Ok(String::new())
+}
+
+/// Runs tests, passes on what they print, and counts them: a suite that ran nothing has not passed.
+fn counted(mut command: Command) -> Result<String> {
+    let shown = workspace::show(&command);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("running {shown}"))?;
+    let mut total = Counts::default();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines() {
+            let line = line.context("reading what the tests print")?;
+            println!("{line}");
+            if let Some(counts) = Counts::parse(&line) {
+                total.passed += counts.passed;
+                total.failed += counts.failed;
+                total.ignored += counts.ignored;
+            }
+        }
+    }
+    let status = child.wait().with_context(|| format!("waiting for {shown}"))?;
+    if !status.success() {
+        bail!("{} failed, {} passed ({status})", total.failed, total.passed);
+    }
+    if total.passed == 0 {
+        bail!("no test ran");
+    }
+    Ok(format!("{} passed, {} ignored", total.passed, total.ignored))
+}
+
+/// What one test binary says at its end.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u32,
+    failed: u32,
+    ignored: u32,
+}
+
+impl Counts {
+    /// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
+    fn parse(line: &str) -> Option<Self> {
+        let rest = line.strip_prefix("test result: ")?.split_once(". ")?.1;
+        let mut counts = Self::default();
+        for part in rest.split("; ") {
+            match part.split_once(' ') {
+                Some((number, "passed")) => counts.passed = number.parse().ok()?,
+                Some((number, "failed")) => counts.failed = number.parse().ok()?,
+                Some((number, "ignored")) => counts.ignored = number.parse().ok()?,
+                _ => {}
+            }
+        }
+        Some(counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_line_of_a_test_binary_is_counted() {
+        let line = "test result: FAILED. 12 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s";
+        assert_eq!(
+            Counts::parse(line),
+            Some(Counts {
+                passed: 12,
+                failed: 2,
+                ignored: 1
+            })
+        );
+        assert_eq!(Counts::parse("test a_pod_is_seen ... ok"), None);
+    }
+
+    #[test]
+    fn a_suite_in_which_nothing_ran_has_not_passed() {
+        let mut nothing = Command::new("true");
+        nothing.arg("tests");
+        assert_eq!(counted(nothing).unwrap_err().to_string(), "no test ran");
+    }
+
+    #[test]
+    fn a_failed_suite_fails_however_many_tests_passed() {
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            "echo 'test result: ok. 3 passed; 0 failed; 0 ignored'; exit 1",
+        ]);
+        let error = counted(command).unwrap_err().to_string();
+        assert!(error.contains("3 passed"), "{error}");
+    }
+}

@@ -1,0 +1,112 @@
+//! The work tree: where it is, cargo in it, its files.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+/// The profile of the binary in tests, demo and generated docs: optimised, and still built quickly.
+const BINARY_PROFILE: &str = "fast";
+
+/// The folder of the workspace's `Cargo.toml`.
+pub(crate) fn root() -> PathBuf {
+    // Cargo sets the variable for `cargo run`; a binary in a target folder that several clones share may have been
+    // compiled in another one.
+    let manifest = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    manifest
+        .ancestors()
+        .nth(2)
+        .map_or_else(|| manifest.clone(), Path::to_path_buf)
+}
+
+/// Cargo, to be run in the work tree.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    // What cargo tells this process about its own package is not for the next cargo: build scripts would run again.
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs a command with this process's output.
+pub(crate) fn run(mut command: Command) -> Result<()> {
+    let shown = show(&command);
+    let status = command.status().with_context(|| format!("running {shown}"))?;
+    if !status.success() {
+        bail!("{shown} failed: {status}");
+    }
+    Ok(())
+}
+
+/// The command as it would be typed.
+pub(crate) fn show(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let mut text = program
+        .file_name()
+        .unwrap_or(command.get_program())
+        .to_string_lossy()
+        .into_owned();
+    for argument in command.get_args() {
+        text.push(' ');
+        text.push_str(&argument.to_string_lossy());
+    }
+    text
+}
+
+/// Builds the `quaymaster` binary where it is not up to date, and gives its path. Cargo shows progress.
+pub(crate) fn build_quaymaster() -> Result<PathBuf> {
+    let mut command = cargo();
+    command
+        .args([
+            "build",
+            "--profile",
+            BINARY_PROFILE,
+            "--package",
+            "quaymaster-manager",
+        ])
+        .args(["--message-format", "json-render-diagnostics"])
+        .stderr(Stdio::inherit());
+    let output = command.output().context("running cargo build")?;
+    if !output.status.success() {
+        bail!("building quaymaster failed");
+    }
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "quaymaster")
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .next_back()
+        .context("cargo did not say where it put quaymaster")
+}
+
+/// The files of the work tree, relative to [`root`]: those that git tracks and new ones that it does not ignore.
+pub(crate) fn files() -> Result<Vec<PathBuf>> {
+    let output = Command::new("git")
+        .current_dir(root())
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .output()
+        .context("running git ls-files")?;
+    if !output.status.success() {
+        bail!(
+            "git ls-files failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let mut files: Vec<PathBuf> = String::from_utf8_lossy(&output.stdout)
+        .split('\0')
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from)
+        // Deleted, and not yet told to git.
+        .filter(|path| root().join(path).is_file())
+        .collect();
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
