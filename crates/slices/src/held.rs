@@ -41,8 +41,9 @@ pub(crate) struct InFlight {
     pub(crate) trigger: Option<Timestamp>,
     /// The object written to; none for a create.
     pub(crate) over: Option<(Uid, ResourceVersion)>,
-    /// The slice that was seen to go while the write was in flight: if the write was to it, and succeeds, it came first.
-    pub(crate) gone: Option<Uid>,
+    /// The slice that was last seen to go while the write was in flight. The write came first, if it was to that slice
+    /// or to one before it.
+    pub(crate) gone: Option<(Uid, ResourceVersion)>,
 }
 
 #[derive(Debug)]

@@ -1,6 +1,16 @@
 //! Behaviour of one Service's slices against a small in-memory apiserver.
 
+mod conversion;
+mod cost;
 mod examples;
+mod families;
 mod faults;
 mod fixture;
+mod hints;
+mod labels;
+mod packing;
+mod ports;
 mod random;
+mod shape;
+mod trigger;
+mod writing;

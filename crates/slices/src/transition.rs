@@ -40,7 +40,7 @@ impl ServiceSlices {
             let held = &mut self.slices[id.0];
             held.uncertain = false;
             if let (Some(in_flight), Some((slice, _))) = (held.in_flight.as_mut(), &held.observed) {
-                in_flight.gone = Some(slice.uid.clone());
+                in_flight.gone = Some((slice.uid.clone(), slice.resource_version.clone()));
             }
             self.observe(cx, id, None, |_| ());
         }
@@ -71,6 +71,7 @@ impl ServiceSlices {
             over.is_some_and(|(uid, _)| *uid != slice.uid)
         };
         let failed = matches!(outcome, Outcome::Failed(_));
+        let deleted = matches!(outcome, Outcome::Deleted | Outcome::Deleting);
         let mut uncertain = false;
         let (next, pause) = match outcome {
             Outcome::Stored(stored) => {
@@ -83,7 +84,12 @@ impl ServiceSlices {
                 // The watch may have been faster, and may know of a later change.
                 let newest = match observed {
                     Some(seen) if stored.resource_version.is_older_than(&seen.resource_version) => Some(seen),
-                    None if gone.is_some_and(|gone| gone == stored.uid) => None,
+                    None if gone.is_some_and(|(uid, version)| {
+                        uid == stored.uid || stored.resource_version.is_older_than(&version)
+                    }) =>
+                    {
+                        None
+                    }
                     _ => Some(stored),
                 };
                 (newest, !as_sent)
@@ -132,7 +138,8 @@ impl ServiceSlices {
             held.in_flight = None;
             held.uncertain = uncertain;
         });
-        if failed || pause {
+        // After a deletion another slice may be there, which was not marked while the name was to be freed.
+        if failed || pause || deleted {
             self.mark(id);
         }
         pause

@@ -2,33 +2,8 @@
 
 use quaymaster_model::{ServicePort, TargetPort, Text};
 
-use super::fixture::{Fixture, named_port, pod, pod_name, port};
-use crate::{Op, Write};
-
-fn creates(writes: &[Write]) -> usize {
-    writes
-        .iter()
-        .filter(|write| matches!(write.op, Op::Create(_)))
-        .count()
-}
-
-fn updates(writes: &[Write]) -> usize {
-    writes
-        .iter()
-        .filter(|write| matches!(write.op, Op::Update { .. }))
-        .count()
-}
-
-fn deletes(writes: &[Write]) -> usize {
-    writes
-        .iter()
-        .filter(|write| matches!(write.op, Op::Delete { .. }))
-        .count()
-}
-
-fn counts(writes: &[Write]) -> (usize, usize, usize) {
-    (creates(writes), updates(writes), deletes(writes))
-}
+use super::fixture::{Fixture, counts, named_port, pod, pod_name, port};
+use crate::Op;
 
 /// A finished Service of slices with these many Pods each, numbered on, and `extra` Pods in no slice.
 fn start(slices: &[usize], extra: usize) -> Fixture {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use quaymaster_model::Selector;
 use quaymaster_model::{
-    ClusterAddress, ContainerPort, EndpointAddress, Interned, IpFamily, KubernetesVersion, LabelSet,
-    NodeRecord, ObjectKey, PodFlags, PodRecord, PortSet, Protocol, ResourceVersion, ServicePort,
-    ServiceRecord, ServiceType, SliceRecord, TargetPort, Text, Timestamp, Uid, UpstreamRules,
+    ClusterAddress, ContainerPort, Interned, IpFamily, KubernetesVersion, LabelSet, NodeRecord, ObjectKey,
+    PodFlags, PodRecord, PortSet, Protocol, ResourceVersion, ServicePort, ServiceRecord, ServiceType,
+    SliceRecord, TargetPort, Text, Timestamp, Uid, UpstreamRules,
 };
 
 use crate::topology::Zones;
-use crate::{Cluster, Context, Failure, Op, Outcome, ServiceSlices, Settings, SliceDraft, Write};
+use crate::{Cluster, Context, Failure, Op, Outcome, Plan, ServiceSlices, Settings, SliceDraft, Write};
 
 pub(super) const NAMESPACE: &str = "test";
 
@@ -156,9 +156,19 @@ impl Fixture {
 
     /// Adds or changes a Pod and tells the state.
     pub(super) fn set_pod(&mut self, pod: PodRecord) {
+        self.set_pod_at(pod, None);
+    }
+
+    /// The same with a trigger time.
+    pub(super) fn set_pod_at(&mut self, pod: PodRecord, trigger: Option<Timestamp>) {
         let name = pod.key.name.clone();
         self.world.add(pod);
-        self.tell(&name);
+        let cx = Context {
+            service: &self.service,
+            cluster: &self.world,
+            settings: &self.settings,
+        };
+        self.state.pod_changed(cx, &name, trigger);
     }
 
     pub(super) fn remove_pod(&mut self, n: usize) {
@@ -191,16 +201,11 @@ impl Fixture {
         self.state.pod_changed(cx, &name, None)
     }
 
-    pub(super) fn plan_whole(&mut self, limit: usize) -> crate::Plan {
-        let cx = Context {
-            service: &self.service,
-            cluster: &self.world,
-            settings: &self.settings,
-        };
-        self.state.plan(cx, limit)
+    pub(super) fn plan(&mut self, limit: usize) -> Vec<Write> {
+        self.plan_whole(limit).writes
     }
 
-    pub(super) fn plan(&mut self, limit: usize) -> Vec<Write> {
+    pub(super) fn plan_whole(&mut self, limit: usize) -> Plan {
         let cx = Context {
             service: &self.service,
             cluster: &self.world,
@@ -208,7 +213,7 @@ impl Fixture {
         };
         let plan = self.state.plan(cx, limit);
         self.log.extend(plan.writes.iter().cloned());
-        plan.writes
+        plan
     }
 
     /// Carries a write out and tells the state.
@@ -217,13 +222,69 @@ impl Fixture {
         self.finish(write, outcome);
     }
 
-    pub(super) fn finish(&mut self, write: &Write, outcome: Outcome) {
+    /// Answers a write. Returns whether it should be looked at again only after a pause.
+    pub(super) fn finish(&mut self, write: &Write, outcome: Outcome) -> bool {
         let cx = Context {
             service: &self.service,
             cluster: &self.world,
             settings: &self.settings,
         };
-        self.state.finished(cx, &write.key.name, write.id, outcome);
+        self.state.finished(cx, &write.key.name, write.id, outcome)
+    }
+
+    /// Changes a slice before the state is built.
+    pub(super) fn edit(&mut self, name: &str, change: impl FnOnce(&mut SliceRecord)) {
+        change(Arc::make_mut(self.world.slices.get_mut(name).unwrap()));
+    }
+
+    /// Somebody else changes a slice; the watch has not told yet.
+    pub(super) fn touch(&mut self, name: &str, change: impl FnOnce(&mut SliceRecord)) -> Arc<SliceRecord> {
+        self.world.versions += 1;
+        let version = ResourceVersion::new(&self.world.versions.to_string());
+        let slice = self.world.slices.get_mut(name).unwrap();
+        change(Arc::make_mut(slice));
+        Arc::make_mut(slice).resource_version = version;
+        Arc::clone(slice)
+    }
+
+    /// The watch tells a slice.
+    pub(super) fn see(&mut self, slice: Arc<SliceRecord>) {
+        let cx = Context {
+            service: &self.service,
+            cluster: &self.world,
+            settings: &self.settings,
+        };
+        self.state.slice_seen(cx, slice);
+    }
+
+    /// The watch tells that a slice is gone.
+    pub(super) fn gone(&mut self, name: &str) {
+        let cx = Context {
+            service: &self.service,
+            cluster: &self.world,
+            settings: &self.settings,
+        };
+        self.state.slice_gone(cx, &Text::new(name));
+    }
+
+    /// Names of the Pods in slices, sorted; repeated ones repeatedly.
+    pub(super) fn published(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .world
+            .slices
+            .keys()
+            .flat_map(|name| self.order(name))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Names of the Pods in a slice, in order.
+    pub(super) fn order(&self, name: &str) -> Vec<String> {
+        let endpoints = self.world.slices[name].endpoints.iter();
+        endpoints
+            .map(|endpoint| endpoint.target.as_ref().unwrap().name.to_string())
+            .collect()
     }
 
     /// Plans and writes until there is nothing left to write. Returns what was written.
@@ -418,6 +479,37 @@ pub(super) fn service() -> ServiceRecord {
     }
 }
 
-pub(super) fn address(text: &str) -> EndpointAddress {
-    EndpointAddress::new(text)
+/// Numbers of creates, updates and deletes.
+pub(super) fn counts(writes: &[Write]) -> (usize, usize, usize) {
+    let count = |is: fn(&Op) -> bool| writes.iter().filter(|write| is(&write.op)).count();
+    (
+        count(|op| matches!(op, Op::Create(_))),
+        count(|op| matches!(op, Op::Update { .. })),
+        count(|op| matches!(op, Op::Delete { .. })),
+    )
+}
+
+/// The number of updates, of which all writes must be.
+pub(super) fn updates(writes: &[Write]) -> usize {
+    let (creates, updates, deletes) = counts(writes);
+    assert_eq!((creates, deletes), (0, 0), "{writes:#?}");
+    updates
+}
+
+/// What a write puts into its slice.
+pub(super) fn draft(write: &Write) -> &SliceDraft {
+    match &write.op {
+        Op::Create(draft) | Op::Update { draft, .. } => draft,
+        Op::Delete { .. } => panic!("{write:#?}"),
+    }
+}
+
+/// The endpoint of a Service that has one.
+pub(super) fn only_endpoint(fixture: &Fixture) -> quaymaster_model::EndpointRecord {
+    let slices = fixture.world.slices.values();
+    let endpoints: Vec<_> = slices.flat_map(|slice| &slice.endpoints).collect();
+    let [only] = endpoints.as_slice() else {
+        panic!("{endpoints:#?}")
+    };
+    (*only).clone()
 }

@@ -6,21 +6,31 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_model::names;
 use quaymaster_oracle::{
-    Canonical, Compare, Desired, Difference, DesiredKey, HintComparison, canonical, diff_with,
+    Canonical, Compare, Desired, DesiredKey, Difference, HintComparison, canonical, diff_with,
 };
 
 /// Labels of a slice that have to be the Service's, or exactly these.
 fn labels(service: &Service) -> BTreeMap<String, String> {
     let mut labels = service.metadata.labels.clone().unwrap_or_default();
     labels.retain(|key, _| !names::RESERVED_SLICE_LABELS.contains(&key.as_str()));
-    labels.insert(names::LABEL_SERVICE_NAME.to_owned(), service.metadata.name.clone().unwrap());
-    labels.insert(names::LABEL_MANAGED_BY.to_owned(), names::MANAGER_ENDPOINTSLICE.to_owned());
+    labels.insert(
+        names::LABEL_SERVICE_NAME.to_owned(),
+        service.metadata.name.clone().unwrap(),
+    );
+    labels.insert(
+        names::LABEL_MANAGED_BY.to_owned(),
+        names::MANAGER_ENDPOINTSLICE.to_owned(),
+    );
     labels
 }
 
 pub(crate) fn hinted_by_annotation(service: &Service) -> bool {
     let annotations = service.metadata.annotations.as_ref();
-    let value = |key| annotations.and_then(|annotations| annotations.get(key)).map(String::as_str);
+    let value = |key| {
+        annotations
+            .and_then(|annotations| annotations.get(key))
+            .map(String::as_str)
+    };
     value(names::ANNOTATION_TOPOLOGY_AWARE_HINTS)
         .or_else(|| value(names::ANNOTATION_TOPOLOGY_MODE))
         .is_some_and(|value| matches!(value, "Auto" | "auto"))
@@ -37,11 +47,7 @@ fn content(slices: &[EndpointSlice]) -> Canonical {
 }
 
 /// Whether the slices say what they should, in every field, and look as they should.
-pub(crate) fn against_desired(
-    service: &Service,
-    desired: &Desired,
-    slices: &[EndpointSlice],
-) -> Vec<String> {
+pub(crate) fn against_desired(service: &Service, desired: &Desired, slices: &[EndpointSlice]) -> Vec<String> {
     let mut wrong = Vec::new();
     let as_slice = |(key, group): (&DesiredKey, &quaymaster_oracle::DesiredGroup)| {
         let mut slice = EndpointSlice {
@@ -57,7 +63,9 @@ pub(crate) fn against_desired(
     let expected: Vec<EndpointSlice> = desired.groups.iter().map(as_slice).collect();
     let hints = if hinted_by_annotation(service) {
         // Only whether there is one depends on more than this moment.
-        HintComparison::Counts { tolerance: usize::MAX }
+        HintComparison::Counts {
+            tolerance: usize::MAX,
+        }
     } else {
         HintComparison::ReadyOnly
     };
@@ -93,7 +101,9 @@ pub(crate) fn against_desired(
             wrong.push(format!("{name} has labels {found:?} instead of {expected:?}"));
         }
         let owners = slice.metadata.owner_references.iter().flatten();
-        let owners: Vec<_> = owners.map(|owner| (owner.kind.as_str(), Some(&owner.uid))).collect();
+        let owners: Vec<_> = owners
+            .map(|owner| (owner.kind.as_str(), Some(&owner.uid)))
+            .collect();
         if owners != [("Service", service.metadata.uid.as_ref())] {
             wrong.push(format!("{name} has owners {owners:?}"));
         }
@@ -125,7 +135,9 @@ pub(crate) fn against_other(
         form
     };
     let hints = if hinted_by_annotation(service) {
-        HintComparison::Counts { tolerance: usize::MAX }
+        HintComparison::Counts {
+            tolerance: usize::MAX,
+        }
     } else {
         HintComparison::ReadyOnly
     };
@@ -158,9 +170,17 @@ pub(crate) fn some_pod_moves(service: &Service, desired: &Desired, slices: &[End
     let start = canonical(slices);
     let owned = |slice: &EndpointSlice| {
         let owners = slice.metadata.owner_references.iter().flatten();
-        owners.into_iter().any(|owner| Some(&owner.uid) == service.metadata.uid.as_ref())
+        owners
+            .into_iter()
+            .any(|owner| Some(&owner.uid) == service.metadata.uid.as_ref())
     };
-    let foreign = canonical(&slices.iter().filter(|slice| !owned(slice)).cloned().collect::<Vec<_>>());
+    let foreign = canonical(
+        &slices
+            .iter()
+            .filter(|slice| !owned(slice))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
     let stands = |form: &Canonical, key: &DesiredKey, pod: &str, elsewhere: bool| {
         form.groups.iter().any(|(at, group)| {
             at.address_type == key.address_type.to_string()
@@ -171,7 +191,10 @@ pub(crate) fn some_pod_moves(service: &Service, desired: &Desired, slices: &[End
     let renamed = |key: &DesiredKey, pod: &quaymaster_oracle::Identity| {
         start.groups.iter().any(|(at, group)| {
             at.address_type == key.address_type.to_string()
-                && group.endpoints.keys().any(|identity| identity.name == pod.name && identity != pod)
+                && group
+                    .endpoints
+                    .keys()
+                    .any(|identity| identity.name == pod.name && identity != pod)
         })
     };
     desired.groups.iter().any(|(key, group)| {
@@ -187,7 +210,9 @@ pub(crate) fn some_pod_moves(service: &Service, desired: &Desired, slices: &[End
 pub(crate) fn adopts_placeholder(service: &Service, slices: &[EndpointSlice]) -> bool {
     slices.iter().any(|slice| {
         let owners = slice.metadata.owner_references.iter().flatten();
-        let owned = owners.into_iter().any(|owner| Some(&owner.uid) == service.metadata.uid.as_ref());
+        let owned = owners
+            .into_iter()
+            .any(|owner| Some(&owner.uid) == service.metadata.uid.as_ref());
         !owned && slice.endpoints.iter().all(Vec::is_empty)
     })
 }

@@ -12,9 +12,7 @@ use quaymaster_oracle::generate::{Change, ChangeKind, Cluster as Objects, Object
 use quaymaster_oracle::sim::{ApiServer, Preconditions};
 use quaymaster_slices::topology::Zones;
 use quaymaster_slices::{Cluster, Context, Op, Outcome, ServiceSlices, Settings, SliceDraft, Write};
-use quaymaster_wire::json::{
-    NodeDecoder, PodDecoder, ServiceDecoder, SliceBody, SliceDecoder, encode_slice,
-};
+use quaymaster_wire::json::{NodeDecoder, PodDecoder, ServiceDecoder, SliceBody, SliceDecoder, encode_slice};
 use quaymaster_world::{self as world, Delta, Origin, ServiceId, World};
 
 /// Numbers of creates, updates and deletes.
@@ -116,7 +114,9 @@ impl Held {
             Delta::Node { change } => {
                 let node = change.latest().name.clone();
                 for pod in world.pods_on(&node).collect::<Vec<_>>() {
-                    let Some(name) = world.pod(pod).map(|pod| pod.key.name.clone()) else { continue };
+                    let Some(name) = world.pod(pod).map(|pod| pod.key.name.clone()) else {
+                        continue;
+                    };
                     for id in world.membership().services_of(pod).to_vec() {
                         self.with(world, id, |state, cx| state.pod_changed(cx, &name, None));
                     }
@@ -152,7 +152,11 @@ impl Held {
         };
         let state = ServiceSlices::new(service.uid.clone(), service.created);
         self.services.insert(id.0, state);
-        let slices: Vec<_> = world.slices_of(&service.key).filter(|slice| is_ours(slice)).cloned().collect();
+        let slices: Vec<_> = world
+            .slices_of(&service.key)
+            .filter(|slice| is_ours(slice))
+            .cloned()
+            .collect();
         self.with(world, id, |state, cx| {
             for slice in slices {
                 state.slice_seen(cx, slice);
@@ -169,7 +173,9 @@ impl Held {
         let before = change.before().and_then(|slice| owner(slice));
         let after = change.after().and_then(|slice| owner(slice));
         if let Some(id) = before.filter(|before| after != Some(*before)) {
-            self.with(world, id, |state, cx| state.slice_gone(cx, &change.latest().key.name));
+            self.with(world, id, |state, cx| {
+                state.slice_gone(cx, &change.latest().key.name)
+            });
         }
         if let (Some(id), Some(slice)) = (after, change.after()) {
             self.with(world, id, |state, cx| state.slice_seen(cx, Arc::clone(slice)));
@@ -178,12 +184,16 @@ impl Held {
 
     /// The next writes of a Service.
     pub(crate) fn plan(&mut self, world: &World, id: ServiceId, limit: usize) -> Vec<Write> {
-        self.with(world, id, |state, cx| state.plan(cx, limit)).unwrap_or_default().writes
+        self.with(world, id, |state, cx| state.plan(cx, limit))
+            .unwrap_or_default()
+            .writes
     }
 }
 
 fn is_ours(slice: &SliceRecord) -> bool {
-    slice.managed_by().is_some_and(|manager| *manager == names::MANAGER_ENDPOINTSLICE)
+    slice
+        .managed_by()
+        .is_some_and(|manager| *manager == names::MANAGER_ENDPOINTSLICE)
 }
 
 /// Decoders, world and states: a whole controller without its clients.
@@ -214,7 +224,9 @@ impl Driver {
         for slice in server.list() {
             let record = driver.slices.object(slice.to_string().as_bytes()).unwrap();
             let Driver { world, held, .. } = &mut driver;
-            world.apply_slice(record, &mut |world: &World, delta: &Delta<'_>| held.on(world, delta));
+            world.apply_slice(record, &mut |world: &World, delta: &Delta<'_>| {
+                held.on(world, delta)
+            });
         }
         let added = |object| Change {
             kind: ChangeKind::Added,
@@ -247,7 +259,10 @@ impl Driver {
                 }
             }
             Object::Service(service) => {
-                let record = self.services.object(&serde_json::to_vec(service).unwrap()).unwrap();
+                let record = self
+                    .services
+                    .object(&serde_json::to_vec(service).unwrap())
+                    .unwrap();
                 if gone {
                     world.delete_service(&record.key, &record.uid, &mut view);
                 } else {
@@ -281,7 +296,8 @@ impl Driver {
     }
 
     pub(crate) fn service_id(&self, namespace: &str, name: &str) -> Option<ServiceId> {
-        self.world.service_id(&ObjectKey::new(Text::new(namespace), Text::new(name)))
+        self.world
+            .service_id(&ObjectKey::new(Text::new(namespace), Text::new(name)))
     }
 
     /// Writes for one Service until there is nothing left to write. The watch lags behind if `lag`.
@@ -326,8 +342,11 @@ impl Driver {
                     uid: Some(uid.to_string()),
                     resource_version: Some(resource_version.to_string()),
                 };
-                server.delete(&write.key.namespace, &write.key.name, &only).unwrap();
-                self.world.observe_deleted(&write.key, uid, &mut |_: &World, _: &Delta<'_>| {});
+                server
+                    .delete(&write.key.namespace, &write.key.name, &only)
+                    .unwrap();
+                self.world
+                    .observe_deleted(&write.key, uid, &mut |_: &World, _: &Delta<'_>| {});
                 Outcome::Deleted
             }
         };
@@ -339,7 +358,8 @@ impl Driver {
 
     fn stored(&mut self, response: serde_json::Value) -> Outcome {
         let record = self.slices.object(response.to_string().as_bytes()).unwrap();
-        self.world.observe_written(record.clone(), &mut |_: &World, _: &Delta<'_>| {});
+        self.world
+            .observe_written(record.clone(), &mut |_: &World, _: &Delta<'_>| {});
         Outcome::Stored(Arc::new(record))
     }
 }
@@ -370,7 +390,12 @@ fn body(key: &ObjectKey, draft: &SliceDraft, over: Option<(&Uid, &ResourceVersio
 /// The slices that the slice controller would list for a Service.
 pub(crate) fn slices_of(server: &ApiServer, namespace: &str, service: &str) -> Vec<EndpointSlice> {
     let has = |slice: &EndpointSlice, key: &str, value: &str| {
-        slice.metadata.labels.as_ref().and_then(|labels| labels.get(key)).is_some_and(|held| held == value)
+        slice
+            .metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(key))
+            .is_some_and(|held| held == value)
     };
     let mut slices: Vec<EndpointSlice> = server
         .list()

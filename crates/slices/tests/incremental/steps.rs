@@ -50,8 +50,12 @@ impl Run {
     }
 
     fn collect_garbage(&mut self) {
-        let live: BTreeSet<Option<String>> =
-            self.objects.services.values().map(|service| service.metadata.uid.clone()).collect();
+        let live: BTreeSet<Option<String>> = self
+            .objects
+            .services
+            .values()
+            .map(|service| service.metadata.uid.clone())
+            .collect();
         for slice in self.server.slices() {
             let owners = slice.metadata.owner_references.clone().unwrap_or_default();
             if !owners.is_empty() && owners.into_iter().all(|owner| !live.contains(&Some(owner.uid))) {
@@ -62,12 +66,19 @@ impl Run {
 
     /// Writes for one Service and compares what comes out of it.
     fn sync(&mut self, service: &Service, thorough: bool, tally: &mut Tally) -> Vec<String> {
-        let (namespace, name) =
-            (service.metadata.namespace.clone().unwrap(), service.metadata.name.clone().unwrap());
+        let (namespace, name) = (
+            service.metadata.namespace.clone().unwrap(),
+            service.metadata.name.clone().unwrap(),
+        );
         let Some(id) = self.driver.service_id(&namespace, &name) else {
             return vec!["not held".to_owned()];
         };
-        let idle = self.driver.held.services.get(&id.0).is_none_or(|state| !state.has_work());
+        let idle = self
+            .driver
+            .held
+            .services
+            .get(&id.0)
+            .is_none_or(|state| !state.has_work());
         if idle && !thorough {
             return Vec::new();
         }
@@ -81,11 +92,17 @@ impl Run {
         let result = slices_of(&self.server, &namespace, &name);
         let pods = self.objects.pods_in(&namespace);
         let nodes = self.objects.nodes();
-        let rules = Rules { minor: self.config.minor };
+        let rules = Rules {
+            minor: self.config.minor,
+        };
         let wanted = desired(service, &pods, &nodes, rules);
         if !wanted.managed {
             let kept = counts == Counts::default();
-            return if kept { Vec::new() } else { vec![format!("{counts:?} for a Service that is not ours")] };
+            return if kept {
+                Vec::new()
+            } else {
+                vec![format!("{counts:?} for a Service that is not ours")]
+            };
         }
         let again = self.driver.settle(&mut self.server, id, self.lag);
         let mut wrong = Vec::new();
@@ -101,7 +118,11 @@ impl Run {
             wrong.extend(against_desired(service, &wanted, &result));
         }
         let max = self.config.max_endpoints_per_slice;
-        wrong.extend(check_invariants(&result, &start, max).iter().map(ToString::to_string));
+        wrong.extend(
+            check_invariants(&result, &start, max)
+                .iter()
+                .map(ToString::to_string),
+        );
 
         let auto = hinted_by_annotation(service);
         let theirs = reconcile(service, &pods, &nodes, &start, self.config);
@@ -152,7 +173,10 @@ impl Run {
         let mut server = ApiServer::new();
         for slice in start {
             let mut body = serde_json::to_value(slice).unwrap();
-            body["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+            body["metadata"]
+                .as_object_mut()
+                .unwrap()
+                .remove("resourceVersion");
             server.create(body).unwrap();
         }
         for write in writes {
@@ -173,10 +197,16 @@ impl Run {
             wrong.extend(against_other(service, ours, &theirs, false));
         }
         let mut objects = self.objects.clone();
-        objects.services.retain(|_, other| other.metadata.name == service.metadata.name);
+        objects
+            .services
+            .retain(|_, other| other.metadata.name == service.metadata.name);
         objects.pods.retain(|_, pod| selects(service, pod));
-        let mut driver =
-            Driver::start(&objects, &server, self.config.max_endpoints_per_slice, self.config.minor);
+        let mut driver = Driver::start(
+            &objects,
+            &server,
+            self.config.max_endpoints_per_slice,
+            self.config.minor,
+        );
         if let Some(id) = driver.service_id(namespace, name) {
             let plan = driver.held.plan(&driver.world, id, 16);
             if !plan.is_empty() {
@@ -189,7 +219,11 @@ impl Run {
 
 /// Whether a Pod has all labels of the Service's selector.
 fn selects(service: &Service, pod: &Pod) -> bool {
-    let selector = service.spec.as_ref().and_then(|spec| spec.selector.clone()).unwrap_or_default();
+    let selector = service
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.selector.clone())
+        .unwrap_or_default();
     let labels = pod.metadata.labels.clone().unwrap_or_default();
     pod.metadata.namespace == service.metadata.namespace
         && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
@@ -271,7 +305,9 @@ fn play_all(seeds: impl Iterator<Item = u64>, count: usize) -> Tally {
         let steps: Vec<Step> = scenario.steps.into_iter().take(count).collect();
         if let Err(wrong) = play(seed, &scenario.cluster, &steps, &mut tally) {
             let steps = shrink(seed, &scenario.cluster, steps);
-            let again = play(seed, &scenario.cluster, &steps, &mut Tally::default()).err().unwrap_or(wrong);
+            let again = play(seed, &scenario.cluster, &steps, &mut Tally::default())
+                .err()
+                .unwrap_or(wrong);
             let kinds: Vec<_> = steps.iter().map(|step| step.kind).collect();
             panic!("seed {seed}, steps {kinds:?}: {again}");
         }
@@ -294,5 +330,8 @@ fn each_step_ends_where_a_computation_from_scratch_ends_at_the_price_upstream_pa
         }
     });
     assert!(tally.contents > 3_000 && tally.prices > 2_500, "{tally:?}");
-    assert!(tally.writes > 4_000 && tally.restarts > 500 && tally.take_overs > 500, "{tally:?}");
+    assert!(
+        tally.writes > 4_000 && tally.restarts > 500 && tally.take_overs > 500,
+        "{tally:?}"
+    );
 }

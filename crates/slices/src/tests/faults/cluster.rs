@@ -426,6 +426,10 @@ impl Sim {
                 self.remove(&held);
                 return;
             }
+            Edit::Replace => {
+                self.remove(&held);
+                slice.uid = Uid::new(&format!("again-{}", self.version));
+            }
             Edit::DropEndpoint => _ = slice.endpoints.pop(),
             Edit::DropAll => slice.endpoints.clear(),
             Edit::RepeatEndpoint => slice.endpoints.extend(held.endpoints.first().cloned()),

@@ -26,6 +26,8 @@ pub(super) struct PodShape {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Edit {
     Delete,
+    /// Deleted and made again.
+    Replace,
     DropEndpoint,
     DropAll,
     RepeatEndpoint,
@@ -97,7 +99,7 @@ impl Event {
             81..95 => Self::Plan(1 + random.below(16)),
             _ if others_write => Self::Other(
                 any,
-                match random.below(9) {
+                match random.below(10) {
                     0 => Edit::Delete,
                     1 => Edit::DropEndpoint,
                     2 => Edit::DropAll,
@@ -106,6 +108,7 @@ impl Event {
                     5 => Edit::Label,
                     6 => Edit::DropOwner,
                     7 => Edit::TakeFromService,
+                    8 => Edit::Replace,
                     _ => Edit::Finalizer,
                 },
             ),

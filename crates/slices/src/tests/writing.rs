@@ -1,0 +1,458 @@
+//! Order of writes, recycling, and what becomes of failures.
+//!
+//! | Rule | Test |
+//! |---|---|
+//! | order | `creates_come_before_updates_and_deletes_only_after_both_are_answered`, `what_takes_traffic_from_a_pod_goes_first` |
+//! | recycling | `a_recycled_slice_keeps_its_name_and_nothing_else`, `a_recycled_slice_is_refilled_with_the_pods_it_held`, `slices_whose_pods_part_into_several_groups_do_not_wait_for_each_other_for_ever` |
+//! | in place | `an_update_in_place_keeps_what_others_put_on_the_slice` |
+//! | one write for each slice | `what_changes_while_a_write_is_under_way_goes_into_the_next`, `a_pod_that_changes_while_its_slice_is_created_is_not_forgotten` |
+//! | limit | `no_more_is_planned_than_asked_for` |
+//! | Service going | `a_service_that_is_going_gets_no_new_slices_but_updates_and_deletes` |
+//! | namespace going | `after_a_refusal_for_a_terminating_namespace_nothing_is_created` |
+//! | failures | `a_failed_create_is_tried_again`, `a_taken_name_is_replaced_by_another`, `a_conflict_is_planned_again_over_the_newer_version`, `an_update_of_a_slice_that_is_gone_becomes_a_create`, `a_failed_delete_is_tried_again`, `a_slice_whose_write_was_lost_is_written_again_before_others_rely_on_it` |
+//! | finalizers | `a_slice_that_a_finalizer_holds_back_does_not_count` |
+//! | answers and the watch | `the_answer_does_not_undo_a_deletion_that_the_watch_told_first`, `the_answer_does_not_undo_a_later_change`, `a_late_echo_changes_nothing`, `a_deletion_does_not_take_the_slice_that_came_after` |
+//! | changed on the way | `a_slice_that_is_stored_otherwise_than_sent_is_looked_at_after_a_pause` |
+
+use std::sync::Arc;
+
+use quaymaster_model::{Interned, OwnerRef, ServicePort, TargetPort, Text, Uid, slice::UnknownFields};
+
+use super::fixture::{Fixture, counts, draft, named_port, pod, pod_name, port};
+use crate::{Failure, Op, Outcome};
+
+fn not_ready(n: usize) -> quaymaster_model::PodRecord {
+    let mut pod = pod(n);
+    pod.flags.ready = false;
+    pod
+}
+
+fn named() -> Vec<ServicePort> {
+    vec![port("http", 80, TargetPort::Name("web".into()))]
+}
+
+fn with_port(n: usize, number: i32) -> quaymaster_model::PodRecord {
+    let mut pod = pod(n);
+    pod.ports = Interned::from_list(vec![named_port("web", number), named_port("old", 7000)]);
+    pod
+}
+
+/// Two slices of two Pods each.
+fn two_slices() -> Fixture {
+    let mut fixture = Fixture::new().with_pods(4);
+    fixture.store_pods("svc-a", 0..2);
+    fixture.store_pods("svc-b", 2..4);
+    fixture.settings.max_endpoints = 2;
+    fixture.restart();
+    fixture.settle();
+    fixture
+}
+
+#[test]
+fn creates_come_before_updates_and_deletes_only_after_both_are_answered() {
+    let mut fixture = two_slices();
+    fixture.edit("svc-b", |slice| slice.owners[0].uid = Uid::new("former"));
+    fixture.restart();
+    fixture.set_pod({
+        let mut pod = pod(0);
+        pod.uid = Uid::new("again");
+        pod
+    });
+    let first = fixture.plan(16);
+    assert_eq!(counts(&first), (1, 1, 0));
+    assert!(matches!(first[0].op, Op::Create(_)));
+    fixture.perform(&first[0]);
+    assert_eq!(fixture.plan(16), [], "the update is not answered yet");
+    fixture.perform(&first[1]);
+    assert_eq!(counts(&fixture.plan(16)), (0, 0, 1));
+}
+
+#[test]
+fn what_takes_traffic_from_a_pod_goes_first() {
+    let mut fixture = two_slices();
+    fixture.set_pod(pod(5));
+    fixture.set_pod(pod(6));
+    fixture.set_pod(not_ready(2));
+    let first = fixture.plan(1);
+    assert_eq!(first[0].key.name, "svc-b");
+    assert_eq!(counts(&fixture.plan(1)), (1, 0, 0));
+}
+
+#[test]
+fn no_more_is_planned_than_asked_for() {
+    let mut fixture = Fixture::new().with_pods(10);
+    fixture.settings.max_endpoints = 2;
+    fixture.restart();
+    let cx_plan = |fixture: &mut Fixture, limit| fixture.plan_whole(limit);
+    let first = cx_plan(&mut fixture, 3);
+    assert!(first.truncated && first.writes.len() == 3);
+    let second = cx_plan(&mut fixture, 2);
+    assert!(!second.truncated && second.writes.len() == 2);
+    assert_eq!(fixture.state.in_flight(), 5);
+    for write in first.writes.iter().chain(&second.writes) {
+        fixture.perform(write);
+    }
+    assert_eq!(fixture.settle(), []);
+    assert_eq!(fixture.sizes(), [2; 5]);
+}
+
+#[test]
+fn a_recycled_slice_keeps_its_name_and_nothing_else() {
+    let mut fixture = Fixture::new().with_pods(2);
+    fixture.store_pods("svc-a", 0..2);
+    fixture.edit("svc-a", |slice| {
+        slice.annotations.push(("note".into(), "x".into()));
+        slice.finalizers.push("example.com/hold".into());
+        slice.owners.push(further_owner());
+    });
+    fixture.service.ports = vec![port("http", 80, TargetPort::Number(9090))];
+    fixture.restart();
+    let writes = fixture.settle();
+    assert_eq!(counts(&writes), (0, 1, 0));
+    let draft = draft(&writes[0]);
+    assert_eq!(writes[0].key.name, "svc-a");
+    assert!(draft.annotations.is_empty() && draft.finalizers.is_empty() && draft.owners.len() == 1);
+}
+
+fn further_owner() -> OwnerRef {
+    OwnerRef {
+        api_version: "example.com/v1".into(),
+        kind: "Thing".into(),
+        name: "thing".into(),
+        uid: Uid::new("thing"),
+        controller: None,
+        block_owner_deletion: None,
+    }
+}
+
+#[test]
+fn an_update_in_place_keeps_what_others_put_on_the_slice() {
+    let mut fixture = Fixture::new().with_pods(2);
+    fixture.store_pods("svc-a", 0..2);
+    let unknown = UnknownFields {
+        object: Some("{\"more\":1}".into()),
+        metadata: None,
+    };
+    fixture.edit("svc-a", |slice| {
+        slice.annotations.push(("note".into(), "x".into()));
+        let trigger = quaymaster_model::names::ANNOTATION_TRIGGER_TIME;
+        slice.annotations.push((trigger.into(), "long ago".into()));
+        slice.finalizers.push("example.com/hold".into());
+        slice.owners.push(further_owner());
+        slice.unknown = Some(Box::new(unknown.clone()));
+    });
+    fixture.restart();
+    fixture.set_pod(not_ready(0));
+    let writes = fixture.settle();
+    assert_eq!(counts(&writes), (0, 1, 0));
+    let draft = draft(&writes[0]);
+    assert_eq!(draft.annotations, [(Text::new("note"), Text::new("x"))]);
+    assert_eq!(draft.finalizers, [Text::new("example.com/hold")]);
+    assert_eq!(draft.owners.len(), 2);
+    assert_eq!(draft.unknown.as_deref(), Some(&unknown));
+}
+
+#[test]
+fn a_recycled_slice_is_refilled_with_the_pods_it_held() {
+    let mut fixture = two_slices();
+    fixture.service.ports = vec![port("http", 80, TargetPort::Number(9090))];
+    fixture.refresh();
+    let writes = fixture.plan(16);
+    assert_eq!(counts(&writes), (0, 2, 0));
+    for write in &writes {
+        let before = &fixture.world.slices[&write.key.name];
+        let names = |it: &[quaymaster_model::EndpointRecord]| {
+            it.iter()
+                .map(|it| it.target.clone().unwrap().name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&draft(write).endpoints), names(&before.endpoints));
+    }
+}
+
+#[test]
+fn slices_whose_pods_part_into_several_groups_do_not_wait_for_each_other_for_ever() {
+    let mut fixture = Fixture::new();
+    fixture.service.ports = vec![port("http", 80, TargetPort::Name("old".into()))];
+    fixture.settings.max_endpoints = 2;
+    for n in 0..4 {
+        fixture
+            .world
+            .add(with_port(n, 9000 + i32::try_from(n % 2).unwrap()));
+    }
+    fixture.restart();
+    fixture.settle();
+    assert_eq!(fixture.sizes(), [2, 2], "each with a Pod of either group to come");
+    fixture.service.ports = named();
+    fixture.refresh();
+    let writes = fixture.settle();
+    assert_eq!(fixture.sizes(), [2, 2]);
+    assert_eq!(fixture.published(), [0, 1, 2, 3].map(pod_name));
+    // One more than upstream, which takes Pods out of one slice before they stand in the other.
+    assert_eq!(counts(&writes), (1, 1, 1));
+}
+
+#[test]
+fn what_changes_while_a_write_is_under_way_goes_into_the_next() {
+    let mut fixture = two_slices();
+    fixture.set_pod(not_ready(0));
+    let first = fixture.plan(16);
+    assert_eq!(counts(&first), (0, 1, 0));
+    fixture.set_pod(not_ready(1));
+    fixture.set_pod(pod(0));
+    assert_eq!(fixture.plan(16), [], "one write for each slice at a time");
+    fixture.perform(&first[0]);
+    assert_eq!(counts(&fixture.settle()), (0, 1, 0));
+    let ready: Vec<_> = fixture.world.slices["svc-a"]
+        .endpoints
+        .iter()
+        .map(|it| it.conditions.ready.unwrap())
+        .collect();
+    assert_eq!(ready, [true, false]);
+}
+
+#[test]
+fn a_pod_that_changes_while_its_slice_is_created_is_not_forgotten() {
+    let mut fixture = Fixture::new().with_pods(2);
+    fixture.restart();
+    let first = fixture.plan(16);
+    fixture.set_pod(not_ready(0));
+    fixture.remove_pod(1);
+    fixture.perform(&first[0]);
+    assert!(fixture.state.has_work());
+    assert_eq!(counts(&fixture.settle()), (0, 1, 0));
+    assert_eq!(fixture.published(), [pod_name(0)]);
+}
+
+#[test]
+fn a_service_that_is_going_gets_no_new_slices_but_updates_and_deletes() {
+    let mut fixture = two_slices();
+    fixture.service.terminating = true;
+    fixture.refresh();
+    fixture.set_pod(not_ready(0));
+    fixture.remove_pod(2);
+    fixture.remove_pod(3);
+    fixture.set_pod(pod(7));
+    fixture.set_pod(pod(8));
+    fixture.set_pod(pod(9));
+    let writes = fixture.settle();
+    assert_eq!(counts(&writes).0, 0, "{writes:#?}");
+    assert!(counts(&writes).1 >= 1);
+    assert!(
+        !fixture.state.has_work(),
+        "nothing can be done until something changes"
+    );
+}
+
+#[test]
+fn after_a_refusal_for_a_terminating_namespace_nothing_is_created() {
+    let mut fixture = Fixture::new().with_pods(1);
+    fixture.restart();
+    let first = fixture.plan(16);
+    fixture.finish(&first[0], Outcome::Failed(Failure::NamespaceTerminating));
+    assert_eq!(fixture.plan(16), []);
+    assert!(!fixture.state.has_work());
+    fixture.set_pod(pod(1));
+    assert_eq!(fixture.plan(16), []);
+    // The Service changed after all, so perhaps it is another namespace.
+    fixture.refresh();
+    assert_eq!(counts(&fixture.settle()), (1, 0, 0));
+}
+
+#[test]
+fn a_failed_create_is_tried_again() {
+    let mut fixture = Fixture::new().with_pods(1);
+    fixture.restart();
+    let first = fixture.plan(16);
+    assert!(
+        fixture.finish(&first[0], Outcome::Failed(Failure::Other)),
+        "after a pause"
+    );
+    assert!(fixture.state.has_work());
+    let second = fixture.plan(16);
+    assert_eq!(second[0].key, first[0].key);
+    assert_eq!(draft(&second[0]), draft(&first[0]));
+}
+
+#[test]
+fn a_taken_name_is_replaced_by_another() {
+    let mut fixture = Fixture::new().with_pods(1);
+    fixture.restart();
+    let first = fixture.plan(16);
+    fixture.finish(&first[0], Outcome::Failed(Failure::NameTaken));
+    let second = fixture.plan(16);
+    assert_ne!(second[0].key, first[0].key);
+    fixture.perform(&second[0]);
+    assert_eq!(fixture.settle(), []);
+}
+
+#[test]
+fn a_conflict_is_planned_again_over_the_newer_version() {
+    let mut fixture = two_slices();
+    fixture.set_pod(not_ready(0));
+    let first = fixture.plan(16);
+    let newer = fixture.touch("svc-a", |slice| {
+        slice.annotations.push(("note".into(), "x".into()))
+    });
+    assert!(
+        fixture.finish(&first[0], Outcome::Failed(Failure::Other)),
+        "after a pause"
+    );
+    fixture.see(Arc::clone(&newer));
+    let second = fixture.plan(16);
+    let Op::Update {
+        draft,
+        resource_version,
+        ..
+    } = &second[0].op
+    else {
+        panic!("{second:#?}")
+    };
+    assert_eq!(*resource_version, newer.resource_version);
+    assert_eq!(draft.annotations, [(Text::new("note"), Text::new("x"))]);
+    fixture.perform(&second[0]);
+    assert_eq!(fixture.settle(), []);
+}
+
+#[test]
+fn an_update_of_a_slice_that_is_gone_becomes_a_create() {
+    let mut fixture = two_slices();
+    fixture.set_pod(not_ready(0));
+    let first = fixture.plan(16);
+    fixture.world.slices.remove("svc-a");
+    fixture.perform(&first[0]);
+    assert_eq!(counts(&fixture.settle()), (1, 0, 0));
+    assert_eq!(fixture.published(), [0, 1, 2, 3].map(pod_name));
+}
+
+#[test]
+fn a_failed_delete_is_tried_again() {
+    let mut fixture = two_slices();
+    fixture.remove_pod(2);
+    fixture.remove_pod(3);
+    let first = fixture.plan(16);
+    assert_eq!(counts(&first), (0, 0, 1));
+    fixture.finish(&first[0], Outcome::Failed(Failure::Other));
+    assert_eq!(counts(&fixture.settle()), (0, 0, 1));
+    assert_eq!(fixture.sizes(), [2]);
+}
+
+#[test]
+fn a_slice_whose_write_was_lost_is_written_again_before_others_rely_on_it() {
+    let mut fixture = Fixture::new();
+    fixture.service.ports = named();
+    fixture.world.add(with_port(0, 8080));
+    fixture.world.add(with_port(1, 8080));
+    fixture.restart();
+    fixture.settle();
+    // The Pod moves: it is added to its new slice, then taken out of the old one, but that answer is lost.
+    fixture.set_pod(with_port(0, 9090));
+    let create = fixture.plan(16);
+    assert_eq!(counts(&create), (1, 0, 0));
+    fixture.perform(&create[0]);
+    let update = fixture.plan(16);
+    assert_eq!(counts(&update), (0, 1, 0));
+    fixture.world.perform(&update[0]);
+    fixture.finish(&update[0], Outcome::Failed(Failure::Other));
+    // Now it moves back. Only the slice that may have lost it is written.
+    fixture.set_pod(with_port(0, 8080));
+    let next = fixture.plan(16);
+    assert_eq!(
+        next.iter().map(|write| &write.key).collect::<Vec<_>>(),
+        [&update[0].key]
+    );
+    // The apiserver refuses, as the version is an old one; the watch then tells what is there.
+    fixture.perform(&next[0]);
+    let current = Arc::clone(&fixture.world.slices[&update[0].key.name]);
+    fixture.see(current);
+    fixture.settle();
+    assert_eq!(fixture.published(), [0, 1].map(pod_name));
+    assert_eq!(fixture.sizes(), [2]);
+}
+
+#[test]
+fn a_slice_that_a_finalizer_holds_back_does_not_count() {
+    let mut fixture = two_slices();
+    fixture.remove_pod(2);
+    fixture.remove_pod(3);
+    let first = fixture.plan(16);
+    fixture.finish(&first[0], Outcome::Deleting);
+    assert_eq!(fixture.plan(16), []);
+    assert!(!fixture.state.has_work());
+    // Its Pods come back and are placed elsewhere.
+    fixture.set_pod(pod(2));
+    fixture.set_pod(pod(3));
+    assert_eq!(counts(&fixture.plan(16)), (1, 0, 0));
+}
+
+#[test]
+fn the_answer_does_not_undo_a_deletion_that_the_watch_told_first() {
+    let mut fixture = two_slices();
+    fixture.set_pod(not_ready(0));
+    let first = fixture.plan(16);
+    let outcome = fixture.world.perform(&first[0]);
+    fixture.world.slices.remove("svc-a");
+    fixture.gone("svc-a");
+    fixture.finish(&first[0], outcome);
+    assert_eq!(counts(&fixture.settle()), (1, 0, 0));
+    assert_eq!(fixture.published(), [0, 1, 2, 3].map(pod_name));
+}
+
+#[test]
+fn the_answer_does_not_undo_a_later_change() {
+    let mut fixture = two_slices();
+    fixture.set_pod(not_ready(0));
+    let first = fixture.plan(16);
+    let outcome = fixture.world.perform(&first[0]);
+    let later = fixture.touch("svc-a", |slice| slice.endpoints.clear());
+    fixture.see(later);
+    fixture.finish(&first[0], outcome);
+    fixture.settle();
+    assert_eq!(fixture.published(), [0, 1, 2, 3].map(pod_name));
+}
+
+#[test]
+fn a_late_echo_changes_nothing() {
+    let mut fixture = two_slices();
+    let before = Arc::clone(&fixture.world.slices["svc-a"]);
+    fixture.set_pod(not_ready(0));
+    fixture.settle();
+    let current = Arc::clone(&fixture.world.slices["svc-a"]);
+    fixture.see(before);
+    fixture.see(current);
+    assert!(!fixture.state.has_work());
+    assert_eq!(fixture.settle(), []);
+}
+
+#[test]
+fn a_deletion_does_not_take_the_slice_that_came_after() {
+    let mut fixture = two_slices();
+    fixture.remove_pod(2);
+    fixture.remove_pod(3);
+    let first = fixture.plan(16);
+    let outcome = fixture.world.perform(&first[0]);
+    // Somebody makes a slice of the same name, and the watch tells it before the answer comes.
+    fixture.gone("svc-b");
+    fixture.store_pods("svc-b", 0..2);
+    let other = Arc::clone(&fixture.world.slices["svc-b"]);
+    fixture.see(other);
+    fixture.finish(&first[0], outcome);
+    assert_eq!(
+        counts(&fixture.settle()),
+        (0, 0, 1),
+        "the Pods stand in the other slice already"
+    );
+    assert_eq!(fixture.published(), [0, 1].map(pod_name));
+}
+
+#[test]
+fn a_slice_that_is_stored_otherwise_than_sent_is_looked_at_after_a_pause() {
+    let mut fixture = two_slices();
+    fixture.set_pod(not_ready(0));
+    let first = fixture.plan(16);
+    fixture.world.perform(&first[0]);
+    // Some admission plugin had its own idea.
+    let stored = fixture.touch("svc-a", |slice| slice.endpoints[1].zone = Some("moon".into()));
+    assert!(fixture.finish(&first[0], Outcome::Stored(stored)));
+    assert_eq!(counts(&fixture.plan(16)), (0, 1, 0));
+}
