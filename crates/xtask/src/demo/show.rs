@@ -1,6 +1,6 @@
 //! What is printed of slices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::{EndpointSeen, Snapshot};
 
@@ -10,7 +10,15 @@ const SHOWN: usize = 8;
 /// One line for each Service whose slices changed.
 #[derive(Debug)]
 pub(crate) struct Changes {
-    last: BTreeMap<String, String>,
+    last: BTreeMap<String, Summary>,
+}
+
+/// The slices of one Service in a few words.
+#[derive(Debug, PartialEq, Eq)]
+struct Summary {
+    totals: String,
+    /// The Pods that stand in them.
+    pods: BTreeSet<String>,
 }
 
 impl Changes {
@@ -23,11 +31,33 @@ impl Changes {
     /// What changed since the last call.
     pub(crate) fn since(&mut self, snapshot: &Snapshot) -> Vec<String> {
         let now = summaries(snapshot);
-        let mut lines: Vec<String> = now
-            .iter()
-            .filter(|(service, summary)| self.last.get(*service) != Some(summary))
-            .map(|(service, summary)| format!("{service}: {summary}"))
-            .collect();
+        let mut lines = Vec::new();
+        for (service, summary) in &now {
+            let last = self.last.get(service);
+            if last == Some(summary) {
+                continue;
+            }
+            let before = last.map(|last| &last.pods);
+            let came = summary
+                .pods
+                .iter()
+                .filter(|pod| before.is_none_or(|last| !last.contains(*pod)));
+            let went = before
+                .into_iter()
+                .flatten()
+                .filter(|pod| !summary.pods.contains(*pod));
+            let moved: Vec<String> = [(came.count(), "came"), (went.count(), "went")]
+                .into_iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, what)| format!("{} {what}", plural(count, "Pod")))
+                .collect();
+            let separator = if moved.is_empty() { "" } else { "; " };
+            lines.push(format!(
+                "{service}: {}{separator}{}",
+                summary.totals,
+                moved.join(", ")
+            ));
+        }
         let gone = self.last.keys().filter(|service| !now.contains_key(*service));
         lines.extend(gone.map(|service| format!("{service}: gone")));
         self.last = now;
@@ -35,8 +65,8 @@ impl Changes {
     }
 }
 
-/// Services, and slices of Services that are gone, each with its totals.
-fn summaries(snapshot: &Snapshot) -> BTreeMap<String, String> {
+/// Of Services, and of slices whose Service is gone.
+fn summaries(snapshot: &Snapshot) -> BTreeMap<String, Summary> {
     let names = snapshot
         .services
         .keys()
@@ -46,15 +76,20 @@ fn summaries(snapshot: &Snapshot) -> BTreeMap<String, String> {
             let slices = snapshot.slices_of(service);
             let all: Vec<&EndpointSeen> = slices.iter().flat_map(|slice| &slice.endpoints).collect();
             let ready = all.iter().filter(|endpoint| endpoint.ready).count();
-            let mut text = format!("{}, {ready} ready", plural(slices.len(), "slice"));
             let terminating = all.iter().filter(|endpoint| endpoint.terminating).count();
-            let unready = all.len() - ready - terminating;
+            // Of a Service that publishes Pods whatever their state, a terminating one is ready too.
+            let unready = all
+                .iter()
+                .filter(|endpoint| !endpoint.ready && !endpoint.terminating)
+                .count();
+            let mut totals = format!("{}, {ready} ready", plural(slices.len(), "slice"));
             for (count, state) in [(unready, "not ready"), (terminating, "terminating")] {
                 if count > 0 {
-                    text = format!("{text}, {count} {state}");
+                    totals = format!("{totals}, {count} {state}");
                 }
             }
-            (service.clone(), text)
+            let pods = all.iter().map(|endpoint| endpoint.pod.clone()).collect();
+            (service.clone(), Summary { totals, pods })
         })
         .collect()
 }
