@@ -75,10 +75,10 @@ pub(crate) struct EndpointSliceFlags {
     /// How long changes of Pods are gathered before slices are written
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0s")]
     pub(crate) endpointslice_updates_batch_period: Duration,
-    /// Services that may be written at once at the start, 1 to 50; the number of writes in flight then follows the
-    /// apiserver's latency
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=50))]
-    pub(crate) concurrent_service_endpoint_syncs: u16,
+    /// Most Services whose slices are written at once, 1 to 50 [default: no bound but that of all writes in flight,
+    /// which follows the apiserver's latency]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=50))]
+    pub(crate) concurrent_service_endpoint_syncs: Option<u16>,
 }
 
 /// Where health and metrics are served.

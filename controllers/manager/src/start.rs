@@ -1,12 +1,13 @@
 //! From flags to a running engine.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use quaymaster_endpointslice::EndpointSlices;
-use quaymaster_engine::{Engine, Options};
+use quaymaster_engine::{Engine, Options, Registration};
 use quaymaster_model::{KubernetesVersion, UpstreamRules};
 use quaymaster_runtime::admin::AdminServer;
 use quaymaster_runtime::client::{Connection, Source, UserAgent};
@@ -114,8 +115,14 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
                 };
                 engine.with(
                     Box::new(EndpointSlices::new(options, &registry)),
-                    quaymaster_endpointslice::QUEUE,
-                    quaymaster_endpointslice::REPORTER,
+                    Registration {
+                        queue: quaymaster_endpointslice::QUEUE,
+                        reporter: quaymaster_endpointslice::REPORTER,
+                        most_keys: flags
+                            .endpointslice
+                            .concurrent_service_endpoint_syncs
+                            .and_then(|most| NonZeroUsize::new(most.into())),
+                    },
                 )
             }
         };

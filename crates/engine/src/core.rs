@@ -1,15 +1,16 @@
 //! The core: applies what is told, asks for writes while there is room, and takes the answers.
 
+mod seat;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quaymaster_model::{Interner, ObjectKey, SliceRecord, Uid};
-use quaymaster_queue::{Backoff, Limit, LimitConfig, Outcome, Priority, Queue};
+use quaymaster_queue::{Limit, LimitConfig, Outcome, Priority};
 use quaymaster_runtime::api::{Verb, WriteError};
-use quaymaster_runtime::events::EventSink;
 use quaymaster_runtime::health::{Condition, Heartbeat};
-use quaymaster_runtime::metrics::{QueueHandles, WriteMetrics};
+use quaymaster_runtime::metrics::WriteMetrics;
 use quaymaster_runtime::permit::Permit;
 use quaymaster_runtime::pool::{SubmitError, WriteDone, WritePool, WriteRequest};
 use quaymaster_wire::json::Json;
@@ -17,15 +18,22 @@ use quaymaster_world::{Delta, Kind, World};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
-use crate::controller::{Answer, Controller, Dirty, Request, Stored, Verdict};
+use crate::controller::{Answer, Request, Stored, Verdict};
 use crate::feed::{self, Told};
 use crate::observe;
+
+pub(crate) use seat::Seat;
 
 /// The heartbeat is given at least this often, and gauges are brought up to date.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// Forgets shared values that nothing uses any more. The tables also sweep themselves when they double.
 const SWEEP_EVERY: u32 = 300;
+
+/// The clock that timers go by, also where a test holds it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
 
 /// Identifies a write of a controller while it is in flight.
 #[derive(Debug)]
@@ -35,44 +43,6 @@ pub(crate) struct Token {
     object: ObjectKey,
     uid: Option<Uid>,
     write: u64,
-}
-
-/// A controller with its queue.
-pub(crate) struct Seat {
-    pub(crate) controller: Box<dyn Controller>,
-    pub(crate) queue: Queue<ObjectKey>,
-    pub(crate) queue_metrics: QueueHandles,
-    pub(crate) events: EventSink,
-    dirty: Dirty,
-    started: bool,
-}
-
-impl Seat {
-    pub(crate) fn new(
-        controller: Box<dyn Controller>,
-        queue_metrics: QueueHandles,
-        events: EventSink,
-        seed: u64,
-    ) -> Self {
-        Self {
-            controller,
-            queue: Queue::new(Backoff::with_seed(seed)),
-            queue_metrics,
-            events,
-            dirty: Dirty::default(),
-            started: false,
-        }
-    }
-
-    /// What the controller marked goes into its queue.
-    fn flush(&mut self, now: Instant) {
-        for key in self.dirty.forgotten.drain(..) {
-            self.queue.forget(&key);
-        }
-        for mark in self.dirty.marked.drain(..) {
-            self.queue.add(mark.key, mark.priority, now + mark.delay);
-        }
-    }
 }
 
 /// The one owner of everything that decides.
@@ -105,7 +75,7 @@ impl Core {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let due = self.next_due(Instant::now());
+            let due = self.next_due(now());
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return,
@@ -124,15 +94,17 @@ impl Core {
         }
     }
 
+    /// When there will be something to do without anything being told.
     fn next_due(&self, now: Instant) -> Option<Instant> {
+        if !self.permit.is_valid(now) {
+            // Lost for good: what is due stays so.
+            return None;
+        }
         if self.limit.available(now) == 0 {
             // An answer wakes the loop, or the end of the pause that the apiserver asked for.
             return self.limit.paused_until(now);
         }
-        self.seats
-            .iter()
-            .filter_map(|seat| seat.queue.next_due(now))
-            .min()
+        self.seats.iter().filter_map(|seat| seat.next_due(now)).min()
     }
 
     fn tell(&mut self, batch: Told) {
@@ -157,7 +129,7 @@ impl Core {
                 }
             }
         }
-        let now = Instant::now();
+        let now = now();
         for seat in &mut self.seats {
             seat.flush(now);
         }
@@ -165,19 +137,26 @@ impl Core {
 
     /// Asks for writes while there is room and something is due.
     fn write(&mut self) {
-        let now = Instant::now();
-        if !self.permit.is_valid(now.into()) {
+        let now = now();
+        if !self.permit.is_valid(now) {
             return;
         }
         for at in 0..self.seats.len() {
             while let room @ 1.. = self.limit.available(now) {
                 let seat = &mut self.seats[at];
-                let Some(taken) = seat.queue.take(now) else { break };
+                let Some(taken) = seat.take(now) else { break };
+                let begun = tokio::time::Instant::now();
                 seat.queue_metrics.taken(taken.waited);
                 let planned = seat.controller.plan(&self.world, &taken.key, room);
                 seat.queue.done(&taken.key);
                 if planned.truncated {
-                    seat.queue.add(taken.key.clone(), taken.priority, now);
+                    // Who plans nothing although there was room would plan nothing again, over and over.
+                    let pause = if planned.requests.is_empty() {
+                        TICK
+                    } else {
+                        Duration::ZERO
+                    };
+                    seat.queue.add(taken.key.clone(), taken.priority, now + pause);
                 }
                 for notice in planned.notices {
                     seat.events.emit(notice);
@@ -185,7 +164,7 @@ impl Core {
                 for request in planned.requests {
                     self.submit(at, &taken.key, request);
                 }
-                self.seats[at].queue_metrics.done(now.elapsed());
+                self.seats[at].queue_metrics.done(begun.elapsed());
             }
         }
     }
@@ -215,7 +194,10 @@ impl Core {
             token,
         };
         match self.pool.submit(&self.permit, request) {
-            Ok(()) => self.limit.on_start(),
+            Ok(()) => {
+                self.limit.on_start();
+                self.seats[controller].sent(key);
+            }
             Err(SubmitError::Full(request)) => {
                 // The pool holds more than the limit ever allows, so this does not happen; the write is not lost if
                 // it does.
@@ -225,7 +207,7 @@ impl Core {
     }
 
     fn answer(&mut self, done: WriteDone<Token>) {
-        let now = Instant::now();
+        let now = now();
         let label = done.result.as_ref().err().map_or("ok", WriteError::label);
         self.write_metrics
             .ended(done.verb, done.resource, label, done.latency);
@@ -235,6 +217,7 @@ impl Core {
             .err()
             .map_or(Outcome::Answered, WriteError::outcome);
         self.limit.on_end(now, done.latency, outcome);
+        self.seats[done.token.controller].ended(&done.token.key);
         let WriteDone {
             token, verb, result, ..
         } = done;
@@ -256,7 +239,7 @@ impl Core {
             write: token.write,
             result: stored,
         };
-        let now = Instant::now();
+        let now = now();
         for seat in &mut self.seats {
             seat.flush(now);
         }
@@ -325,7 +308,7 @@ impl Core {
 
     fn tick(&mut self) {
         self.heartbeat.beat();
-        let now = Instant::now();
+        let now = now();
         for seat in &mut self.seats {
             let stats = seat.queue.stats(now);
             seat.queue_metrics.observe(&stats);
@@ -390,3 +373,6 @@ fn path(kind: Kind, object: &ObjectKey, verb: Verb) -> String {
         format!("{collection}/{}", object.name)
     }
 }
+
+#[cfg(test)]
+mod tests;

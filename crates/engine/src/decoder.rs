@@ -1,7 +1,7 @@
 //! JSON of the apiserver as the watch wants it read.
 
 use quaymaster_model::{ObjectKey, Uid};
-use quaymaster_watch::{DecodeError, Decoder, Event, Page, Status, Unreadable};
+use quaymaster_watch::{DecodeError, Decoder, Event, Page, Unreadable};
 use quaymaster_wire::json::{self, Change, Frame, Json, Record};
 
 /// Names a deleted object.
@@ -23,15 +23,33 @@ pub(crate) trait Identified: Record {
 #[derive(Debug)]
 pub(crate) struct WatchDecoder<R>(pub(crate) Json<R>);
 
-fn unreadable(object: json::Unreadable) -> Unreadable<Gone> {
-    let mut reason = object.error.to_string();
-    if let Some(source) = std::error::Error::source(&object.error) {
-        reason = format!("{reason}: {source}");
+/// Most characters of a reason: readers of JSON quote the value that is wrong, which may be of any length.
+const MAX_REASON: usize = 200;
+
+/// An error with its sources, short enough for a line of log.
+fn reason(error: &json::DecodeError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
     }
+    shortened(text)
+}
+
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_REASON) {
+        text.truncate(end);
+        text.push('\u{2026}');
+    }
+    text
+}
+
+fn unreadable(object: json::Unreadable) -> Unreadable<Gone> {
     Unreadable {
         key: object.key.map(|key| Gone { key, uid: None }),
         version: object.version,
-        reason,
+        reason: reason(&object.error),
     }
 }
 
@@ -41,7 +59,7 @@ impl<R: Identified + Send> Decoder for WatchDecoder<R> {
 
     fn page(&mut self, body: &[u8]) -> Result<Page<R, Gone>, DecodeError> {
         let page = self.0.page(body).map_err(|error| DecodeError {
-            reason: error.to_string(),
+            reason: reason(&error),
         })?;
         Ok(Page {
             items: page.records,
@@ -97,23 +115,15 @@ impl<R: Identified + Send> Decoder for WatchDecoder<R> {
                 version: Some(version),
                 initial_events_end,
             }),
-            Frame::Error(status) => Ok(Event::Error(Status {
-                code: status.code,
-                reason: status.reason.into(),
-                message: status.message.into(),
-                retry_after: status
-                    .retry_after_seconds
-                    .map(|seconds| std::time::Duration::from_secs(seconds.into())),
-                version_too_large: status
-                    .causes
-                    .iter()
-                    .any(|cause| &**cause == "ResourceVersionTooLarge"),
-            })),
+            Frame::Error(status) => Ok(Event::Error(status)),
             Frame::Unknown(kind) => Err(Unreadable {
                 key: None,
                 version: None,
-                reason: format!("unknown type of event {kind:?}"),
+                reason: shortened(format!("unknown type of event {kind:?}")),
             }),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

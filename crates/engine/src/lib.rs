@@ -13,5 +13,8 @@ mod observe;
 pub mod run;
 mod watch_metrics;
 
+#[cfg(test)]
+mod fixtures;
+
 pub use controller::{Answer, Controller, Dirty, Planned, Request, Verdict};
-pub use run::{Engine, EngineError, Options};
+pub use run::{Engine, EngineError, Options, Registration};

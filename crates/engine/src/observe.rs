@@ -30,7 +30,8 @@ fn apply_batch<R: Observed>(batch: Batch<R, Gone>, world: &mut World, views: &mu
     let mut synced = None;
     for item in batch.items {
         match item {
-            Item::Restart => world.begin(R::KIND),
+            Item::Restart { history_lost: false } => world.begin(R::KIND),
+            Item::Restart { history_lost: true } => world.begin_after_loss(R::KIND),
             Item::Apply(record) => record.apply(world, views),
             Item::Delete(gone) => {
                 // Without a UID the deletion can only be of what is held.
@@ -118,3 +119,6 @@ impl Observed for SliceRecord {
         world.slice(&gone.key).map(|slice| slice.uid.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Putting the loop together.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ pub struct Options {
     pub watch: quaymaster_watch::Config,
 }
 
-/// A controller with the names that belong to it.
+/// The loop and its controllers.
 pub struct Engine {
     options: Options,
     controllers: Vec<Registered>,
@@ -56,8 +57,19 @@ pub struct Engine {
 
 struct Registered {
     controller: Box<dyn Controller>,
-    queue: &'static str,
-    reporter: &'static str,
+    registration: Registration,
+}
+
+/// What belongs to a controller beside itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Registration {
+    /// Name of its queue in metrics, as kube-controller-manager has it where it has it.
+    pub queue: &'static str,
+    /// The component that its Events come from, likewise.
+    pub reporter: &'static str,
+    /// So many keys may have writes in flight at once; a key that has some may go on. Without it nothing but the
+    /// adaptive limit of writes in flight bounds them.
+    pub most_keys: Option<NonZeroUsize>,
 }
 
 /// Why the engine could not start.
@@ -90,19 +102,12 @@ impl Engine {
         }
     }
 
-    /// Adds a controller. `queue` is the name of its queue in metrics, `reporter` the component its Events come from:
-    /// both as kube-controller-manager has them, where it has them.
+    /// Adds a controller.
     #[must_use]
-    pub fn with(
-        mut self,
-        controller: Box<dyn Controller>,
-        queue: &'static str,
-        reporter: &'static str,
-    ) -> Self {
+    pub fn with(mut self, controller: Box<dyn Controller>, registration: Registration) -> Self {
         self.controllers.push(Registered {
             controller,
-            queue,
-            reporter,
+            registration,
         });
         self
     }
@@ -152,21 +157,31 @@ impl Engine {
         let event_metrics = EventMetrics::register(&registry);
         let mut seats = Vec::with_capacity(controllers.len());
         for (at, registered) in controllers.into_iter().enumerate() {
+            let Registered {
+                controller,
+                registration:
+                    Registration {
+                        queue,
+                        reporter,
+                        most_keys,
+                    },
+            } = registered;
             let events = EventSink::start(
-                connection.client(&agent(registered.controller.name()))?,
+                connection.client(&agent(controller.name()))?,
                 Reporter {
-                    controller: registered.reporter.to_owned(),
+                    controller: reporter.to_owned(),
                     instance: Some(holder.clone()),
                 },
                 permit.clone(),
                 event_metrics.clone(),
                 cancel.clone(),
             );
-            let handles = queue_metrics.for_queue(registered.queue);
+            let handles = queue_metrics.for_queue(queue);
             seats.push(Seat::new(
-                registered.controller,
+                controller,
                 handles,
                 events,
+                most_keys,
                 seed(&holder, at),
             ));
         }
@@ -194,3 +209,6 @@ fn seed(holder: &str, at: usize) -> u64 {
         seed.wrapping_mul(31).wrapping_add(u64::from(byte))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
+use quaymaster_runtime::metrics::Counter;
 use quaymaster_watch::{Mode, Stats};
 use quaymaster_world::Kind;
 
@@ -19,31 +20,31 @@ impl Collector for WatchCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         self.counters(
             &mut encoder,
-            "quaymaster_watch_events",
+            "quaymaster_watch_events_total",
             "Objects received, by kind",
             Stats::events,
         )?;
         self.counters(
             &mut encoder,
-            "quaymaster_watch_received_bytes",
+            "quaymaster_watch_received_bytes_total",
             "Bytes received, by kind",
             Stats::bytes,
         )?;
         self.counters(
             &mut encoder,
-            "quaymaster_watch_streams",
+            "quaymaster_watch_streams_total",
             "Watches accepted, by kind",
             Stats::streams,
         )?;
         self.counters(
             &mut encoder,
-            "quaymaster_watch_lists",
+            "quaymaster_watch_lists_total",
             "Lists begun, by kind",
             Stats::lists,
         )?;
         self.counters(
             &mut encoder,
-            "quaymaster_watch_decode_errors",
+            "quaymaster_watch_decode_errors_total",
             "Objects that could not be read, by kind",
             Stats::decode_errors,
         )?;
@@ -83,10 +84,9 @@ impl WatchCollector {
         help: &str,
         read: impl Fn(&Stats) -> u64,
     ) -> Result<(), std::fmt::Error> {
-        let mut family =
-            encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Counter)?;
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (kind, stats) in &self.0 {
-            ConstCounter::new(read(stats)).encode(family.encode_family(&[("kind", resource(*kind))])?)?;
+            total(read(stats)).encode(family.encode_family(&[("kind", resource(*kind))])?)?;
         }
         Ok(())
     }
@@ -98,8 +98,7 @@ impl WatchCollector {
         help: &str,
         read: impl Fn(&Stats) -> f64,
     ) -> Result<(), std::fmt::Error> {
-        let mut family =
-            encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (kind, stats) in &self.0 {
             ConstGauge::new(read(stats)).encode(family.encode_family(&[("kind", resource(*kind))])?)?;
         }
@@ -108,17 +107,28 @@ impl WatchCollector {
 
     fn failures(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let mut family = encoder.encode_descriptor(
-            "quaymaster_watch_failures",
+            "quaymaster_watch_failures_total",
             "Lists and watches that failed, by kind and cause",
             None,
-            prometheus_client::metrics::MetricType::Counter,
+            MetricType::Counter,
         )?;
         for (kind, stats) in &self.0 {
             for (cause, count) in stats.failures() {
                 let labels = [("kind", resource(*kind)), ("cause", cause)];
-                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+                total(count).encode(family.encode_family(&labels)?)?;
             }
         }
         Ok(())
     }
 }
+
+/// A counter that keeps the name it is given: `prometheus-client`'s own appends `_total` to the samples and not to the
+/// family, which in Prometheus' text format are then of unknown type.
+fn total(count: u64) -> Counter {
+    let counter = Counter::default();
+    counter.add(count);
+    counter
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::time::{Duration, Instant};
@@ -107,16 +108,57 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     pub fn take(&mut self, now: Instant) -> Option<Taken<K>> {
         self.promote(now);
         let (priority, (due, _), key) = self.lanes.pop()?;
+        Some(self.give(key, priority, due, now))
+    }
+
+    /// As [`take`](Self::take), but only of these keys: the highest priority goes first, within it the earliest due.
+    /// Each of them costs a look-up, so they should be few.
+    pub fn take_of<'k>(&mut self, keys: impl IntoIterator<Item = &'k K>, now: Instant) -> Option<Taken<K>>
+    where
+        K: 'k,
+    {
+        self.promote(now);
+        let (key, waiting) = self
+            .waiting_of(keys)
+            .filter(|(_, waiting)| waiting.position.0 <= now)
+            .max_by_key(|(_, waiting)| (waiting.priority, Reverse(waiting.position)))?;
+        let key = key.clone();
+        self.unqueue(waiting);
+        Some(self.give(key, waiting.priority, waiting.position.0, now))
+    }
+
+    /// As [`next_due`](Self::next_due), of these keys.
+    pub fn next_due_of<'k>(&self, keys: impl IntoIterator<Item = &'k K>, now: Instant) -> Option<Instant>
+    where
+        K: 'k,
+    {
+        self.waiting_of(keys)
+            .map(|(_, waiting)| waiting.position.0.max(now))
+            .min()
+    }
+
+    /// Those of the keys that wait and are not in process.
+    fn waiting_of<'k>(&self, keys: impl IntoIterator<Item = &'k K>) -> impl Iterator<Item = (&'k K, Waiting)>
+    where
+        K: 'k,
+    {
+        keys.into_iter().filter_map(|key| {
+            let entry = self.entries.get(key).filter(|entry| !entry.in_process)?;
+            Some((key, entry.waiting?))
+        })
+    }
+
+    fn give(&mut self, key: K, priority: Priority, due: Instant, now: Instant) -> Taken<K> {
         let entry = self.entries.entry(key.clone()).or_default();
         entry.waiting = None;
         entry.in_process = true;
         self.in_process += 1;
-        Some(Taken {
+        Taken {
             key,
             priority,
             failures: entry.failures,
             waited: now.saturating_duration_since(due),
-        })
+        }
     }
 
     /// Ends the processing of a key. Its failures stay counted until [`forget`](Self::forget).

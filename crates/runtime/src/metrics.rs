@@ -26,10 +26,7 @@ use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Metric;
 
 pub use counter::Counter;
-pub use handles::{
-    BuildInfo, DropReason, EventMetrics, QueueHandles, QueueMetrics, WatchEvent, WatchHandles, WatchMetrics,
-    WriteMetrics,
-};
+pub use handles::{BuildInfo, DropReason, EventMetrics, QueueHandles, QueueMetrics, WriteMetrics};
 pub use kcm::{Operation, SliceControllerMetrics, SyncResult, Topology, TrafficDistribution};
 pub use process::ProcessCollector;
 

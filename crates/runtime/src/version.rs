@@ -4,13 +4,11 @@
 mod tests;
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::client::{ConnectError, get};
+use quaymaster_model::rules::{NEWEST_TESTED, OLDEST_SUPPORTED};
 
-/// Minor versions of Kubernetes 1 that are tested.
-pub const SUPPORTED_MINORS: RangeInclusive<u32> = 33..=37;
+use crate::client::{ConnectError, get};
 
 /// What `/version` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +33,10 @@ pub enum Support {
 /// The apiserver is older than the oldest supported version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the apiserver is Kubernetes {found}, older than 1.{oldest}, the oldest supported version: upgrade the cluster"
+    "the apiserver is Kubernetes {found}, older than {OLDEST_SUPPORTED}, the oldest supported version: upgrade the cluster"
 )]
 pub struct UnsupportedVersion {
     found: ServerVersion,
-    oldest: u32,
 }
 
 impl fmt::Display for ServerVersion {
@@ -49,16 +46,13 @@ impl fmt::Display for ServerVersion {
 }
 
 impl ServerVersion {
-    /// Compares with [`SUPPORTED_MINORS`].
+    /// Compares with [`OLDEST_SUPPORTED`] and [`NEWEST_TESTED`].
     pub fn support(&self) -> Result<Support, UnsupportedVersion> {
         let found = (self.major, self.minor);
-        if found < (1, *SUPPORTED_MINORS.start()) {
-            return Err(UnsupportedVersion {
-                found: self.clone(),
-                oldest: *SUPPORTED_MINORS.start(),
-            });
+        if found < (1, OLDEST_SUPPORTED.minor) {
+            return Err(UnsupportedVersion { found: self.clone() });
         }
-        Ok(if found > (1, *SUPPORTED_MINORS.end()) {
+        Ok(if found > (1, NEWEST_TESTED.minor) {
             Support::Newer
         } else {
             Support::Tested

@@ -29,7 +29,12 @@ impl fmt::Display for Generation {
 pub enum Item<R, K> {
     /// A list begins. What was gathered since an earlier `Restart` without a `Synced` was part of a list that
     /// broke: it is no complete state. Always the first item of its batch.
-    Restart,
+    Restart {
+        /// The server's history went back since the last complete list: etcd was restored from a snapshot. Versions
+        /// of what was told before compare with none of what follows; what the list says holds, however old it
+        /// looks. Stays set until a list that began with it is complete.
+        history_lost: bool,
+    },
     /// The object exists and looks like this.
     Apply(R),
     /// The object is gone.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::frames::Framing;
-use crate::status::Status;
 use quaymaster_model::ResourceVersion;
+use quaymaster_wire::json::Status;
 
 /// Turns the bytes of one collection into records. The driver feeds it; it does no I/O.
 ///
@@ -36,7 +36,7 @@ pub trait Decoder: Send {
 
     /// Reads the body of an error response; `None` where it is no `Status` (a proxy's page, say).
     fn status(&self, body: &[u8]) -> Option<Status> {
-        Status::from_json(body)
+        Status::decode(body).ok()
     }
 }
 

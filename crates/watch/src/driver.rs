@@ -158,6 +158,10 @@ struct Driver<D: Decoder, M, W> {
     lags: u32,
     /// A streaming list was refused, for a reason that a paged list may share.
     refused: bool,
+    /// Version of the last complete list, or the last position of a watch after it.
+    told: Option<ResourceVersion>,
+    /// The server's history went back since the last complete list.
+    history_lost: bool,
 }
 
 impl<D, M, W> Driver<D, M, W>
@@ -192,6 +196,8 @@ where
             broken_lists: 0,
             lags: 0,
             refused: false,
+            told: None,
+            history_lost: false,
         }
     }
 
@@ -254,13 +260,29 @@ where
     fn begin_list(&mut self, mode: Mode) {
         self.generation = self.generation.next();
         self.items.clear();
-        self.items.push(Item::Restart);
+        self.items.push(Item::Restart {
+            history_lost: self.history_lost,
+        });
         self.stats.list_began(mode);
     }
 
-    /// A list is complete. Appends the news; it still has to be delivered.
-    fn end_list(&mut self) {
+    /// Lists name no version, and are therefore as recent as any read: one that is older than what was told before
+    /// comes from a history that went back.
+    fn note_loss(&mut self, listed: &ResourceVersion) {
+        if self.history_lost {
+            return;
+        }
+        if let Some(told) = self.told.as_ref().filter(|told| listed.is_older_than(told)) {
+            self.report.went_back(told, Some(listed));
+            self.history_lost = true;
+        }
+    }
+
+    /// A list was delivered whole.
+    fn end_list(&mut self, version: &ResourceVersion) {
         self.broken_lists = 0;
+        self.history_lost = false;
+        self.told = Some(version.clone());
         self.stats.synced();
     }
 

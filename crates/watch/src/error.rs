@@ -5,9 +5,9 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use http::StatusCode;
+use quaymaster_wire::json::Status;
 
 use crate::decoder::DecodeError;
-use crate::status::Status;
 
 /// What was asked of the server, as RBAC calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,9 @@ pub enum Cause {
     /// A page that makes no sense as a whole.
     #[error(transparent)]
     Page(#[from] DecodeError),
+    /// A streaming list turned out to be older than what was told before: the server's history went back.
+    #[error("the list is of a history that went back")]
+    HistoryLost,
     /// A list or the end of a streaming list without resource version: there is nothing to watch from.
     #[error("the list has no resource version")]
     NoVersion,
@@ -114,7 +117,7 @@ pub enum Cause {
 
 impl Cause {
     /// All that [`Cause::label`] can return.
-    pub const LABELS: [&'static str; 14] = [
+    pub const LABELS: [&'static str; 15] = [
         "forbidden",
         "unauthorized",
         "expired",
@@ -128,6 +131,7 @@ impl Cause {
         "broken",
         "page_too_large",
         "decode",
+        "history_lost",
         "invalid",
     ];
 
@@ -147,13 +151,14 @@ impl Cause {
             Self::Broken(_) | Self::CutFrame | Self::CutList => "broken",
             Self::PageTooLarge { .. } => "page_too_large",
             Self::Page(_) | Self::NoVersion => "decode",
+            Self::HistoryLost => "history_lost",
             Self::Invalid(_) => "invalid",
         }
     }
 
     /// Sorts what the server said.
     pub(crate) fn from_status(status: Status) -> Self {
-        if status.version_too_large {
+        if status.is_version_too_large() {
             return Self::VersionTooLarge(status);
         }
         match status.code {
@@ -162,7 +167,7 @@ impl Cause {
             410 => Self::Expired(status),
             429 => Self::TooManyRequests(status),
             // In an event the code may be missing.
-            _ if matches!(status.reason.as_str(), "Expired" | "Gone") => Self::Expired(status),
+            _ if matches!(&*status.reason, "Expired" | "Gone") => Self::Expired(status),
             _ => Self::Status(status),
         }
     }
@@ -191,17 +196,22 @@ impl Cause {
                 | Self::CutFrame
                 | Self::CutList
                 | Self::PageTooLarge { .. }
+                | Self::HistoryLost
         )
     }
 
     /// Whether a watch that was to resume cannot, so that a list must come first.
     pub(crate) fn demands_list(&self) -> bool {
         match self {
-            Self::Expired(_) => true,
-            // The version is not one that this server could have issued: etcd was restored or replaced.
-            Self::Status(status) => status.code == StatusCode::BAD_REQUEST.as_u16(),
-            _ => false,
+            Self::Expired(_) | Self::HistoryLost => true,
+            _ => self.is_unknown_version(),
         }
+    }
+
+    /// Whether the server says of a version to resume from that it could not have issued it: etcd was restored or
+    /// replaced.
+    pub(crate) fn is_unknown_version(&self) -> bool {
+        matches!(self, Self::Status(status) if status.code == StatusCode::BAD_REQUEST.as_u16())
     }
 
     /// Whether a server without the `WatchList` gate may answer so to a streaming list.
@@ -213,7 +223,7 @@ impl Cause {
         match self {
             Self::Status(status) => matches!(status.code, 400 | 422),
             Self::Forbidden(status) => {
-                status.reason == "Invalid" || status.message.contains("sendInitialEvents")
+                &*status.reason == "Invalid" || status.message.contains("sendInitialEvents")
             }
             _ => false,
         }

@@ -47,7 +47,6 @@ mod frames;
 mod mirror;
 mod source;
 mod stats;
-mod status;
 
 pub use backoff::{Backoff, BackoffConfig};
 pub use batch::{Batch, Generation, Item};
@@ -58,6 +57,6 @@ pub use error::{Cause, Verb, WatchError};
 pub use frames::{Frame, FrameSplitter, Framing};
 pub use mirror::{Delta, Mirror, Relist, Sweep};
 pub use quaymaster_model::ResourceVersion;
+pub use quaymaster_wire::json::Status;
 pub use source::Source;
 pub use stats::{Mode, Stats};
-pub use status::Status;

@@ -97,7 +97,7 @@ impl<K: Hash + Eq + Clone, R> Mirror<K, R> {
     pub fn apply(&mut self, batch: Batch<R, K>, key_of: impl Fn(&R) -> K, deltas: &mut Vec<Delta<K, R>>) {
         for item in batch.items {
             match item {
-                Item::Restart => self.relist.restart(batch.generation),
+                Item::Restart { .. } => self.relist.restart(batch.generation),
                 Item::Apply(record) => {
                     let key = key_of(&record);
                     let old = self.records.insert(key.clone(), (record, self.relist.mark()));

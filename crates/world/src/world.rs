@@ -7,6 +7,7 @@ mod slices;
 
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use quaymaster_membership::{Membership, PodId, ServiceId};
 use quaymaster_model::{
     EndpointRecord, NodeRecord, ObjectKey, PodRecord, ResourceVersion, ServiceRecord, SliceRecord, Text,
@@ -36,6 +37,9 @@ pub struct World {
     tombstones: Tombstones,
     /// Up to here the watch of slices has told everything.
     slices_told: Option<ResourceVersion>,
+    /// Slices that are known from a history that was lost, and of which the one that replaced it has told nothing
+    /// yet. Their versions compare with none of the new ones.
+    of_lost_history: HashSet<u32>,
     /// Sum over all slices.
     endpoints: usize,
     progress: Progress,
@@ -86,6 +90,7 @@ impl World {
             slices_by_service: Buckets::new(),
             tombstones: Tombstones::default(),
             slices_told: None,
+            of_lost_history: HashSet::new(),
             endpoints: 0,
             progress: Progress::default(),
         }
@@ -100,6 +105,19 @@ impl World {
             Kind::Service => self.services.begin(),
             Kind::Node => self.nodes.begin(),
             Kind::Slice => self.slices.begin(),
+        }
+    }
+
+    /// As [`World::begin`], after the history of the server's store went back (etcd was restored from a snapshot).
+    ///
+    /// Versions of slices told until now compare with none that come, which may be lower, or the same for another
+    /// content. So what the list says of a slice holds whatever its version, own deletions of before are forgotten,
+    /// and no slice of before outlives the list because it was made later. Slices that changed are told as removed and
+    /// added: whoever keeps versions of his own must not compare them either. Other kinds are not known by version.
+    pub fn begin_after_loss(&mut self, kind: Kind) {
+        self.begin(kind);
+        if kind == Kind::Slice {
+            self.lose_history();
         }
     }
 
@@ -137,7 +155,7 @@ impl World {
             Kind::Pod => self.pods.keep(key),
             Kind::Service => self.services.keep(key),
             Kind::Node => self.nodes.keep(key.name.as_str()),
-            Kind::Slice => self.slices.keep(key),
+            Kind::Slice => self.keep_slice(key),
         }
     }
 

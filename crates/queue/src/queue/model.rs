@@ -14,6 +14,7 @@ const MAX: Duration = Duration::from_secs(5);
 enum Call {
     Add(u8, Priority, u64),
     Take,
+    TakeOf(Vec<u8>),
     Done(u8),
     Retry(u8, Priority),
     RetryAfter(u8, Priority, u64),
@@ -28,6 +29,7 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
     let call = prop_oneof![
         6 => (key.clone(), priority.clone(), ms.clone()).prop_map(|(k, p, d)| Call::Add(k, p, d)),
         6 => Just(Call::Take),
+        3 => prop::collection::vec(key.clone(), 0..5).prop_map(Call::TakeOf),
         4 => key.clone().prop_map(Call::Done),
         2 => (key.clone(), priority.clone()).prop_map(|(k, p)| Call::Retry(k, p)),
         1 => (key.clone(), priority, ms.clone()).prop_map(|(k, p, d)| Call::RetryAfter(k, p, d)),
@@ -111,6 +113,21 @@ proptest! {
                         model.in_process.push(taken.key);
                     }
                 }
+                Call::TakeOf(keys) => {
+                    let due = model.due(now).into_iter().filter(|due| keys.contains(&due.0));
+                    let best = due.map(|(_, due, priority)| (priority, std::cmp::Reverse(due))).max();
+                    let taken = queue.take_of(&keys, now);
+                    prop_assert_eq!(taken.is_some(), best.is_some());
+                    if let Some(taken) = taken {
+                        prop_assert!(keys.contains(&taken.key));
+                        let (due, priority) = model.waiting.remove(&taken.key).unwrap();
+                        prop_assert_eq!(Some((priority, std::cmp::Reverse(due))), best);
+                        prop_assert_eq!(taken.priority, priority);
+                        prop_assert_eq!(taken.waited, now - due);
+                        prop_assert_eq!(taken.failures, model.failures.get(&taken.key).copied().unwrap_or(0));
+                        model.in_process.push(taken.key);
+                    }
+                }
                 Call::Done(key) => {
                     queue.done(&key);
                     model.in_process.retain(|k| *k != key);
@@ -144,6 +161,10 @@ proptest! {
             let free = model.waiting.iter().filter(|(key, _)| !model.in_process.contains(key));
             let next = free.map(|(_, (due, _))| (*due).max(now)).min();
             prop_assert_eq!(queue.next_due(now), next);
+            let some = [1, 5, 9];
+            let free = model.waiting.iter().filter(|(key, _)| some.contains(*key) && !model.in_process.contains(key));
+            let next = free.map(|(_, (due, _))| (*due).max(now)).min();
+            prop_assert_eq!(queue.next_due_of(&some, now), next);
         }
         // Nothing is lost: all that waits comes out in the end, each key once, and nothing is held afterwards.
         for key in 0..12 {

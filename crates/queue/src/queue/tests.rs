@@ -237,3 +237,25 @@ fn a_hundred_thousand_keys_pass_without_quadratic_cost() {
         start.elapsed()
     );
 }
+
+#[test]
+fn of_named_keys_the_most_urgent_due_one_is_given_out_and_no_other() {
+    let (mut queue, now) = queue();
+    queue.add("other", Priority::Urgent, now);
+    queue.add("late", Priority::Urgent, now + D);
+    queue.add("second", Priority::Normal, now);
+    queue.add("first", Priority::Normal, now - D);
+    queue.add("low", Priority::Low, now - 2 * D);
+    let named = ["low", "second", "first", "late", "unknown"];
+    let mut taken = Vec::new();
+    while let Some(next) = queue.take_of(&named, now) {
+        assert_eq!(queue.take_of([&next.key], now), None, "it is in process");
+        queue.done(&next.key);
+        taken.push(next.key);
+    }
+    assert_eq!(taken, ["first", "second", "low"]);
+    assert_eq!(queue.next_due_of(&named, now), Some(now + D));
+    assert_eq!(queue.next_due_of(&["unknown"], now), None);
+    assert_eq!(drain(&mut queue, now), ["other"]);
+    assert_eq!(queue.take_of(&named, now + D).unwrap().waited, Duration::ZERO);
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
-use kube::core::Status;
+use quaymaster_wire::json::Status;
 
 use super::{Verb, WriteError};
 
@@ -17,17 +17,13 @@ const MAX_MESSAGE: usize = 1024;
 /// Tells error answers apart: by reason where there is one, because 409 and 403 have several meanings, else by
 /// HTTP status.
 pub(super) fn classify(verb: Verb, code: StatusCode, headers: &HeaderMap, body: &[u8]) -> WriteError {
-    let status: Status = serde_json::from_slice(body).unwrap_or_default();
+    // What is no Status is a proxy's: the code has to do.
+    let status = Status::decode(body).unwrap_or_default();
     let message = message(&status, code, body);
     let code = code.as_u16();
     let retry_after = retry_after(&status, headers);
-    let is_terminating = status
-        .details
-        .iter()
-        .flat_map(|d| &d.causes)
-        .any(|cause| cause.reason == NAMESPACE_TERMINATING);
-    match (code, status.reason.as_str()) {
-        _ if is_terminating => WriteError::NamespaceTerminating { message },
+    match (code, &*status.reason) {
+        _ if status.has_cause(NAMESPACE_TERMINATING) => WriteError::NamespaceTerminating { message },
         (_, "AlreadyExists") => WriteError::AlreadyExists { message },
         (409, _) => WriteError::Conflict { message },
         // A resource that is gone for good, or a name that is.
@@ -36,7 +32,7 @@ pub(super) fn classify(verb: Verb, code: StatusCode, headers: &HeaderMap, body: 
         (401, _) => WriteError::Unauthorized { message },
         (403, _) => WriteError::Forbidden {
             verb: verb.label(),
-            resource: resource(&status),
+            resource: status.resource.into(),
             message,
         },
         // The apiserver or a proxy gave up waiting for the request.
@@ -67,24 +63,10 @@ fn bounded(text: &str) -> String {
         .collect()
 }
 
-/// `endpointslices.discovery.k8s.io`, as RBAC and kubectl name it.
-fn resource(status: &Status) -> String {
-    match &status.details {
-        Some(details) if details.group.is_empty() => details.kind.clone(),
-        Some(details) => format!("{}.{}", details.kind, details.group),
-        None => String::new(),
-    }
-}
-
 /// The header in its form of seconds (the apiserver knows no other), else the field in the body.
 fn retry_after(status: &Status, headers: &HeaderMap) -> Option<Duration> {
     let header = headers
         .get(header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let field = status
-        .details
-        .as_ref()
-        .map(|d| u64::from(d.retry_after_seconds))
-        .filter(|s| *s > 0);
-    header.or(field).map(Duration::from_secs)
+    header.map(Duration::from_secs).or(status.retry_after)
 }

@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use quaymaster_queue::Stats;
 
@@ -20,10 +20,6 @@ fn everything() -> Registry {
         .services(TrafficDistribution::PreferSameNode)
         .unwrap()
         .set(4);
-    let watch = WatchMetrics::register(&registry).for_kind("pods");
-    watch.received(WatchEvent::Added, 5, UNIX_EPOCH + Duration::from_millis(1500));
-    watch.synced(true);
-    watch.streaming(true);
     let queue = QueueMetrics::register(&registry).for_queue(kcm_names::QUEUE_ENDPOINT_SLICE);
     queue.observe(&Stats {
         depth: 2,
@@ -111,9 +107,6 @@ fn the_workqueues_metrics_have_upstreams_names() {
 fn our_own_metrics_say_what_they_were_told() {
     let text = everything().encode();
     for line in [
-        "quaymaster_watch_events_total{kind=\"pods\",type=\"added\"} 5",
-        "quaymaster_watch_synced{kind=\"pods\"} 1",
-        "quaymaster_watch_last_event_timestamp_seconds{kind=\"pods\"} 1.5",
         "quaymaster_queue_oldest_age_seconds{name=\"endpoint_slice\"} 0.25",
         "quaymaster_queue_retry_causes_total{name=\"endpoint_slice\",cause=\"conflict\"} 1",
         "quaymaster_writes_limit 16",
@@ -205,17 +198,4 @@ fn totals_taken_over_never_go_back() {
 fn services_without_a_traffic_distribution_are_not_counted_by_it() {
     let metrics = SliceControllerMetrics::register(&Registry::new());
     assert!(metrics.services(TrafficDistribution::None).is_none());
-}
-
-#[test]
-fn a_clock_before_the_epoch_is_no_reason_to_fail() {
-    let registry = Registry::new();
-    let watch = WatchMetrics::register(&registry).for_kind("nodes");
-    watch.received(
-        WatchEvent::Bookmark,
-        1,
-        SystemTime::UNIX_EPOCH - Duration::from_secs(1),
-    );
-    let line = "quaymaster_watch_last_event_timestamp_seconds{kind=\"nodes\"} 0.0";
-    assert!(has(&registry.encode(), line));
 }

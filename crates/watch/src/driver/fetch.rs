@@ -6,13 +6,13 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
+use quaymaster_wire::json::Status;
 use tokio::time::timeout;
 
 use super::Driver;
 use crate::batch::Batch;
 use crate::decoder::Decoder;
 use crate::error::Cause;
-use crate::status::Status;
 
 /// More of an error body is not read: the message is for a log line.
 const MAX_ERROR_BYTES: usize = 64 << 10;
@@ -69,8 +69,8 @@ where
             .flatten()
             .unwrap_or_default();
         let mut status = self.decoder.status(&text).unwrap_or_else(|| Status {
-            reason: parts.status.canonical_reason().unwrap_or("unknown").to_owned(),
-            message: excerpt(&text),
+            reason: parts.status.canonical_reason().unwrap_or("unknown").into(),
+            message: excerpt(&text).into(),
             ..Status::default()
         });
         status.code = parts.status.as_u16();

@@ -33,6 +33,9 @@ where
                 }
             };
             if token.is_none() {
+                if let Some(version) = &page.version {
+                    self.note_loss(version);
+                }
                 self.begin_list(Mode::Paged);
                 self.report.recovered();
                 // Every page carries the version of the first.
@@ -52,7 +55,7 @@ where
             };
             self.items.push(Item::Synced(version.clone()));
             self.deliver().await?;
-            self.end_list();
+            self.end_list(&version);
             if self.refused {
                 // Pages work where the stream did not: it was the stream that the server refused.
                 self.streaming.refuse();
@@ -75,6 +78,7 @@ where
             .is_some_and(|present| present.compare(&position) == Some(Ordering::Less));
         if behind {
             self.report.went_back(&position, present.as_ref());
+            self.history_lost = true;
             return None;
         }
         Some(position)

@@ -53,7 +53,9 @@ where
             Err(cause) => {
                 let lagging = matches!(cause, Cause::VersionTooLarge(_));
                 self.lags = if lagging { self.lags + 1 } else { 0 };
-                let list = cause.demands_list() || self.lags >= LAG_ATTEMPTS;
+                let never_issued = cause.is_unknown_version() || self.lags >= LAG_ATTEMPTS;
+                self.history_lost |= never_issued;
+                let list = cause.demands_list() || never_issued;
                 let position = (!list).then_some(position);
                 Ok(Outcome::Failed {
                     position,
@@ -171,6 +173,8 @@ where
             stats,
             report,
             broken_lists,
+            told,
+            history_lost,
             ..
         } = self;
         let Stream {
@@ -215,8 +219,17 @@ where
                             *fault = Some(Cause::NoVersion);
                             return;
                         };
+                        let told_before = told.as_ref().filter(|told| version.is_older_than(told));
+                        if let Some(told_before) = told_before.filter(|_| !*history_lost) {
+                            // Found out at the end of the list, whose consumer took it for one of the same history.
+                            report.went_back(told_before, Some(version));
+                            *history_lost = true;
+                            *fault = Some(Cause::HistoryLost);
+                            return;
+                        }
                         *initial = false;
                         *broken_lists = 0;
+                        *history_lost = false;
                         items.push(Item::Synced(version.clone()));
                     }
                     version
@@ -234,6 +247,7 @@ where
             };
             // Initial events come in no order of versions, so none of them is a place to resume from.
             if !*initial && reached.is_some() {
+                told.clone_from(&reached);
                 *position = reached;
             }
         });

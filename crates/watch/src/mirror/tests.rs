@@ -1,5 +1,7 @@
 use super::*;
 
+const RESTART: Item<Named, &str> = Item::Restart { history_lost: false };
+
 type Named = (&'static str, u32);
 
 struct Story {
@@ -16,7 +18,7 @@ impl Story {
     }
 
     fn tell(&mut self, items: Vec<Item<Named, &'static str>>) -> Vec<(&'static str, bool)> {
-        if items.first() == Some(&Item::Restart) {
+        if matches!(items.first(), Some(Item::Restart { .. })) {
             self.generation = self.generation.next();
         }
         let mut deltas = Vec::new();
@@ -44,15 +46,12 @@ impl Story {
 fn what_a_complete_list_does_not_name_is_reported_as_deleted() {
     let mut story = Story::new();
     story.tell(vec![
-        Item::Restart,
+        RESTART,
         Item::Apply(("a", 1)),
         Item::Apply(("b", 1)),
         Item::Synced(quaymaster_model::ResourceVersion::new("1")),
     ]);
-    assert_eq!(
-        story.tell(vec![Item::Restart, Item::Apply(("b", 2))]),
-        [("b", true)]
-    );
+    assert_eq!(story.tell(vec![RESTART, Item::Apply(("b", 2))]), [("b", true)]);
     assert_eq!(
         story.held(),
         [("a", 1), ("b", 2)],
@@ -69,13 +68,13 @@ fn what_a_complete_list_does_not_name_is_reported_as_deleted() {
 fn an_object_added_after_the_sync_survives_the_next_sweep_only_if_listed_again() {
     let mut story = Story::new();
     story.tell(vec![
-        Item::Restart,
+        RESTART,
         Item::Synced(quaymaster_model::ResourceVersion::new("1")),
     ]);
     story.tell(vec![Item::Apply(("late", 1)), Item::Apply(("gone", 1))]);
     assert_eq!(
         story.tell(vec![
-            Item::Restart,
+            RESTART,
             Item::Apply(("late", 1)),
             Item::Synced(quaymaster_model::ResourceVersion::new("1"))
         ]),
@@ -86,11 +85,11 @@ fn an_object_added_after_the_sync_survives_the_next_sweep_only_if_listed_again()
 #[test]
 fn what_only_a_broken_list_named_does_not_stay() {
     let mut story = Story::new();
-    story.tell(vec![Item::Restart, Item::Apply(("ghost", 1))]);
+    story.tell(vec![RESTART, Item::Apply(("ghost", 1))]);
     assert!(!story.mirror.has_synced());
     assert_eq!(
         story.tell(vec![
-            Item::Restart,
+            RESTART,
             Item::Apply(("a", 1)),
             Item::Synced(quaymaster_model::ResourceVersion::new("1"))
         ]),
@@ -104,14 +103,14 @@ fn what_only_a_broken_list_named_does_not_stay() {
 fn an_unreadable_object_keeps_its_last_readable_state() {
     let mut story = Story::new();
     story.tell(vec![
-        Item::Restart,
+        RESTART,
         Item::Apply(("a", 1)),
         Item::Apply(("b", 1)),
         Item::Synced(quaymaster_model::ResourceVersion::new("1")),
     ]);
     assert_eq!(
         story.tell(vec![
-            Item::Restart,
+            RESTART,
             Item::Unreadable("a"),
             Item::Synced(quaymaster_model::ResourceVersion::new("1"))
         ]),
@@ -124,7 +123,7 @@ fn an_unreadable_object_keeps_its_last_readable_state() {
 fn a_deletion_is_reported_once_with_the_last_state() {
     let mut story = Story::new();
     story.tell(vec![
-        Item::Restart,
+        RESTART,
         Item::Apply(("a", 1)),
         Item::Synced(quaymaster_model::ResourceVersion::new("1")),
     ]);

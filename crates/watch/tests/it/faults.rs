@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use quaymaster_watch::Config;
 
-use crate::ours::{Ours, paged};
+use crate::ours::{Ours, paged, streaming};
 use crate::records::*;
-use crate::server::{Call, Part, Reply, Server, error, page, watch};
+use crate::server::{Call, Part, Reply, Server, error, gone, page, watch};
 
 #[tokio::test]
 async fn a_list_is_read_page_by_page_and_each_page_is_delivered() {
@@ -123,6 +123,11 @@ async fn a_version_that_the_server_cannot_read_leads_to_a_list() {
     .await;
     let mut ours = Ours::start(&server, paged());
     ours.until_held(&["a"]).await;
+    assert_eq!(
+        ours.log,
+        ["restart", "synced", "restart after a loss", "+a", "synced"],
+        "a version that this server never issued is of another history"
+    );
     server.finish().await;
 }
 
@@ -152,6 +157,18 @@ async fn a_server_that_lags_is_waited_for_and_one_that_never_catches_up_is_liste
     let mut ours = Ours::start(&server, paged());
     ours.until("listed again", |ours| ours.changes == ["+a", "+b", "+a", "-b"])
         .await;
+    assert_eq!(
+        ours.log,
+        [
+            "restart",
+            "+a",
+            "synced",
+            "+b",
+            "restart after a loss",
+            "+a",
+            "synced"
+        ]
+    );
     server.finish().await;
 }
 
@@ -217,6 +234,19 @@ async fn a_history_that_went_back_is_noticed_behind_a_silent_stream() {
     );
     ours.until_held(&["a", "b"]).await;
     assert_eq!(server.seen()[2].query["limit"], "1");
+    assert_eq!(
+        ours.log,
+        [
+            "restart",
+            "+a",
+            "+lost",
+            "synced",
+            "restart after a loss",
+            "+a",
+            "synced",
+            "+b"
+        ]
+    );
     server.finish().await;
 }
 
@@ -241,5 +271,78 @@ async fn a_silent_stream_of_a_quiet_collection_is_resumed_after_the_question() {
     );
     ours.until_held(&["a", "b"]).await;
     assert_eq!(ours.stats.lists(), 1);
+    server.finish().await;
+}
+
+#[tokio::test]
+async fn a_list_older_than_what_was_told_is_of_a_history_that_went_back() {
+    let server = Server::strict(vec![
+        (Call::List, list("1000", &["a"])),
+        (watch("1000"), ended(&[added("b", "1001")])),
+        (watch("1001"), gone()),
+        // This list breaks: the next one still tells of the loss.
+        (Call::List, list_of("1000", "more", &[config_map("a", "500")])),
+        (page("more"), gone()),
+        (Call::List, list("1002", &["a"])),
+        (watch("1002"), gone()),
+        (Call::List, list("1003", &["a"])),
+        (watch("1003"), held(&[added("c", "1004")])),
+    ])
+    .await;
+    let mut ours = Ours::start(&server, paged());
+    ours.until_held(&["a", "c"]).await;
+    assert_eq!(
+        ours.log,
+        [
+            "restart",
+            "+a",
+            "synced",
+            "+b",
+            "restart after a loss",
+            "+a",
+            "restart after a loss",
+            "+a",
+            "synced",
+            "restart",
+            "+a",
+            "synced",
+            "+c"
+        ],
+        "the loss is over with the first whole list"
+    );
+    server.finish().await;
+}
+
+#[tokio::test]
+async fn a_streaming_list_of_a_history_that_went_back_is_told_once_more_as_such() {
+    let older = || [added("a", "500"), initial_end("600")];
+    let server = Server::strict(vec![
+        (
+            Call::WatchList,
+            ended(&[added("a", "999"), initial_end("1000"), added("b", "1001")]),
+        ),
+        (watch("1001"), gone()),
+        (Call::WatchList, ended(&older())),
+        (Call::WatchList, held(&[older().concat(), added("c", "601")])),
+    ])
+    .await;
+    let mut ours = Ours::start(&server, streaming());
+    ours.until_held(&["a", "c"]).await;
+    assert_eq!(
+        ours.log,
+        [
+            "restart",
+            "+a",
+            "synced",
+            "+b",
+            "restart",
+            "+a",
+            "restart after a loss",
+            "+a",
+            "synced",
+            "+c"
+        ]
+    );
+    assert_eq!(ours.failures("history_lost"), 1);
     server.finish().await;
 }

@@ -120,7 +120,8 @@ impl Ours {
     fn take(&mut self, batch: Batch<Record, String>) {
         assert!(!batch.items.is_empty());
         self.log.extend(batch.items.iter().map(|item| match item {
-            Item::Restart => "restart".to_owned(),
+            Item::Restart { history_lost: false } => "restart".to_owned(),
+            Item::Restart { history_lost: true } => "restart after a loss".to_owned(),
             Item::Apply(record) => format!("+{}", record.name),
             Item::Delete(name) => format!("-{name}"),
             Item::Unreadable(name) => format!("?{name}"),

@@ -125,9 +125,7 @@ impl Decoder for Mini {
                     initial_events_end: meta.annotations.contains_key("k8s.io/initial-events-end"),
                 })
             }
-            "ERROR" => Ok(Event::Error(
-                Status::from_json(json.to_string().as_bytes()).unwrap(),
-            )),
+            "ERROR" => Ok(Event::Error(Status::decode(json.to_string().as_bytes()).unwrap())),
             "DELETED" => object(json).map(|(record, version)| Event::Delete {
                 key: record.name,
                 version,

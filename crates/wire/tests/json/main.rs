@@ -13,4 +13,5 @@ mod generate;
 mod hostile;
 mod pages;
 mod roundtrip;
+mod status;
 mod watch;

@@ -1,15 +1,15 @@
 //! EndpointSlices: the one kind that is read and written.
 //!
 //! The response to an own write counts at once, so what is held may be ahead of the watch. Versions then tell what is
-//! news (KEP-5504 makes them comparable). They would mislead after etcd was restored from a backup without raising
-//! its revision; Kubernetes asks to restart all components then.
+//! news (KEP-5504 makes them comparable). They mislead after etcd was restored from a backup without raising its
+//! revision: [`World::begin_after_loss`].
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use quaymaster_model::{ObjectKey, ResourceVersion, SliceRecord, Uid};
 
-use crate::tombstones::Tombstone;
+use crate::tombstones::{Tombstone, Tombstones};
 use crate::{Change, Delta, Kind, Origin, View, World};
 
 impl World {
@@ -23,12 +23,30 @@ impl World {
         if self.is_news(&slice) {
             let id = self.put_slice(slice, Origin::Watch, views);
             self.slices.mark_seen(id);
-        } else if let Some(id) = self.slices.find(&slice.key) {
-            self.slices.mark_seen(id);
+        } else {
+            if let Some(id) = self.slices.find(&slice.key) {
+                // Told again as it was before the loss, it is of the present history.
+                self.of_lost_history.remove(&id);
+            }
+            self.keep_slice(&slice.key);
+        }
+    }
+
+    /// Something was told under this name, which leaves what is known of it as it is.
+    pub(super) fn keep_slice(&mut self, key: &ObjectKey) {
+        if self.slices.find(key).is_some() {
+            self.slices.keep(key);
         } else {
             let generation = self.slices.generation();
-            self.tombstones.mark_seen(&slice.key, generation);
+            self.tombstones.mark_seen(key, generation);
         }
+    }
+
+    /// The history that told all that is held is no more.
+    pub(super) fn lose_history(&mut self) {
+        self.of_lost_history = self.slices.iter().map(|(id, _)| id).collect();
+        self.tombstones = Tombstones::default();
+        self.slices_told = None;
     }
 
     /// A watch told that a slice was deleted. The deletion of a former slice of that name changes nothing.
@@ -68,21 +86,25 @@ impl World {
         if held.uid != *uid {
             return;
         }
-        let tombstone = Tombstone {
-            uid: uid.clone(),
-            seen,
-            version: held.resource_version.clone(),
-        };
-        self.tombstones.insert(key.clone(), tombstone);
+        // Without a version that compares, a tombstone could hide a later slice of that name.
+        if !self.of_lost_history.contains(&id) {
+            let tombstone = Tombstone {
+                uid: uid.clone(),
+                seen,
+                version: held.resource_version.clone(),
+            };
+            self.tombstones.insert(key.clone(), tombstone);
+        }
         self.remove_slice(id, Origin::OwnWrite, views);
     }
 
     pub(super) fn end_slices(&mut self, listed_at: &ResourceVersion, views: &mut dyn View) {
         for id in self.slices.unseen() {
-            let made_later = self
-                .slices
-                .get(id)
-                .is_some_and(|held| listed_at.is_older_than(&held.resource_version));
+            let made_later = !self.of_lost_history.contains(&id)
+                && self
+                    .slices
+                    .get(id)
+                    .is_some_and(|held| listed_at.is_older_than(&held.resource_version));
             if !made_later {
                 self.remove_slice(id, Origin::Watch, views);
             }
@@ -107,7 +129,13 @@ impl World {
 
     /// Whether this tells more than what is known under the name, held or deleted.
     fn is_news(&self, slice: &SliceRecord) -> bool {
-        if let Some(held) = self.slices.by_key(&slice.key) {
+        if let Some(id) = self.slices.find(&slice.key)
+            && let Some(held) = self.slices.get(id)
+        {
+            if self.of_lost_history.contains(&id) {
+                // The same version may have been given out twice.
+                return **held != *slice;
+            }
             let same = held.uid == slice.uid && held.resource_version == slice.resource_version;
             return !same && !slice.resource_version.is_older_than(&held.resource_version);
         }
@@ -120,7 +148,8 @@ impl World {
         let slice = Arc::new(slice);
         self.endpoints += slice.endpoints.len();
         if let Some(id) = self.slices.find(&slice.key) {
-            if self.slices.get(id).is_some_and(|held| held.uid == slice.uid) {
+            let same_object = self.slices.get(id).is_some_and(|held| held.uid == slice.uid);
+            if same_object && !self.of_lost_history.contains(&id) {
                 self.update_slice(id, slice, origin, views);
                 return id;
             }
@@ -159,6 +188,7 @@ impl World {
 
     fn remove_slice(&mut self, id: u32, origin: Origin, views: &mut dyn View) {
         let Some(old) = self.slices.remove(id) else { return };
+        self.of_lost_history.remove(&id);
         self.endpoints -= old.endpoints.len();
         if let Some(service) = service_of(&old) {
             self.slices_by_service.remove(&service, id);

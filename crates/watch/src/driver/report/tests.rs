@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::Cause;
-use crate::status::Status;
+use quaymaster_wire::json::Status;
 
 fn forbidden(verb: Verb) -> WatchError {
     let status = Status {

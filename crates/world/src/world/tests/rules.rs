@@ -74,6 +74,33 @@ fn a_list_that_breaks_removes_nothing_and_the_next_one_counts_alone() {
 }
 
 #[test]
+fn what_a_list_could_not_read_stays_as_it_was() {
+    let (mut world, mut shadow) = synced();
+    for name in ["odd", "gone"] {
+        world.apply_pod(pod(name, 1, &[], Some("n1")), &mut shadow);
+        world.apply_service(service(name, 1, 5, &[]), &mut shadow);
+        world.apply_node(node(name, None), &mut shadow);
+        world.apply_slice(slice(name, 1, 5, Some("web")), &mut shadow);
+    }
+    shadow.take();
+    for kind in Kind::ALL {
+        world.begin(kind);
+        world.keep(kind, &key("odd"));
+        world.keep(kind, &key("never seen"));
+        world.end(kind, &version(9), &mut shadow);
+    }
+    assert_eq!(
+        shadow.take(),
+        [
+            "pod gone removed",
+            "service gone removed",
+            "node gone removed",
+            "slice gone removed by watch"
+        ]
+    );
+}
+
+#[test]
 fn an_object_that_reappears_with_another_uid_is_removed_and_added() {
     let (mut world, mut shadow) = synced();
     world.apply_pod(pod("web-0", 1, &[("app", "web")], Some("n1")), &mut shadow);

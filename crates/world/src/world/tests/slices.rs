@@ -222,3 +222,132 @@ fn the_number_of_endpoints_follows_every_change_of_a_slice() {
     world.observe_deleted(&key("a"), &uid(2), &mut shadow);
     assert_eq!(world.sizes().endpoints, 0);
 }
+
+#[test]
+fn an_own_deletion_is_remembered_when_a_list_still_has_the_slice_but_it_cannot_be_read() {
+    let (mut world, mut shadow) = synced();
+    world.apply_slice(slice("a", 1, 10, Some("web")), &mut shadow);
+    world.observe_deleted(&key("a"), &uid(1), &mut shadow);
+    shadow.take();
+    world.begin(Kind::Slice);
+    world.keep(Kind::Slice, &key("a"));
+    world.end(Kind::Slice, &version(15), &mut shadow);
+    assert_eq!(world.sizes().tombstones, 1, "its deletion is still to be told");
+    world.apply_slice(slice("a", 1, 16, Some("web")), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+}
+
+#[test]
+fn after_a_loss_of_history_the_list_holds_however_old_it_looks() {
+    let (mut world, mut shadow) = synced();
+    for (name, at) in [
+        ("older", 1000),
+        ("same", 400),
+        ("reused", 401),
+        ("created since", 1001),
+    ] {
+        world.apply_slice(slice(name, at, at, Some("web")), &mut shadow);
+    }
+    shadow.take();
+    world.begin_after_loss(Kind::Slice);
+    world.apply_slice(slice("older", 1000, 500, Some("web")), &mut shadow);
+    assert_eq!(
+        shadow.take(),
+        ["slice older removed by watch", "slice older added by watch"],
+        "a view that knows versions must not compare them"
+    );
+    world.apply_slice(slice("same", 400, 400, Some("web")), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+    world.apply_slice(slice("reused", 401, 401, Some("db")), &mut shadow);
+    assert_eq!(
+        shadow.take(),
+        ["slice reused removed by watch", "slice reused added by watch"],
+        "a version is given out again for another content"
+    );
+    world.end(Kind::Slice, &version(600), &mut shadow);
+    assert_eq!(
+        shadow.take(),
+        ["slice created since removed by watch"],
+        "its version says that it was made after the list"
+    );
+    // From here on versions compare again.
+    for name in ["older", "same"] {
+        let id = world.slice(&key(name)).unwrap().resource_version.clone();
+        world.apply_slice(
+            slice(name, if name == "same" { 400 } else { 1000 }, 399, None),
+            &mut shadow,
+        );
+        assert_eq!(world.slice(&key(name)).unwrap().resource_version, id);
+    }
+    world.apply_slice(slice("older", 1000, 601, Some("web")), &mut shadow);
+    assert_eq!(shadow.take(), ["slice older updated by watch"]);
+}
+
+#[test]
+fn after_a_loss_of_history_no_deletion_and_no_position_of_before_is_remembered() {
+    let (mut world, mut shadow) = synced();
+    world.apply_slice(slice("a", 1, 1000, Some("web")), &mut shadow);
+    world.observe_deleted(&key("a"), &uid(1), &mut shadow);
+    world.apply_slice(slice("b", 2, 1001, Some("web")), &mut shadow);
+    shadow.take();
+    world.begin_after_loss(Kind::Slice);
+    assert_eq!(world.sizes().tombstones, 0);
+    world.apply_slice(slice("a", 1, 500, Some("web")), &mut shadow);
+    assert_eq!(
+        shadow.take(),
+        ["slice a added by watch"],
+        "the deletion is undone"
+    );
+    world.observe_deleted(&key("b"), &uid(2), &mut shadow);
+    assert_eq!(
+        world.sizes().tombstones,
+        0,
+        "its version would hide what is created under that name"
+    );
+    shadow.take();
+    world.end(Kind::Slice, &version(600), &mut shadow);
+    world.observe_written(slice("c", 3, 601, Some("web")), &mut shadow);
+    world.apply_slice(slice("b", 4, 602, Some("web")), &mut shadow);
+    assert_eq!(
+        shadow.take(),
+        ["slice c added by own write", "slice b added by watch"],
+        "the watch had told up to 1001, but of another history"
+    );
+}
+
+#[test]
+fn a_write_of_the_new_history_outlives_the_list_that_follows_a_loss() {
+    let (mut world, mut shadow) = synced();
+    world.apply_slice(slice("a", 1, 1000, Some("web")), &mut shadow);
+    world.begin_after_loss(Kind::Slice);
+    shadow.take();
+    world.observe_written(slice("a", 1, 602, Some("web")), &mut shadow);
+    world.observe_written(slice("b", 2, 603, Some("web")), &mut shadow);
+    assert_eq!(
+        shadow.take(),
+        [
+            "slice a removed by own write",
+            "slice a added by own write",
+            "slice b added by own write"
+        ]
+    );
+    world.apply_slice(slice("a", 1, 500, Some("web")), &mut shadow);
+    world.end(Kind::Slice, &version(600), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+}
+
+#[test]
+fn a_slice_that_could_not_be_read_after_a_loss_is_taken_once_it_can() {
+    let (mut world, mut shadow) = synced();
+    world.apply_slice(slice("a", 1, 1000, Some("web")), &mut shadow);
+    shadow.take();
+    world.begin_after_loss(Kind::Slice);
+    world.keep(Kind::Slice, &key("a"));
+    world.end(Kind::Slice, &version(600), &mut shadow);
+    assert_eq!(shadow.take(), NOTHING);
+    world.apply_slice(slice("a", 1, 601, Some("web")), &mut shadow);
+    assert_eq!(
+        shadow.take(),
+        ["slice a removed by watch", "slice a added by watch"]
+    );
+}

@@ -1,0 +1,95 @@
+//! A controller among others.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use quaymaster_model::ObjectKey;
+use quaymaster_queue::{Backoff, Queue, Taken};
+use quaymaster_runtime::events::EventSink;
+use quaymaster_runtime::metrics::QueueHandles;
+
+use crate::controller::{Controller, Dirty};
+
+/// A controller with its queue.
+pub(crate) struct Seat {
+    pub(crate) controller: Box<dyn Controller>,
+    pub(crate) queue: Queue<ObjectKey>,
+    pub(crate) queue_metrics: QueueHandles,
+    pub(crate) events: EventSink,
+    pub(super) dirty: Dirty,
+    pub(super) started: bool,
+    /// Keys with writes in flight, and how many each has.
+    in_flight: HashMap<ObjectKey, usize>,
+    /// So many keys may have writes in flight at once.
+    most_keys: Option<NonZeroUsize>,
+}
+
+impl Seat {
+    pub(crate) fn new(
+        controller: Box<dyn Controller>,
+        queue_metrics: QueueHandles,
+        events: EventSink,
+        most_keys: Option<NonZeroUsize>,
+        seed: u64,
+    ) -> Self {
+        Self {
+            controller,
+            queue: Queue::new(Backoff::with_seed(seed)),
+            queue_metrics,
+            events,
+            dirty: Dirty::default(),
+            started: false,
+            in_flight: HashMap::new(),
+            most_keys,
+        }
+    }
+
+    /// What the controller marked goes into its queue.
+    pub(super) fn flush(&mut self, now: Instant) {
+        for key in self.dirty.forgotten.drain(..) {
+            self.queue.forget(&key);
+        }
+        for mark in self.dirty.marked.drain(..) {
+            self.queue.add(mark.key, mark.priority, now + mark.delay);
+        }
+    }
+
+    /// The key whose turn it is. While as many keys as may be have writes in flight, only these have a turn.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Taken<ObjectKey>> {
+        if self.is_full() {
+            self.queue.take_of(self.in_flight.keys(), now)
+        } else {
+            self.queue.take(now)
+        }
+    }
+
+    /// When [`Seat::take`] will give a key, as things stand.
+    pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
+        if self.is_full() {
+            self.queue.next_due_of(self.in_flight.keys(), now)
+        } else {
+            self.queue.next_due(now)
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.most_keys
+            .is_some_and(|most| self.in_flight.len() >= most.get())
+    }
+
+    /// A write of this key is in flight.
+    pub(super) fn sent(&mut self, key: &ObjectKey) {
+        *self.in_flight.entry(key.clone()).or_default() += 1;
+    }
+
+    /// A write of this key has ended.
+    pub(super) fn ended(&mut self, key: &ObjectKey) {
+        if let Some(count) = self.in_flight.get_mut(key) {
+            *count -= 1;
+            if *count == 0 {
+                self.in_flight.remove(key);
+            }
+        }
+    }
+}
