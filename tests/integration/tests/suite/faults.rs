@@ -1,0 +1,183 @@
+//! Servers that stop, hang or refuse.
+
+use std::time::Duration;
+
+use quaymaster_testkit::audit::{Entry, Mark};
+use quaymaster_testkit::objects;
+use quaymaster_testkit::{ControlPlane, eventually};
+use serde_json::json;
+
+use crate::harness::{ALL_RULES, Cluster, LATER, Manager, Minor, SOON, Test, USER, alone_on_each_minor, get, grant};
+
+alone_on_each_minor!(
+    after_a_restart_of_the_apiserver_it_goes_on_and_writes_nothing_needless,
+    after_a_hanging_apiserver_it_goes_on_and_writes_nothing_needless,
+    a_deletion_missed_past_the_apiservers_memory_is_found_by_a_new_list,
+    a_missing_permission_to_read_is_named_and_healed_without_a_restart,
+    a_missing_permission_to_write_is_named_and_healed_without_a_restart,
+);
+
+/// A cluster of the test's own with two Services served: `web` with the Pods `a` and `b`, and `still` with `s`, which no test
+/// changes.
+async fn served(minor: Minor) -> (Test, Manager) {
+    // The handle has to outlive what borrows from it, as the shared clusters do; its servers end with the process.
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(minor, |builder| builder).await));
+    let manager = cluster.manager().await;
+    let t = Test::new(cluster, "fault").await;
+    for (service, pods) in [("web", &["a", "b"][..]), ("still", &["s"])] {
+        t.service(service).create(&t.client).await.unwrap();
+        for pod in pods {
+            t.pod(pod, service).create(&t.client).await.unwrap();
+        }
+    }
+    t.expect("web", ["IPv4 http:8080 = a b"]).await;
+    t.expect("still", ["IPv4 http:8080 = s"]).await;
+    (t, manager)
+}
+
+/// Writes of slices by the binary since, of all namespaces, once there are no more.
+async fn writes(plane: &ControlPlane, since: Mark) -> Vec<Entry> {
+    let ours = |entry: &Entry| {
+        entry.user.username == USER && entry.is_write() && entry.is_complete() && entry.resource() == "endpointslices"
+    };
+    plane.audit().wait_quiet(since, Duration::from_secs(3), LATER, ours).await.unwrap()
+}
+
+async fn after_a_restart_of_the_apiserver_it_goes_on_and_writes_nothing_needless(minor: Minor) {
+    let (t, manager) = served(minor).await;
+    let plane = &t.cluster.plane;
+    let mark = t.mark();
+    plane.restart_apiserver().await.unwrap();
+    t.ready("a", false).await;
+    t.expect("web", ["IPv4 http:8080 = a-unready b"]).await;
+    // Now without a word: connections break.
+    plane.kill_apiserver().await.unwrap();
+    plane.start_apiserver().await.unwrap();
+    t.remove("a").await;
+    t.expect("web", ["IPv4 http:8080 = b"]).await;
+    let writes = writes(plane, mark).await;
+    assert_eq!(writes.len(), 2, "one write for each change: {writes:#?}");
+    let (status, _) = get(manager.port, "/readyz").await.unwrap();
+    assert_eq!(status, 200);
+    end(manager).await;
+}
+
+async fn after_a_hanging_apiserver_it_goes_on_and_writes_nothing_needless(minor: Minor) {
+    let (t, manager) = served(minor).await;
+    let plane = &t.cluster.plane;
+    let mark = t.mark();
+    // A change under way while the apiserver stops answering.
+    t.ready("a", false).await;
+    plane.pause_apiserver().await.unwrap();
+    // The fault itself: there is nothing to wait for while nobody answers.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert!(get(manager.port, "/livez").await.is_some_and(|(status, _)| status == 200), "{}", manager.log());
+    plane.resume_apiserver().await.unwrap();
+    t.expect("web", ["IPv4 http:8080 = a-unready b"]).await;
+    t.ready("b", false).await;
+    t.expect("web", ["IPv4 http:8080 = a-unready b-unready"]).await;
+    let writes = writes(plane, mark).await;
+    // A write that was given up may have happened; then its repetition is refused by its precondition.
+    let stored = writes.iter().filter(|entry| entry.code() < 300).count();
+    assert!(stored == 2 && writes.len() <= 4, "{writes:#?}");
+    end(manager).await;
+}
+
+async fn a_deletion_missed_past_the_apiservers_memory_is_found_by_a_new_list(minor: Minor) {
+    let (t, mut manager) = served(minor).await;
+    let plane = &t.cluster.plane;
+    let mark = t.mark();
+    manager.process.server().pause().unwrap();
+    t.remove("a").await;
+    t.delete_service("still").await;
+    objects::delete_now(&t.client, &t.namespace, "s").await.unwrap();
+    // A new apiserver's memory of changes begins after these.
+    plane.restart_apiserver().await.unwrap();
+    t.pod("c", "web").create(&t.client).await.unwrap();
+    manager.process.server().resume().unwrap();
+    t.expect("web", ["IPv4 http:8080 = b c"]).await;
+    let writes = writes(plane, mark).await;
+    assert!(writes.iter().all(|entry| entry.name().starts_with("web-")), "{writes:#?}");
+    assert!(writes.len() <= 2, "{writes:#?}");
+    end(manager).await;
+}
+
+/// Waits until one line of the log has all the words, and gives it.
+async fn expect_line(manager: &Manager, words: &[&str]) -> String {
+    eventually(SOON, &format!("a log line with {words:?}"), async || {
+        let log = manager.log();
+        let line = log.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned);
+        line.ok_or_else(|| log.lines().rev().take(5).collect::<Vec<_>>().join("\n"))
+    })
+    .await
+}
+
+async fn a_missing_permission_to_read_is_named_and_healed_without_a_restart(minor: Minor) {
+    let (t, manager) = served(minor).await;
+    end(manager).await;
+    for (number, resource) in ["services", "pods", "nodes", "endpointslices"].into_iter().enumerate() {
+        for verb in ["list", "watch"] {
+            grant(&t.client, &ALL_RULES, Some((resource, verb))).await;
+            let manager = Manager::launch(&t.cluster.plane, &t.cluster.kubeconfig, &[]);
+            let line = expect_line(&manager, &["does not allow", &format!("\"verb\":\"{verb}\""), resource]).await;
+            assert!(line.contains("\"level\":\"ERROR\""), "{line}");
+            // Not by the check at the start alone: by what was refused, too.
+            expect_line(&manager, &["orbidden", resource]).await;
+            grant(&t.client, &ALL_RULES, None).await;
+            let app = format!("new-{number}-{verb}");
+            t.service(&app).create(&t.client).await.unwrap();
+            t.pod(&app, &app).create(&t.client).await.unwrap();
+            t.expect(&app, [&format!("IPv4 http:8080 = {app}")]).await;
+            eventually(LATER, "to be ready", async || get(manager.port, "/readyz").await.is_some_and(|(status, _)| status == 200)).await;
+            end(manager).await;
+        }
+    }
+}
+
+async fn a_missing_permission_to_write_is_named_and_healed_without_a_restart(minor: Minor) {
+    let (t, manager) = served(minor).await;
+    for verb in ["create", "update", "delete"] {
+        grant(&t.client, &ALL_RULES, Some(("endpointslices", verb))).await;
+        let done = format!("done-{verb}");
+        match verb {
+            "create" => drop(t.service(&done).create(&t.client).await.unwrap()),
+            "update" => t.ready("a", false).await,
+            _ => {
+                // A copy of a slice has to go, or its original.
+                let name = t.slice("still").await.metadata.name.unwrap();
+                let mut copy = t.endpoint_slices().get(&name).await.unwrap();
+                copy.metadata.name = Some("a-copy".to_owned());
+                copy.metadata.resource_version = None;
+                copy.metadata.uid = None;
+                t.endpoint_slices().create(&Default::default(), &copy).await.unwrap();
+            }
+        }
+        let line = expect_line(&manager, &["orbidden", verb, "endpointslices"]).await;
+        assert!(!line.contains("\"level\":\"DEBUG\""), "{line}");
+        let service = match verb {
+            "create" => done.as_str(),
+            "update" => "web",
+            _ => "still",
+        };
+        t.expect_event(service, "FailedToUpdateEndpointSlices", verb).await;
+        grant(&t.client, &ALL_RULES, None).await;
+        match verb {
+            "create" => drop(t.expect(&done, ["IPv4 - = none"]).await),
+            "update" => drop(t.expect("web", ["IPv4 http:8080 = a-unready b"]).await),
+            _ => drop(t.expect("still", ["IPv4 http:8080 = s"]).await),
+        }
+    }
+    t.patch_service("web", json!({"metadata": {"labels": {"last": "one"}}})).await;
+    t.expect_slices("web", "the label", |slices| {
+        let there = slices.iter().all(|slice| slice.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key("last")));
+        if there { Ok(()) } else { Err("not there".to_owned()) }
+    })
+    .await;
+    end(manager).await;
+}
+
+/// The binary is still in order: it ends on request, and nothing in it broke.
+async fn end(manager: Manager) {
+    assert!(!manager.log().contains("panicked"), "{}", manager.log());
+    manager.stop().await;
+}

@@ -1,0 +1,67 @@
+//! Permissions of the binary's user.
+
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+
+use super::USER;
+
+const NAME: &str = "quaymaster";
+
+/// Verbs on one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) group: &'static str,
+    pub(crate) resource: &'static str,
+    pub(crate) verbs: &'static [&'static str],
+}
+
+const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Rule {
+    Rule { group, resource, verbs }
+}
+
+/// All that the EndpointSlice controller needs, and nothing else: every test shows that it suffices.
+pub(crate) const ALL_RULES: [Rule; 5] = [
+    rule("", "services", &["list", "watch"]),
+    rule("", "pods", &["list", "watch"]),
+    rule("", "nodes", &["list", "watch"]),
+    rule("discovery.k8s.io", "endpointslices", &["list", "watch", "create", "update", "delete"]),
+    rule("events.k8s.io", "events", &["create", "patch"]),
+];
+
+/// Lets the binary's user do what `rules` say, less `without` (resource and verb), and nothing else.
+pub(crate) async fn grant(client: &Client, rules: &[Rule], without: Option<(&str, &str)>) {
+    let rules = rules.iter().map(|rule| PolicyRule {
+        api_groups: Some(vec![rule.group.to_owned()]),
+        resources: Some(vec![rule.resource.to_owned()]),
+        verbs: rule
+            .verbs
+            .iter()
+            .filter(|verb| without != Some((rule.resource, **verb)))
+            .map(ToString::to_string)
+            .collect(),
+        ..PolicyRule::default()
+    });
+    let mut role = ClusterRole { rules: Some(rules.collect()), ..ClusterRole::default() };
+    role.metadata.name = Some(NAME.to_owned());
+    let mut binding = ClusterRoleBinding {
+        role_ref: RoleRef {
+            api_group: Some("rbac.authorization.k8s.io".to_owned()),
+            kind: "ClusterRole".to_owned(),
+            name: NAME.to_owned(),
+        },
+        subjects: Some(vec![Subject {
+            api_group: Some("rbac.authorization.k8s.io".to_owned()),
+            kind: "User".to_owned(),
+            name: USER.to_owned(),
+            namespace: None,
+        }]),
+        ..ClusterRoleBinding::default()
+    };
+    binding.metadata.name = Some(NAME.to_owned());
+    let params = PatchParams::apply("suite").force();
+    let roles: Api<ClusterRole> = Api::all(client.clone());
+    roles.patch(NAME, &params, &Patch::Apply(&role)).await.unwrap();
+    let bindings: Api<ClusterRoleBinding> = Api::all(client.clone());
+    bindings.patch(NAME, &params, &Patch::Apply(&binding)).await.unwrap();
+}

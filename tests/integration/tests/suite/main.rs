@@ -1,0 +1,33 @@
+//! The `quaymaster` binary against real apiservers.
+//!
+//! Tests that need nothing of their own share one control plane and one running binary for each Kubernetes minor, with
+//! a namespace for each test. Tests that stop servers or the binary start a control plane of their own.
+//!
+//! - `QUAYMASTER_BIN`: the binary under test; without it the suite builds one, once.
+//! - `QUAYMASTER_TEST_MINORS`: the minors to run on, such as `1.37`; without it all of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's way to fail"
+)]
+
+mod harness;
+
+mod admin;
+mod audit;
+mod chapter;
+mod continuity;
+mod faults;
+mod headless;
+mod hints;
+mod inputs;
+mod labels;
+mod lifecycle;
+mod pods;
+mod ports;
+mod refusals;
+mod repair;
+mod restart;
+mod takeover;
+mod types;
