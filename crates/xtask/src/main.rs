@@ -1,6 +1,7 @@
 //! Everything a contributor runs: `cargo xtask COMMAND`.
 
 mod assets;
+mod bench;
 mod demo;
 mod docs;
 mod lint;
@@ -31,6 +32,7 @@ enum Command {
     Test(test::Arguments),
     Lint(lint::Arguments),
     Docs(docs::Arguments),
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,11 +14,11 @@ use crate::workspace;
 /// Oldest and newest of what is supported.
 const DEFAULT_MINORS: [&str; 2] = ["1.37", "1.33"];
 
-/// Packages whose tests run against a control plane of each minor, rather than once.
+/// The package whose tests run against a control plane of each minor, rather than once.
 const INTEGRATION: &str = "quaymaster-integration";
 
-/// Tests that measure; `cargo xtask bench` runs them.
-const BENCH: &str = "quaymaster-bench";
+/// The minors that the integration suite runs on, all in one process.
+const SUITE_MINORS: &str = "QUAYMASTER_TEST_MINORS";
 
 /// Build what is missing and run every test
 ///
@@ -63,21 +63,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     // Without a terminal a bare `cargo test` stops at the first binary that fails; all failures are to be seen.
     stages.run("unit and property tests", || {
         let mut command = tests(&binary, minors[0]);
-        command.args(["--workspace", "--exclude", INTEGRATION, "--exclude", BENCH]);
-        command.args(["--lib", "--bins", "--tests"]);
+        command.args([
+            "--workspace",
+            "--exclude",
+            INTEGRATION,
+            "--lib",
+            "--bins",
+            "--tests",
+        ]);
         counted(command)
     });
     stages.run("documentation tests", || {
         let mut command = tests(&binary, minors[0]);
         command.args(["--workspace", "--doc"]);
-        run_uncounted(command)
+        workspace::run(command)?;
+        Ok(String::new())
+    });
+    let labels: Vec<String> = minors.iter().copied().map(label).collect();
+    stages.run(&format!("integration tests {}", labels.join(", ")), || {
+        let mut command = tests(&binary, minors[0]);
+        command.args(["--package", INTEGRATION]);
+        if minors.iter().all(Option::is_some) {
+            command.env(SUITE_MINORS, labels.join(","));
+        }
+        counted(command)
     });
     for minor in &minors {
-        stages.run(&format!("integration tests {}", label(*minor)), || {
-            let mut command = tests(&binary, *minor);
-            command.args(["--package", INTEGRATION]);
-            counted(command)
-        });
         stages.run(&format!("demo {}", label(*minor)), || {
             // This program's file may have been replaced by the tests' build; the kernel still knows it.
             let mut command = Command::new("/proc/self/exe");
@@ -107,11 +118,6 @@ fn tests(binary: &Path, minor: Option<Minor>) -> Command {
         None => command.env_remove("QUAYMASTER_TEST_MINOR"),
     };
     command
-}
-
-fn run_uncounted(command: Command) -> Result<String> {
-    workspace::run(command)?;
-    Ok(String::new())
 }
 
 /// Runs tests, passes on what they print, and counts them: a suite that ran nothing has not passed.

@@ -62,15 +62,14 @@ pub(crate) fn show(command: &Command) -> String {
 
 /// Builds the `quaymaster` binary where it is not up to date, and gives its path. Cargo shows progress.
 pub(crate) fn build_quaymaster() -> Result<PathBuf> {
+    build_quaymaster_as(BINARY_PROFILE)
+}
+
+/// As [`build_quaymaster`], with another profile.
+pub(crate) fn build_quaymaster_as(profile: &str) -> Result<PathBuf> {
     let mut command = cargo();
     command
-        .args([
-            "build",
-            "--profile",
-            BINARY_PROFILE,
-            "--package",
-            "quaymaster-manager",
-        ])
+        .args(["build", "--profile", profile, "--package", "quaymaster-manager"])
         .args(["--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit());
     let output = command.output().context("running cargo build")?;
