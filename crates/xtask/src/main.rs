@@ -3,6 +3,7 @@
 mod assets;
 mod bench;
 mod demo;
+mod differential;
 mod docs;
 mod lint;
 mod stages;
@@ -29,6 +30,7 @@ struct Arguments {
 enum Command {
     Assets(assets::Arguments),
     Demo(demo::Arguments),
+    Differential(differential::Arguments),
     Test(test::Arguments),
     Lint(lint::Arguments),
     Docs(docs::Arguments),
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Assets(arguments) => assets::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Differential(arguments) => differential::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),

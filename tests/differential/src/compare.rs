@@ -1,0 +1,380 @@
+//! The content of slices on two control planes, without what must differ, and what differs all the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use futures::try_join;
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt as _};
+use quaymaster_oracle::{Canonical, Compare, Difference, GroupKey, HintComparison, canonical, diff_with};
+
+const ZONE: &str = "topology.kubernetes.io/zone";
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+const HEADLESS: &str = "service.kubernetes.io/headless";
+const TOPOLOGY_KEYS: [&str; 2] = [
+    "service.kubernetes.io/topology-aware-hints",
+    "service.kubernetes.io/topology-mode",
+];
+const EXCLUDED_NODES: [&str; 2] = [
+    "node-role.kubernetes.io/control-plane",
+    "node-role.kubernetes.io/master",
+];
+/// Annotations that steps put on slices.
+const FOREIGN: &str = "example.com/";
+
+/// A named reason for which sides may differ; `docs/differences.md` explains each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exception {
+    /// Slices of a Service that has lost its selector, or is of type `ExternalName`, stay as they were; how they
+    /// were depends on which changes were still seen.
+    LeftBehind,
+    /// Which zones the hints of the topology annotation name, within the bounds of the algorithm.
+    AutoHints,
+    /// Hints on endpoints that are not ready stay in slices that were copied, and go in those that were built anew.
+    UnreadyHints,
+    /// Annotations of others survive an update in place, and not one that recycles the slice.
+    ForeignAnnotation,
+    /// The headless label is corrected only when something else changes.
+    HeadlessLabel,
+    /// Empty slices stay where they are once there; which there are depends on what there was before.
+    EmptySlices,
+}
+
+impl Exception {
+    /// Every exception.
+    pub const ALL: [Self; 6] = [
+        Self::LeftBehind,
+        Self::AutoHints,
+        Self::UnreadyHints,
+        Self::ForeignAnnotation,
+        Self::HeadlessLabel,
+        Self::EmptySlices,
+    ];
+
+    /// Its name in the documentation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LeftBehind => "left-behind",
+            Self::AutoHints => "auto-hints",
+            Self::UnreadyHints => "unready-hints",
+            Self::ForeignAnnotation => "foreign-annotation",
+            Self::HeadlessLabel => "headless-label",
+            Self::EmptySlices => "empty-slices",
+        }
+    }
+}
+
+/// How often each exception applied.
+pub type Exceptions = BTreeMap<Exception, usize>;
+
+/// All that a control plane holds that matters.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    slices: Vec<EndpointSlice>,
+    services: BTreeMap<String, Service>,
+    nodes: Vec<Node>,
+}
+
+impl Snapshot {
+    /// Reads everything, and replaces uids by whether they are those of the live object.
+    ///
+    /// # Errors
+    /// Of the apiserver.
+    pub async fn read(client: &Client) -> Result<Self> {
+        let params = ListParams::default();
+        let (slices, services, pods, nodes) = (
+            Api::<EndpointSlice>::all(client.clone()),
+            Api::<Service>::all(client.clone()),
+            Api::<Pod>::all(client.clone()),
+            Api::<Node>::all(client.clone()),
+        );
+        let (slices, services, pods, nodes) = try_join!(
+            slices.list(&params),
+            services.list(&params),
+            pods.list(&params),
+            nodes.list(&params)
+        )?;
+        let services: BTreeMap<String, Service> = services
+            .items
+            .into_iter()
+            .map(|service| (path(service.namespace(), &service.name_any()), service))
+            .collect();
+        let pods: BTreeMap<String, Option<String>> = pods
+            .items
+            .into_iter()
+            .map(|pod| (path(pod.namespace(), &pod.name_any()), pod.uid()))
+            .collect();
+        let mut slices = slices.items;
+        for slice in &mut slices {
+            let namespace = slice.namespace();
+            for owner in slice.metadata.owner_references.iter_mut().flatten() {
+                let live = services
+                    .get(&path(namespace.clone(), &owner.name))
+                    .and_then(|service| service.metadata.uid.as_ref());
+                owner.uid = liveness(live == Some(&owner.uid));
+            }
+            for endpoint in slice.endpoints.iter_mut().flatten() {
+                let Some(target) = &mut endpoint.target_ref else {
+                    continue;
+                };
+                let at = path(target.namespace.clone(), target.name.as_deref().unwrap_or_default());
+                let live = pods.get(&at).is_some_and(|uid| *uid == target.uid);
+                target.uid = Some(liveness(live));
+            }
+        }
+        Ok(Self {
+            slices,
+            services,
+            nodes: nodes.items,
+        })
+    }
+
+    /// The slices of one namespace.
+    fn slices_in(&self, namespace: &str) -> Vec<EndpointSlice> {
+        let of = |slice: &&EndpointSlice| slice.metadata.namespace.as_deref() == Some(namespace);
+        self.slices.iter().filter(of).cloned().collect()
+    }
+}
+
+fn path(namespace: Option<String>, name: &str) -> String {
+    format!("{}/{name}", namespace.unwrap_or_default())
+}
+
+fn liveness(live: bool) -> String {
+    if live { "live" } else { "stale" }.to_owned()
+}
+
+/// What differs in one namespace; exceptions are counted and left out.
+pub fn compare(
+    left: &Snapshot,
+    right: &Snapshot,
+    namespace: &str,
+    slice_count: bool,
+    exceptions: &mut Exceptions,
+) -> Vec<Difference> {
+    let mut sides = [left, right].map(|side| side.slices_in(namespace));
+    let counts: [usize; 2] = sides.each_mut().map(|slices| without_foreign_annotations(slices));
+    let [left_slices, right_slices] = sides.each_ref().map(|slices| by_service(slices));
+    let services: BTreeSet<&String> = left_slices.keys().chain(right_slices.keys()).collect();
+    let mut differences = Vec::new();
+    let none = Vec::new();
+    for name in services {
+        let service = left.services.get(&format!("{namespace}/{name}"));
+        let of = |slices: &BTreeMap<String, Vec<EndpointSlice>>| {
+            canonical(slices.get(name).unwrap_or(&none))
+        };
+        let (left_form, right_form) = (of(&left_slices), of(&right_slices));
+        let zones = Zones::of(&left.nodes);
+        let found = one_service(
+            service,
+            &zones,
+            &left_form,
+            &right_form,
+            slice_count,
+            exceptions,
+        );
+        differences.extend(found);
+    }
+    if counts[0] != counts[1] {
+        *exceptions.entry(Exception::ForeignAnnotation).or_default() += 1;
+    }
+    differences
+}
+
+fn one_service(
+    service: Option<&Service>,
+    zones: &Zones,
+    left: &Canonical,
+    right: &Canonical,
+    slice_count: bool,
+    exceptions: &mut Exceptions,
+) -> Vec<Difference> {
+    let exact = Compare {
+        slice_count,
+        hints: HintComparison::Exact,
+    };
+    let all = diff_with(left, right, exact);
+    if all.is_empty() {
+        return all;
+    }
+    let mut apply = |exception| *exceptions.entry(exception).or_default() += 1;
+    if !service.is_some_and(managed) {
+        apply(Exception::LeftBehind);
+        return Vec::new();
+    }
+    let auto = service.is_some_and(auto_hints);
+    let hints = if auto {
+        let ready = |form: &Canonical| {
+            let endpoints = form.groups.values().flat_map(|group| group.endpoints.values());
+            endpoints.filter(|endpoint| endpoint.ready()).count()
+        };
+        HintComparison::Counts {
+            tolerance: zones.slack(ready(left).max(ready(right))),
+        }
+    } else {
+        HintComparison::ReadyOnly
+    };
+    let fair = diff_with(left, right, Compare { slice_count, hints });
+    if fair.len() < all.len() {
+        apply(if auto {
+            Exception::AutoHints
+        } else {
+            Exception::UnreadyHints
+        });
+    }
+    let mut empty = BTreeSet::new();
+    let kept: Vec<Difference> = fair
+        .into_iter()
+        .filter(|difference| {
+            if headless_label_alone(difference, left, right) {
+                apply(Exception::HeadlessLabel);
+                return false;
+            }
+            match difference {
+                Difference::OnlyLeft(key) if is_empty(left, key) => empty.insert(key.clone()) && false,
+                Difference::OnlyRight(key) if is_empty(right, key) => empty.insert(key.clone()) && false,
+                Difference::SliceCount(key, ..) if is_empty(left, key) && is_empty(right, key) => {
+                    empty.insert(key.clone()) && false
+                }
+                _ => true,
+            }
+        })
+        .collect();
+    // Each side must have some slice for each family all the same.
+    if !empty.is_empty() {
+        let families = |form: &Canonical| -> BTreeSet<(String, String)> {
+            let keys = form.groups.keys();
+            keys.map(|key| (key.managed_by.clone(), key.address_type.clone()))
+                .collect()
+        };
+        if families(left) == families(right) {
+            apply(Exception::EmptySlices);
+        } else {
+            return all;
+        }
+    }
+    kept
+}
+
+fn is_empty(form: &Canonical, key: &GroupKey) -> bool {
+    form.groups
+        .get(key)
+        .is_some_and(|group| group.endpoints.is_empty())
+}
+
+/// Whether metadata differs by nothing but the headless label.
+fn headless_label_alone(difference: &Difference, left: &Canonical, right: &Canonical) -> bool {
+    let Difference::Metadata { group, .. } = difference else {
+        return false;
+    };
+    let without = |form: &Canonical| {
+        let metadata = form.groups.get(group).map(|group| group.metadata.clone());
+        let metadata = metadata.into_iter().flatten().map(|mut meta| {
+            meta.labels.remove(HEADLESS);
+            meta
+        });
+        metadata.collect::<BTreeSet<_>>()
+    };
+    without(left) == without(right)
+}
+
+/// Takes the annotations of steps off, and says how many there were.
+fn without_foreign_annotations(slices: &mut [EndpointSlice]) -> usize {
+    let mut taken = 0;
+    for annotations in slices
+        .iter_mut()
+        .filter_map(|slice| slice.metadata.annotations.as_mut())
+    {
+        let before = annotations.len();
+        annotations.retain(|key, _| !key.starts_with(FOREIGN));
+        taken += before - annotations.len();
+    }
+    taken
+}
+
+fn by_service(slices: &[EndpointSlice]) -> BTreeMap<String, Vec<EndpointSlice>> {
+    let mut services = BTreeMap::<String, Vec<EndpointSlice>>::new();
+    for slice in slices {
+        let label = slice
+            .metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(SERVICE_NAME));
+        let name = label.cloned().unwrap_or_default();
+        services.entry(name).or_default().push(slice.clone());
+    }
+    services
+}
+
+/// Whether the controllers look after the Service.
+fn managed(service: &Service) -> bool {
+    service.spec.as_ref().is_some_and(|spec| {
+        spec.selector
+            .as_ref()
+            .is_some_and(|selector| !selector.is_empty())
+            && spec.type_.as_deref() != Some("ExternalName")
+    })
+}
+
+fn auto_hints(service: &Service) -> bool {
+    let annotations = service.metadata.annotations.as_ref();
+    let value = annotations.and_then(|annotations| TOPOLOGY_KEYS.iter().find_map(|key| annotations.get(*key)));
+    matches!(value.map(String::as_str), Some("Auto" | "auto"))
+}
+
+/// The zones' shares of CPU, for the bounds of hints by annotation (`k8s.io/endpointslice/topologycache`).
+#[derive(Clone, Debug, Default)]
+struct Zones(Vec<f64>);
+
+impl Zones {
+    fn of(nodes: &[Node]) -> Self {
+        let mut cpu = BTreeMap::<&str, f64>::new();
+        for node in nodes {
+            let labels = node.metadata.labels.as_ref();
+            if EXCLUDED_NODES
+                .iter()
+                .any(|key| labels.is_some_and(|labels| labels.contains_key(*key)))
+            {
+                continue;
+            }
+            let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+            let ready = conditions
+                .into_iter()
+                .any(|condition| condition.type_ == "Ready" && condition.status == "True");
+            let zone = labels.and_then(|labels| labels.get(ZONE)).map(String::as_str);
+            let quantity = node
+                .status
+                .as_ref()
+                .and_then(|status| status.allocatable.as_ref()?.get("cpu"));
+            if let (true, Some(zone), Some(quantity)) = (ready, zone, quantity) {
+                *cpu.entry(zone).or_default() += cores(&quantity.0);
+            }
+        }
+        let total: f64 = cpu.values().sum();
+        Self(cpu.values().map(|cores| cores / total).collect())
+    }
+
+    /// By how much two valid distributions of `ready` endpoints may differ in one zone: a zone may have any number
+    /// from its minimum to that plus all that no minimum claims.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "numbers of endpoints of one Service, and shares of them"
+    )]
+    fn slack(&self, ready: usize) -> usize {
+        /// A zone may be overloaded by a fifth.
+        const OVERLOAD: f64 = 1.2;
+        let minima = self.0.iter().map(|share| (share * ready as f64 / OVERLOAD).ceil() as usize);
+        ready.saturating_sub(minima.sum())
+    }
+}
+
+fn cores(quantity: &str) -> f64 {
+    match quantity.strip_suffix('m') {
+        Some(milli) => milli.parse::<f64>().unwrap_or_default() / 1000.0,
+        None => quantity.parse().unwrap_or_default(),
+    }
+}

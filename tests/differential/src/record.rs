@@ -1,0 +1,163 @@
+//! Everything that happened to slices, Services, Pods and nodes, by an observer beside the controllers.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{WatchEvent, WatchParams};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinHandle;
+
+/// How often quiet is looked for.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What was seen.
+#[derive(Clone, Debug)]
+pub(crate) enum Seen {
+    Slice(Box<EndpointSlice>),
+    Service(Box<Service>),
+    Pod(Box<Pod>),
+    Node(Box<Node>),
+}
+
+/// One change.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    /// The revision of the change.
+    pub(crate) revision: u64,
+    /// Whether the object is gone with it.
+    pub(crate) deleted: bool,
+    pub(crate) seen: Seen,
+}
+
+#[derive(Debug)]
+struct Log {
+    events: Vec<Event>,
+    last_slice: Instant,
+    slice_events: usize,
+    broken: Option<String>,
+}
+
+/// Watches of the four kinds, from an empty cluster on.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    log: Arc<Mutex<Log>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Recorder {
+    /// Begins to watch; there must be none of the objects yet that matter.
+    pub(crate) fn start(client: &Client) -> Self {
+        let log = Arc::new(Mutex::new(Log {
+            events: Vec::new(),
+            last_slice: Instant::now(),
+            slice_events: 0,
+            broken: None,
+        }));
+        let tasks = vec![
+            spawn(client, &log, |slice| Seen::Slice(Box::new(slice))),
+            spawn(client, &log, |service| Seen::Service(Box::new(service))),
+            spawn(client, &log, |pod| Seen::Pod(Box::new(pod))),
+            spawn(client, &log, |node| Seen::Node(Box::new(node))),
+        ];
+        Self { log, tasks }
+    }
+
+    /// Waits until no slice has changed for `quiet`. `false` when that does not come within `limit`.
+    pub(crate) async fn quiet(&self, quiet: Duration, limit: Duration) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < limit {
+            let last = self.locked().last_slice.max(begun);
+            if last.elapsed() >= quiet {
+                return true;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        false
+    }
+
+    /// Changes of slices so far.
+    pub(crate) fn slice_events(&self) -> usize {
+        self.locked().slice_events
+    }
+
+    /// Everything seen, by revision. Fails when a watch was interrupted in a way that may have missed something.
+    pub(crate) fn finish(self) -> Result<Vec<Event>, String> {
+        let mut log = self.locked();
+        if let Some(broken) = log.broken.take() {
+            return Err(broken);
+        }
+        let mut events = std::mem::take(&mut log.events);
+        drop(log);
+        events.sort_by_key(|event| event.revision);
+        Ok(events)
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+fn spawn<K>(client: &Client, log: &Arc<Mutex<Log>>, wrap: fn(K) -> Seen) -> JoinHandle<()>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let api: Api<K> = Api::all(client.clone());
+    let log = Arc::clone(log);
+    tokio::spawn(async move {
+        let mut revision = "0".to_owned();
+        loop {
+            let result = watch(&api, &mut revision, &log, wrap).await;
+            if let Err(error) = result {
+                let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+                log.broken = Some(format!("watch of {}: {error}", K::kind(&())));
+                return;
+            }
+        }
+    })
+}
+
+/// One connection, to its regular end.
+async fn watch<K>(api: &Api<K>, revision: &mut String, log: &Mutex<Log>, wrap: fn(K) -> Seen) -> kube::Result<()>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let params = WatchParams::default();
+    let mut stream = api.watch(&params, revision).await?.boxed();
+    while let Some(event) = stream.try_next().await? {
+        let (object, deleted) = match event {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => (object, false),
+            WatchEvent::Deleted(object) => (object, true),
+            WatchEvent::Bookmark(bookmark) => {
+                *revision = bookmark.metadata.resource_version;
+                continue;
+            }
+            WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
+        };
+        *revision = object.resource_version().unwrap_or_default();
+        let seen = wrap(object);
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(seen, Seen::Slice(_)) {
+            log.last_slice = Instant::now();
+            log.slice_events += 1;
+        }
+        log.events.push(Event {
+            revision: revision.parse().unwrap_or_default(),
+            deleted,
+            seen,
+        });
+    }
+    Ok(())
+}
