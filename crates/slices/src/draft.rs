@@ -1,54 +1,48 @@
 //! From what is marked to the next writes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use quaymaster_model::{
-    EndpointRecord, IpFamily, LabelSet, ObjectKey, OwnerRef, PortSet, SliceRecord, Text, digest,
-    names as well_known,
-};
+use quaymaster_model::{EndpointRecord, IpFamily, LabelSet, PortSet, Text};
 
 use crate::cluster::{Cluster, Context};
 use crate::convert::HintMode;
 use crate::fill::Updating;
 use crate::groups::{GroupId, index};
-use crate::held::{InFlight, InFlightWrite, SliceId};
+use crate::held::SliceId;
 use crate::labels;
-use crate::names::slice_name;
 use crate::recycle::NewSlice;
 use crate::state::{FAMILIES, Plan, ServiceSlices};
-use crate::topology::{self, Bucket, HintSlice};
-use crate::write::{Op, SliceDraft, Write, WriteId};
+use crate::topology;
 
 /// What one family is to become, before anything is issued.
 #[derive(Debug, Default)]
-struct FamilyDraft {
-    puts: Vec<Put>,
-    deletes: Vec<SliceId>,
+pub(crate) struct FamilyDraft {
+    pub(crate) puts: Vec<Put>,
+    pub(crate) deletes: Vec<SliceId>,
     /// Slices that are to be deleted or recycled later.
-    leaving: Vec<SliceId>,
+    pub(crate) leaving: Vec<SliceId>,
     /// Something can only be decided once a write in flight is answered.
-    waits: bool,
-    added: usize,
-    removed: usize,
+    pub(crate) waits: bool,
+    pub(crate) added: usize,
+    pub(crate) removed: usize,
 }
 
 /// A slice to be created or rewritten.
 #[derive(Debug)]
-struct Put {
-    target: Target,
-    group: GroupId,
-    endpoints: Vec<EndpointRecord>,
+pub(crate) struct Put {
+    pub(crate) target: Target,
+    pub(crate) group: GroupId,
+    pub(crate) endpoints: Vec<EndpointRecord>,
     /// The labels are brought up to date with the rest; upstream leaves them alone where it only adds endpoints to a
     /// slice or only changes hints.
-    relabel: bool,
-    urgent: bool,
+    pub(crate) relabel: bool,
+    pub(crate) urgent: bool,
     /// To be looked at again once answered, since endpoints were retained.
-    again: bool,
+    pub(crate) again: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
+pub(crate) enum Target {
     New,
     /// Rewritten in place: what others put on the object stays.
     Existing(SliceId),
@@ -57,7 +51,7 @@ enum Target {
 }
 
 impl Target {
-    fn slice(self) -> Option<SliceId> {
+    pub(crate) fn slice(self) -> Option<SliceId> {
         match self {
             Self::New => None,
             Self::Existing(id) | Self::Recycled(id) => Some(id),
@@ -66,11 +60,11 @@ impl Target {
 }
 
 /// A slice of a wanted group, looked at.
-struct Reviewed {
-    id: SliceId,
-    endpoints: Vec<EndpointRecord>,
-    urgent: bool,
-    again: bool,
+pub(crate) struct Reviewed {
+    pub(crate) id: SliceId,
+    pub(crate) endpoints: Vec<EndpointRecord>,
+    pub(crate) urgent: bool,
+    pub(crate) again: bool,
 }
 
 impl ServiceSlices {
@@ -175,6 +169,10 @@ impl ServiceSlices {
 
     /// Steps 1 to 3, placeholder and recycling for one family. The cost follows the number of marked slices and of
     /// Pods without a place.
+    #[allow(
+        clippy::too_many_lines,
+        reason = "the steps of one algorithm, in order, over one set of lists"
+    )]
     fn draft<C: Cluster>(
         &mut self,
         cx: Context<'_, C>,
@@ -367,7 +365,7 @@ impl ServiceSlices {
             let Some(place) = self.pods.get(name) else {
                 continue;
             };
-            if let (Some(group), Some(endpoint)) = (place.group, self.desired(cx, place, name, family, mode))
+            if let (Some(group), Some(endpoint)) = (place.group, Self::desired(cx, place, name, family, mode))
             {
                 groups.entry(group).or_default().push(endpoint);
             }
@@ -416,222 +414,13 @@ impl ServiceSlices {
     }
 
     /// The slice is as it should be.
-    fn settle(&mut self, family: IpFamily, id: SliceId) {
+    pub(crate) fn settle(&mut self, family: IpFamily, id: SliceId) {
         self.families[index(family)].dirty.remove(&id);
         self.slices[id.0].deletable_since = None;
     }
-
-    /// Topology hints by annotation: a matter of all slices of the family.
-    fn hints<C: Cluster>(
-        &mut self,
-        cx: Context<'_, C>,
-        family: IpFamily,
-        mode: HintMode,
-        draft: &mut FamilyDraft,
-        plan: &mut Plan,
-    ) {
-        let address_type = Self::address_type(family);
-        if mode != HintMode::Auto {
-            plan.events
-                .extend(topology::forget(&mut self.hints, &address_type));
-            return;
-        }
-        let taken: BTreeSet<SliceId> = draft
-            .puts
-            .iter()
-            .filter_map(|put| put.target.slice())
-            .chain(draft.deletes.iter().chain(&draft.leaving).copied())
-            .collect();
-        let untouched: Vec<(SliceId, GroupId)> = self
-            .slices
-            .iter()
-            .map(|(id, held)| (SliceId(id), held))
-            .filter(|(id, held)| {
-                held.family == Some(family) && held.in_flight.is_none() && !taken.contains(id)
-            })
-            .filter_map(|(id, held)| held.content().map(|content| (id, content.group)))
-            .collect();
-        let mut slices: Vec<HintSlice> = Vec::with_capacity(draft.puts.len() + untouched.len());
-        for put in &mut draft.puts {
-            let bucket = if put.target == Target::New {
-                Bucket::Create
-            } else {
-                Bucket::Update
-            };
-            slices.push(HintSlice {
-                bucket,
-                endpoints: std::mem::take(&mut put.endpoints),
-            });
-        }
-        for (id, _) in &untouched {
-            let endpoints = self.slices[id.0]
-                .content()
-                .map(|content| content.endpoints().to_vec())
-                .unwrap_or_default();
-            slices.push(HintSlice {
-                bucket: Bucket::Unchanged,
-                endpoints,
-            });
-        }
-        plan.events.extend(topology::add_hints(
-            &mut self.hints,
-            cx.cluster.zones(),
-            &address_type,
-            &mut slices,
-        ));
-        let mut hinted = slices.into_iter();
-        for (put, slice) in draft.puts.iter_mut().zip(hinted.by_ref()) {
-            put.endpoints = slice.endpoints;
-        }
-        for ((id, group), slice) in untouched.into_iter().zip(hinted) {
-            if matches!(slice.bucket, Bucket::Update) {
-                let reviewed = Reviewed {
-                    id,
-                    endpoints: slice.endpoints,
-                    urgent: false,
-                    again: false,
-                };
-                draft.puts.push(existing(group, reviewed, false));
-            }
-        }
-    }
-
-    /// Deletes wait for the writes that were decided with them or before, and not for later ones: under constant
-    /// change there always is a later one.
-    fn may_delete_now(&self, id: SliceId, some_put: bool) -> bool {
-        let since = self.slices[id.0].deletable_since.unwrap_or(self.round);
-        if since == self.round && some_put {
-            return false;
-        }
-        !self.slices.iter().any(|(_, held)| {
-            held.in_flight.as_ref().is_some_and(|in_flight| {
-                in_flight.round <= since && matches!(in_flight.what, InFlightWrite::Put { .. })
-            })
-        })
-    }
-
-    fn issue_put<C: Cluster>(&mut self, cx: Context<'_, C>, family: IpFamily, put: Put) -> Write {
-        let ports = self.groups.get(put.group).ports.clone();
-        let (id, observed) = match put.target.slice() {
-            Some(id) => (
-                id,
-                self.slices[id.0]
-                    .observed
-                    .as_ref()
-                    .map(|(slice, _)| Arc::clone(slice)),
-            ),
-            None => {
-                let name = self.free_name(cx, family, &ports);
-                (self.add_slice(&name, &Self::address_type(family)), None)
-            }
-        };
-        let endpoints = Arc::new(put.endpoints);
-        let kept_labels = observed
-            .as_ref()
-            .filter(|_| !put.relabel)
-            .map(|slice| slice.labels.clone());
-        let labels =
-            kept_labels.map_or_else(|| labels::wanted(cx.service), |labels| LabelSet::clone(&labels));
-        let in_place = observed
-            .as_deref()
-            .filter(|_| matches!(put.target, Target::Existing(_)));
-        let draft = SliceDraft {
-            labels: labels.clone(),
-            annotations: in_place.map(foreign_annotations).unwrap_or_default(),
-            trigger: self.trigger,
-            owners: in_place.map_or_else(|| vec![owner(cx)], |slice| slice.owners.to_vec()),
-            finalizers: in_place.map(|slice| slice.finalizers.clone()).unwrap_or_default(),
-            address_type: Self::address_type(family),
-            ports: digest::ordered_ports(ports.ports(), cx.settings.rules.port_order),
-            endpoints: Arc::clone(&endpoints),
-            unknown: in_place.and_then(|slice| slice.unknown.clone()),
-        };
-        let over = observed
-            .as_ref()
-            .map(|slice| (slice.uid.clone(), slice.resource_version.clone()));
-        let op = match observed {
-            Some(slice) => Op::Update {
-                draft,
-                uid: slice.uid.clone(),
-                resource_version: slice.resource_version.clone(),
-            },
-            None => Op::Create(draft),
-        };
-        let write = self.next_write(cx, id, op);
-        let round = self.round;
-        let what = InFlightWrite::Put {
-            endpoints,
-            group: put.group,
-            labels,
-        };
-        self.issue(
-            cx,
-            id,
-            InFlight {
-                id: write.id,
-                round,
-                what,
-                trigger: self.trigger,
-                over,
-                gone: None,
-            },
-        );
-        self.settle(family, id);
-        if put.again {
-            self.families[index(family)].dirty.insert(id);
-        }
-        write
-    }
-
-    fn issue_delete<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId) -> Option<Write> {
-        let (slice, _) = self.slices[id.0].observed.clone()?;
-        let op = Op::Delete {
-            uid: slice.uid.clone(),
-            resource_version: slice.resource_version.clone(),
-        };
-        let write = self.next_write(cx, id, op);
-        let round = self.round;
-        self.issue(
-            cx,
-            id,
-            InFlight {
-                id: write.id,
-                round,
-                what: InFlightWrite::Delete,
-                trigger: None,
-                over: Some((slice.uid.clone(), slice.resource_version.clone())),
-                gone: None,
-            },
-        );
-        self.other_types.remove(&id);
-        Some(write)
-    }
-
-    fn next_write<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId, op: Op) -> Write {
-        self.last_write += 1;
-        Write {
-            id: WriteId(self.last_write),
-            key: ObjectKey::new(cx.service.key.namespace.clone(), self.slices[id.0].name.clone()),
-            op,
-        }
-    }
-
-    fn free_name<C: Cluster>(&self, cx: Context<'_, C>, family: IpFamily, ports: &PortSet) -> Text {
-        let mut ordinal = 0;
-        loop {
-            let name = Text::new(&slice_name(cx.service, family, ports, ordinal));
-            let used = self.by_name.contains_key(&name)
-                || self.taken_names.contains(&name)
-                || cx.cluster.slice_exists(&name);
-            if !used {
-                return name;
-            }
-            ordinal += 1;
-        }
-    }
 }
 
-fn existing(group: GroupId, reviewed: Reviewed, relabel: bool) -> Put {
+pub(crate) fn existing(group: GroupId, reviewed: Reviewed, relabel: bool) -> Put {
     Put {
         target: Target::Existing(reviewed.id),
         group,
@@ -639,26 +428,5 @@ fn existing(group: GroupId, reviewed: Reviewed, relabel: bool) -> Put {
         relabel,
         urgent: reviewed.urgent,
         again: reviewed.again,
-    }
-}
-
-fn foreign_annotations(slice: &SliceRecord) -> Vec<(Text, Text)> {
-    let own = |key: &Text| *key == well_known::ANNOTATION_TRIGGER_TIME;
-    slice
-        .annotations
-        .iter()
-        .filter(|(key, _)| !own(key))
-        .cloned()
-        .collect()
-}
-
-fn owner<C>(cx: Context<'_, C>) -> OwnerRef {
-    OwnerRef {
-        api_version: Text::new("v1"),
-        kind: Text::new("Service"),
-        name: cx.service.key.name.clone(),
-        uid: cx.service.uid.clone(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
     }
 }

@@ -73,17 +73,16 @@ impl ServiceSlices {
                     .find(|id| !updated.contains(id) && !not_available.contains(id));
                 if let Some(id) = fits {
                     let held = &self.slices[id.0];
-                    match held.in_flight {
-                        Some(_) => filled.waits = true,
-                        None => {
-                            let mut endpoints: Vec<EndpointRecord> = held
-                                .content()
-                                .map(|content| content.endpoints().to_vec())
-                                .unwrap_or_default();
-                            remaining.reverse();
-                            endpoints.append(&mut remaining);
-                            filled.top_up = Some((id, endpoints));
-                        }
+                    if held.in_flight.is_some() {
+                        filled.waits = true;
+                    } else {
+                        let mut endpoints: Vec<EndpointRecord> = held
+                            .content()
+                            .map(|content| content.endpoints().to_vec())
+                            .unwrap_or_default();
+                        remaining.reverse();
+                        endpoints.append(&mut remaining);
+                        filled.top_up = Some((id, endpoints));
                     }
                     return filled;
                 }

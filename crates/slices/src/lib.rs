@@ -14,6 +14,8 @@ mod draft;
 mod fill;
 mod groups;
 mod held;
+mod hinting;
+mod issue;
 pub mod labels;
 pub mod names;
 mod recycle;

@@ -1,5 +1,7 @@
 //! Names of new slices.
 
+use std::fmt::Write as _;
+
 use quaymaster_model::digest::fnv128a;
 use quaymaster_model::{EndpointPort, IpFamily, PortSet, ServiceRecord};
 
@@ -44,11 +46,13 @@ pub fn slice_name(service: &ServiceRecord, family: IpFamily, ports: &PortSet, or
 }
 
 fn push_port(text: &mut String, port: &EndpointPort) {
-    text.push_str(&format!(
-        "{:?} {:?} {:?} {:?}\n",
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "{:?} {:?} {:?} {:?}",
         port.name.as_deref(),
         port.protocol.as_ref().map(quaymaster_model::Protocol::as_str),
         port.port,
         port.app_protocol.as_deref(),
-    ));
+    );
 }

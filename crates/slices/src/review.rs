@@ -102,7 +102,7 @@ impl ServiceSlices {
         if !self.families[index(family)].unplaced.contains(name) {
             return None;
         }
-        let desired = self.desired(cx, place, name, family, mode)?;
+        let desired = Self::desired(cx, place, name, family, mode)?;
         (desired.addresses == observed.addresses && renamed.insert(name.clone())).then_some(desired)
     }
 
@@ -125,7 +125,7 @@ impl ServiceSlices {
         let observed = &slice.endpoints[position];
         let name = pod_name(observed, &cx.service.key.namespace)?;
         let place = self.pods.get(name).filter(|place| place.group == Some(group))?;
-        let desired = self.desired(cx, place, name, family, mode)?;
+        let desired = Self::desired(cx, place, name, family, mode)?;
         if !same_identity(&desired, observed) {
             return None;
         }
@@ -140,7 +140,6 @@ impl ServiceSlices {
 
     /// The endpoint of a Pod, if it should have one in this family.
     pub(crate) fn desired<C: Cluster>(
-        &self,
         cx: Context<'_, C>,
         place: &PodPlace,
         name: &Text,
@@ -197,7 +196,7 @@ impl ServiceSlices {
         let Some(place) = self.pods.get(name) else {
             return true;
         };
-        let Some(desired) = self.desired(cx, place, name, family, HintMode::Off) else {
+        let Some(desired) = Self::desired(cx, place, name, family, HintMode::Off) else {
             return true;
         };
         if desired.addresses != endpoint.addresses {

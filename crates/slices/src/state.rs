@@ -251,11 +251,11 @@ impl ServiceSlices {
                 self.mark_group(old);
             }
         }
-        if let Some(new) = group.filter(|new| old_group != Some(*new)) {
-            if self.groups.get(new).eligible == 1 {
-                // The group is wanted again: slices that were about to go stay.
-                self.mark_group(new);
-            }
+        if let Some(new) = group.filter(|new| old_group != Some(*new))
+            && self.groups.get(new).eligible == 1
+        {
+            // The group is wanted again: slices that were about to go stay.
+            self.mark_group(new);
         }
         for family in FAMILIES {
             self.recheck(cx, name, family);

@@ -219,10 +219,10 @@ impl ServiceSlices {
     }
 
     fn mark(&mut self, id: SliceId) {
-        if let Some(held) = self.slices.get(id.0).filter(|held| held.is_live()) {
-            if let Some(family) = held.family {
-                self.families[index(family)].dirty.insert(id);
-            }
+        if let Some(held) = self.slices.get(id.0).filter(|held| held.is_live())
+            && let Some(family) = held.family
+        {
+            self.families[index(family)].dirty.insert(id);
         }
     }
 
@@ -287,10 +287,10 @@ impl ServiceSlices {
                 .iter()
                 .filter_map(|endpoint| pod_name(endpoint, namespace))
             {
-                if let Some(place) = self.pods.get_mut(name) {
-                    if let Some(at) = place.at.iter().position(|slice| *slice == id) {
-                        place.at.swap_remove(at);
-                    }
+                if let Some(place) = self.pods.get_mut(name)
+                    && let Some(at) = place.at.iter().position(|slice| *slice == id)
+                {
+                    place.at.swap_remove(at);
                 }
             }
         }

@@ -102,7 +102,7 @@ fn a_condition_that_is_absent_differs_from_one_that_is_false() {
     let mut fixture = Fixture::new().with_pods(1);
     fixture.store_pods("svc-old", 0..1);
     fixture.edit("svc-old", |slice| {
-        slice.endpoints[0].conditions.terminating = None
+        slice.endpoints[0].conditions.terminating = None;
     });
     fixture.restart();
     assert_eq!(updates(&fixture.settle()), 1);
@@ -158,7 +158,7 @@ fn an_endpoint_under_an_old_hostname_is_replaced_where_it_stands() {
     let mut fixture = Fixture::new().with_pods(3);
     fixture.store_pods("svc-old", 0..3);
     fixture.edit("svc-old", |slice| {
-        slice.endpoints[1].hostname = Some("old".into())
+        slice.endpoints[1].hostname = Some("old".into());
     });
     fixture.restart();
     assert_eq!(updates(&fixture.settle()), 1);

@@ -13,7 +13,7 @@ use self::cluster::Sim;
 use self::event::Event;
 use super::random::Random;
 
-const SEEDS: std::ops::Range<u64> = 0..400;
+const SEEDS: std::ops::Range<u64> = 0..250;
 const EVENTS: usize = 120;
 
 /// Plays events and then lets everything settle. An error tells what went wrong.

@@ -1,15 +1,16 @@
 //! A Service, its Pods and Nodes, and an apiserver that stores slices.
 
+mod objects;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quaymaster_model::Selector;
 use quaymaster_model::{
-    ClusterAddress, ContainerPort, Interned, IpFamily, KubernetesVersion, LabelSet, NodeRecord, ObjectKey,
-    PodFlags, PodRecord, PortSet, Protocol, ResourceVersion, ServicePort, ServiceRecord, ServiceType,
-    SliceRecord, TargetPort, Text, Timestamp, Uid, UpstreamRules,
+    Interned, IpFamily, KubernetesVersion, NodeRecord, ObjectKey, PodRecord, PortSet, ResourceVersion,
+    ServiceRecord, SliceRecord, Text, Timestamp, Uid, UpstreamRules,
 };
 
+pub(super) use self::objects::{named_port, node, pod, pod_name, port, service};
 use crate::topology::Zones;
 use crate::{Cluster, Context, Failure, Op, Outcome, Plan, ServiceSlices, Settings, SliceDraft, Write};
 
@@ -322,8 +323,9 @@ impl World {
     }
 
     pub(super) fn set_node(&mut self, node: NodeRecord) {
-        let old = self.nodes.insert(node.name.clone(), node.clone());
-        self.zones.node_changed(old.as_ref(), Some(&node));
+        let name = node.name.clone();
+        let old = self.nodes.insert(name.clone(), node);
+        self.zones.node_changed(old.as_ref(), self.nodes.get(&name));
     }
 
     fn store(&mut self, draft: SliceDraft, name: &Text, uid: Option<Uid>) -> Arc<SliceRecord> {
@@ -404,78 +406,6 @@ pub(super) fn stored(draft: SliceDraft, name: &Text, meta: &Stored) -> SliceReco
         ports: Interned::from_value(PortSet::new(draft.ports)),
         endpoints: draft.endpoints.to_vec(),
         unknown: draft.unknown,
-    }
-}
-
-pub(super) fn pod_name(n: usize) -> String {
-    format!("pod-{n:05}")
-}
-
-/// A ready Pod on Node `n`.
-pub(super) fn pod(n: usize) -> PodRecord {
-    let address = std::net::Ipv4Addr::from(0x0a01_0000 + u32::try_from(n).unwrap());
-    PodRecord {
-        key: ObjectKey::new(NAMESPACE.into(), Text::new(&pod_name(n))),
-        uid: Uid::new(&format!("pod-uid-{n}")),
-        node: Some("n".into()),
-        labels: Interned::from_value(LabelSet::empty()),
-        ports: Interned::from_list(Vec::new()),
-        addresses: [address.into()].into_iter().collect(),
-        hostname: None,
-        ready_since: Some(Timestamp(1000)),
-        flags: PodFlags {
-            ready: true,
-            terminating: false,
-            finished: false,
-            has_address: true,
-        },
-    }
-}
-
-pub(super) fn node(name: &str, zone: Option<&str>) -> NodeRecord {
-    NodeRecord {
-        name: name.into(),
-        zone: zone.map(Text::new),
-        ready: true,
-        control_plane: false,
-        allocatable_cpu_millis: 4000,
-    }
-}
-
-pub(super) fn named_port(name: &str, number: i32) -> ContainerPort {
-    ContainerPort {
-        name: name.into(),
-        protocol: Protocol::Tcp,
-        number,
-    }
-}
-
-pub(super) fn port(name: &str, number: i32, target: TargetPort) -> ServicePort {
-    ServicePort {
-        name: name.into(),
-        protocol: Protocol::Tcp,
-        port: number,
-        target,
-        app_protocol: None,
-    }
-}
-
-pub(super) fn service() -> ServiceRecord {
-    ServiceRecord {
-        key: ObjectKey::new(NAMESPACE.into(), "svc".into()),
-        uid: Uid::new("service-uid"),
-        resource_version: ResourceVersion::new("1"),
-        labels: Interned::from_value(LabelSet::empty()),
-        created: Some(Timestamp(500)),
-        terminating: false,
-        kind: ServiceType::ClusterIp,
-        selector: Selector::new(Interned::from_value(LabelSet::new([("app".into(), "a".into())]))),
-        ports: vec![port("http", 80, TargetPort::Number(8080))],
-        cluster_ip: ClusterAddress::new("10.0.0.1"),
-        ip_families: vec![IpFamily::V4],
-        publish_not_ready: false,
-        traffic_distribution: None,
-        topology_auto: false,
     }
 }
 

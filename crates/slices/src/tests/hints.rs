@@ -25,7 +25,7 @@ fn hints(endpoint: &EndpointRecord) -> (Vec<&str>, Vec<&str>) {
             .map(of)
             .unwrap_or_default()
             .iter()
-            .map(|it| it.as_str())
+            .map(quaymaster_model::Text::as_str)
             .collect()
     };
     (list(|hints| &hints.zones), list(|hints| &hints.nodes))
@@ -98,12 +98,13 @@ fn hints_of_endpoints_that_are_not_ready_are_nobodys_business() {
     let writes = fixture.settle();
     let name = writes[0].key.name.clone();
     let slice = fixture.touch(&name, |slice| {
-        slice.endpoints[0].hints = Some(zone_hint(&["other"]))
+        slice.endpoints[0].hints = Some(zone_hint(&["other"]));
     });
     fixture.see(slice);
     assert_eq!(fixture.settle(), []);
 }
 
+#[allow(clippy::unnecessary_box_returns, reason = "hints are held in a box")]
 fn zone_hint(zones: &[&str]) -> Box<Hints> {
     Box::new(Hints {
         zones: zones.iter().map(|zone| (*zone).into()).collect(),
@@ -177,7 +178,7 @@ fn by_annotation_each_zone_gets_its_share_and_it_is_told_once() {
         first
             .events
             .iter()
-            .map(|event| event.reason())
+            .map(crate::topology::TopologyEvent::reason)
             .collect::<Vec<_>>(),
         ["TopologyAwareHintsEnabled"]
     );
@@ -221,7 +222,11 @@ fn without_the_annotation_the_hints_go_and_it_is_told_once() {
     fixture.service.topology_auto = false;
     fixture.refresh();
     let plan = fixture.plan_whole(16);
-    let messages: Vec<_> = plan.events.iter().map(|event| event.message()).collect();
+    let messages: Vec<_> = plan
+        .events
+        .iter()
+        .map(crate::topology::TopologyEvent::message)
+        .collect();
     assert_eq!(
         messages,
         ["Topology Aware Hints has been disabled, addressType: IPv4"]

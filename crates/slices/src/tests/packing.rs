@@ -40,7 +40,7 @@ fn sizes(fixture: &Fixture) -> Vec<(String, usize)> {
 fn placeholder(fixture: &mut Fixture, name: &str) {
     fixture.store_pods(name, 0..0);
     fixture.edit(name, |slice| {
-        slice.ports = Interned::from_value(PortSet::default())
+        slice.ports = Interned::from_value(PortSet::default());
     });
 }
 

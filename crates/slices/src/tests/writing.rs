@@ -3,7 +3,7 @@
 //! | Rule | Test |
 //! |---|---|
 //! | order | `creates_come_before_updates_and_deletes_only_after_both_are_answered`, `what_takes_traffic_from_a_pod_goes_first` |
-//! | recycling | `a_recycled_slice_keeps_its_name_and_nothing_else`, `a_recycled_slice_is_refilled_with_the_pods_it_held`, `slices_whose_pods_part_into_several_groups_do_not_wait_for_each_other_for_ever` |
+//! | recycling | `a_recycled_slice_keeps_its_name_and_nothing_else`, `a_recycled_slice_is_refilled_with_the_pods_it_held`, `the_slice_that_holds_most_of_the_pods_is_recycled`, `slices_whose_pods_part_into_several_groups_do_not_wait_for_each_other_for_ever` |
 //! | in place | `an_update_in_place_keeps_what_others_put_on_the_slice` |
 //! | one write for each slice | `what_changes_while_a_write_is_under_way_goes_into_the_next`, `a_pod_that_changes_while_its_slice_is_created_is_not_forgotten` |
 //! | limit | `no_more_is_planned_than_asked_for` |
@@ -171,6 +171,21 @@ fn a_recycled_slice_is_refilled_with_the_pods_it_held() {
 }
 
 #[test]
+fn the_slice_that_holds_most_of_the_pods_is_recycled() {
+    for first in [1, 2] {
+        let mut fixture = Fixture::new().with_pods(3);
+        fixture.store_pods("svc-a", 0..first);
+        fixture.store_pods("svc-b", first..3);
+        fixture.service.ports = vec![port("http", 80, TargetPort::Number(9090))];
+        fixture.restart();
+        let writes = fixture.settle();
+        assert_eq!(counts(&writes), (0, 1, 1));
+        let fuller = if first == 2 { "svc-a" } else { "svc-b" };
+        assert_eq!(writes[0].key.name, fuller);
+    }
+}
+
+#[test]
 fn slices_whose_pods_part_into_several_groups_do_not_wait_for_each_other_for_ever() {
     let mut fixture = Fixture::new();
     fixture.service.ports = vec![port("http", 80, TargetPort::Name("old".into()))];
@@ -292,7 +307,7 @@ fn a_conflict_is_planned_again_over_the_newer_version() {
     fixture.set_pod(not_ready(0));
     let first = fixture.plan(16);
     let newer = fixture.touch("svc-a", |slice| {
-        slice.annotations.push(("note".into(), "x".into()))
+        slice.annotations.push(("note".into(), "x".into()));
     });
     assert!(
         fixture.finish(&first[0], Outcome::Failed(Failure::Other)),

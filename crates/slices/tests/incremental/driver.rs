@@ -133,6 +133,10 @@ impl Held {
         }
     }
 
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method itself is not general enough"
+    )]
     fn service(&mut self, world: &World, id: ServiceId, service: &ServiceRecord) {
         if !service.selects_pods() {
             self.services.remove(&id.0);
@@ -174,7 +178,7 @@ impl Held {
         let after = change.after().and_then(|slice| owner(slice));
         if let Some(id) = before.filter(|before| after != Some(*before)) {
             self.with(world, id, |state, cx| {
-                state.slice_gone(cx, &change.latest().key.name)
+                state.slice_gone(cx, &change.latest().key.name);
             });
         }
         if let (Some(id), Some(slice)) = (after, change.after()) {
@@ -225,7 +229,7 @@ impl Driver {
             let record = driver.slices.object(slice.to_string().as_bytes()).unwrap();
             let Driver { world, held, .. } = &mut driver;
             world.apply_slice(record, &mut |world: &World, delta: &Delta<'_>| {
-                held.on(world, delta)
+                held.on(world, delta);
             });
         }
         let added = |object| Change {
@@ -325,14 +329,14 @@ impl Driver {
 
     fn perform(&mut self, server: &mut ApiServer, id: ServiceId, write: &Write) {
         let outcome = match &write.op {
-            Op::Create(draft) => self.stored(server.create(body(&write.key, draft, None)).unwrap()),
+            Op::Create(draft) => self.stored(&server.create(body(&write.key, draft, None)).unwrap()),
             Op::Update {
                 draft,
                 uid,
                 resource_version,
             } => {
                 let over = Some((uid, resource_version));
-                self.stored(server.update(body(&write.key, draft, over)).unwrap())
+                self.stored(&server.update(body(&write.key, draft, over)).unwrap())
             }
             Op::Delete {
                 uid,
@@ -356,7 +360,7 @@ impl Driver {
         assert_eq!(pause, Some(false), "what was sent comes back: {write:#?}");
     }
 
-    fn stored(&mut self, response: serde_json::Value) -> Outcome {
+    fn stored(&mut self, response: &serde_json::Value) -> Outcome {
         let record = self.slices.object(response.to_string().as_bytes()).unwrap();
         self.world
             .observe_written(record.clone(), &mut |_: &World, _: &Delta<'_>| {});

@@ -154,7 +154,7 @@ impl Run {
                 wrong.push(format!("upstream writes over our result: {back:#?}"));
             }
         }
-        if !auto && !adopts && (thorough || tally.writes % 6 == 0) {
+        if !auto && !adopts && (thorough || tally.writes.is_multiple_of(6)) {
             tally.take_overs += 1;
             wrong.extend(self.take_over(service, &start, &result, &theirs.writes, moves));
         }
@@ -233,7 +233,7 @@ fn play(seed: u64, objects: &Cluster, steps: &[Step], tally: &mut Tally) -> Resu
     let max = [1, 2, 3, 4, 100][usize::try_from(seed % 5).unwrap()];
     let config = Config {
         max_endpoints_per_slice: max,
-        minor: if seed % 4 == 0 { 36 } else { 37 },
+        minor: if seed.is_multiple_of(4) { 36 } else { 37 },
     };
     let server = ApiServer::new();
     let driver = Driver::start(objects, &server, max, config.minor);
@@ -243,7 +243,7 @@ fn play(seed: u64, objects: &Cluster, steps: &[Step], tally: &mut Tally) -> Resu
         driver,
         config,
         late_collection: seed % 2 == 1,
-        lag: seed % 3 == 0,
+        lag: seed.is_multiple_of(3),
     };
     for at in 0..=steps.len() {
         let step = at.checked_sub(1).map(|at| &steps[at]);
@@ -252,7 +252,7 @@ fn play(seed: u64, objects: &Cluster, steps: &[Step], tally: &mut Tally) -> Resu
         }
         let services: Vec<Service> = run.objects.services.values().cloned().collect();
         for (n, service) in services.iter().enumerate() {
-            let thorough = (n + at) % 16 == 0;
+            let thorough = (n + at).is_multiple_of(16);
             let wrong = run.sync(service, thorough, tally);
             if !wrong.is_empty() {
                 let key = format!("{:?}/{:?}", service.metadata.namespace, service.metadata.name);
@@ -318,7 +318,7 @@ fn play_all(seeds: impl Iterator<Item = u64>, count: usize) -> Tally {
 #[test]
 fn each_step_ends_where_a_computation_from_scratch_ends_at_the_price_upstream_pays() {
     const SEEDS: u64 = 300;
-    const STEPS: usize = 8;
+    const STEPS: usize = 5;
     let mut tally = Tally::default();
     std::thread::scope(|scope| {
         let halves = [0, 1].map(|half| scope.spawn(move || play_all((half..SEEDS).step_by(2), STEPS)));
@@ -329,9 +329,9 @@ fn each_step_ends_where_a_computation_from_scratch_ends_at_the_price_upstream_pa
             }
         }
     });
-    assert!(tally.contents > 3_000 && tally.prices > 2_500, "{tally:?}");
+    assert!(tally.contents > 2_000 && tally.prices > 1_500, "{tally:?}");
     assert!(
-        tally.writes > 4_000 && tally.restarts > 500 && tally.take_overs > 500,
+        tally.writes > 3_000 && tally.restarts > 300 && tally.take_overs > 200,
         "{tally:?}"
     );
 }

@@ -8,6 +8,10 @@ pub(super) const PODS: usize = 14;
 
 /// A Pod as an event describes it.
 #[derive(Debug, Clone, Copy)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each read by name"
+)]
 pub(super) struct PodShape {
     pub(super) n: usize,
     pub(super) ready: bool,
