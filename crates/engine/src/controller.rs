@@ -55,6 +55,11 @@ impl Dirty {
         self.marked.push(Mark { key, priority, delay });
     }
 
+    /// The keys marked so far, in order.
+    pub fn marked(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.marked.iter().map(|mark| &mark.key)
+    }
+
     /// The key does not exist any more.
     pub fn forget(&mut self, key: ObjectKey) {
         self.forgotten.push(key);

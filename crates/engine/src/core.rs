@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quaymaster_model::{Interner, ObjectKey, SliceRecord, Uid};
-use quaymaster_queue::{Limit, LimitConfig, Outcome, Priority};
+use quaymaster_queue::{Limit, LimitConfig, Priority};
 use quaymaster_runtime::api::{Verb, WriteError};
 use quaymaster_runtime::health::{Condition, Heartbeat};
 use quaymaster_runtime::metrics::WriteMetrics;
@@ -208,14 +208,13 @@ impl Core {
 
     fn answer(&mut self, done: WriteDone<Token>) {
         let now = now();
-        let label = done.result.as_ref().err().map_or("ok", WriteError::label);
-        self.write_metrics
-            .ended(done.verb, done.resource, label, done.latency);
-        let outcome = done
-            .result
-            .as_ref()
-            .err()
-            .map_or(Outcome::Answered, WriteError::outcome);
+        self.write_metrics.ended(
+            done.verb,
+            done.resource,
+            WriteError::label_of(&done.result),
+            done.latency,
+        );
+        let outcome = WriteError::outcome_of(&done.result);
         self.limit.on_end(now, done.latency, outcome);
         self.seats[done.token.controller].ended(&done.token.key);
         let WriteDone {

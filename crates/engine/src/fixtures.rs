@@ -1,1 +1,191 @@
+//! Objects and a controller for tests.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use quaymaster_model::{Interner, ObjectKey, ResourceVersion, Text, Uid};
+use quaymaster_queue::Priority;
+use quaymaster_runtime::api::Verb;
+use quaymaster_runtime::pool::Payload;
+use quaymaster_wire::json::{Json, Record};
+use quaymaster_world::{Change, Delta, Kind, Origin, World};
+
+use crate::controller::{Answer, Controller, Dirty, Planned, Request, Stored, Verdict};
+
+pub(crate) const NAMESPACE: &str = "shop";
+
+pub(crate) fn key(name: &str) -> ObjectKey {
+    ObjectKey::new(Text::new(NAMESPACE), Text::new(name))
+}
+
+pub(crate) fn version(number: u64) -> ResourceVersion {
+    ResourceVersion::new(&number.to_string())
+}
+
+fn meta(name: &str, uid: &str, version: u64) -> String {
+    format!(r#"{{"name":"{name}","namespace":"{NAMESPACE}","uid":"{uid}","resourceVersion":"{version}"}}"#)
+}
+
+pub(crate) fn pod_json(name: &str, uid: &str, version: u64) -> String {
+    let meta = meta(name, uid, version);
+    format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{meta},"spec":{{"nodeName":"n1"}}}}"#)
+}
+
+pub(crate) fn service_json(name: &str, uid: &str, version: u64) -> String {
+    let meta = meta(name, uid, version);
+    format!(r#"{{"apiVersion":"v1","kind":"Service","metadata":{meta},"spec":{{"clusterIP":"10.0.0.1"}}}}"#)
+}
+
+pub(crate) fn node_json(name: &str, version: u64) -> String {
+    format!(
+        r#"{{"apiVersion":"v1","kind":"Node","metadata":{{"name":"{name}","uid":"u","resourceVersion":"{version}"}}}}"#
+    )
+}
+
+pub(crate) fn slice_json(name: &str, uid: &str, version: u64) -> String {
+    let meta = meta(name, uid, version);
+    format!(
+        r#"{{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{meta},"addressType":"IPv4","endpoints":[],"ports":[]}}"#
+    )
+}
+
+/// An object as a decoder reads it.
+pub(crate) fn read<R: Record>(json: &str) -> R {
+    Json::new(Arc::new(Interner::new()))
+        .object(json.as_bytes())
+        .unwrap()
+}
+
+/// What happened, a line each.
+pub(crate) type Log = Arc<Mutex<Vec<String>>>;
+
+type Plan = Box<dyn FnMut(&World, &ObjectKey, usize) -> Planned + Send>;
+type Answered = Box<dyn FnMut(&Answer<'_>) -> Verdict + Send>;
+
+/// A controller of Services that does as it is told by the test, and writes down what it is told by the core.
+pub(crate) struct Fake {
+    pub(crate) reads: &'static [Kind],
+    pub(crate) log: Log,
+    pub(crate) plan: Plan,
+    pub(crate) answered: Answered,
+}
+
+impl Fake {
+    /// Reads Services and slices. Each failure is tried again.
+    pub(crate) fn new(plan: impl FnMut(&World, &ObjectKey, usize) -> Planned + Send + 'static) -> Self {
+        Self {
+            reads: &[Kind::Service, Kind::Slice],
+            log: Log::default(),
+            plan: Box::new(plan),
+            answered: Box::new(|answer| match answer.result {
+                Ok(_) => Verdict::Done,
+                Err(_) => Verdict::Retry { notice: None },
+            }),
+        }
+    }
+
+    fn note(&self, line: String) {
+        self.log.lock().unwrap().push(line);
+    }
+}
+
+fn what<T>(change: &Change<'_, T>) -> &'static str {
+    match change {
+        Change::Added(_) => "added",
+        Change::Updated { .. } => "updated",
+        Change::Removed(_) => "removed",
+    }
+}
+
+impl Controller for Fake {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    fn reads(&self) -> &'static [Kind] {
+        self.reads
+    }
+
+    fn start(&mut self, world: &World, dirty: &mut Dirty) {
+        self.note("start".to_owned());
+        let mut keys: Vec<ObjectKey> = world.services().map(|(_, service)| service.key.clone()).collect();
+        keys.sort_by(|a, b| a.name.cmp(&b.name));
+        for key in keys {
+            dirty.mark(key, Priority::Normal, Duration::ZERO);
+        }
+    }
+
+    fn on(&mut self, _: &World, delta: &Delta<'_>, dirty: &mut Dirty) {
+        match delta {
+            Delta::Service { change, .. } => {
+                let key = change.latest().key.clone();
+                self.note(format!("service {} {}", key.name, what(change)));
+                if change.after().is_some() {
+                    dirty.mark(key, Priority::Normal, Duration::ZERO);
+                } else {
+                    dirty.forget(key);
+                }
+            }
+            Delta::Slice { change, origin } => {
+                let by = match origin {
+                    Origin::Watch => "watch",
+                    Origin::OwnWrite => "own write",
+                };
+                let name = &change.latest().key.name;
+                self.note(format!("slice {name} {} by {by}", what(change)));
+            }
+            Delta::Pod { .. } | Delta::Node { .. } => {}
+        }
+    }
+
+    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize) -> Planned {
+        self.note(format!("plan {} within {limit}", key.name));
+        (self.plan)(world, key, limit)
+    }
+
+    fn answered(&mut self, _: &World, answer: &Answer<'_>) -> Verdict {
+        let result = match &answer.result {
+            Ok(Stored::Slice(slice)) => format!("stored at {}", slice.resource_version),
+            Ok(Stored::Gone) => "gone".to_owned(),
+            Ok(Stored::Going) => "going".to_owned(),
+            Err(error) => error.label().to_owned(),
+        };
+        let (verb, object) = (answer.verb.label(), &answer.object.name);
+        self.note(format!("{verb} {object}: {result}"));
+        (self.answered)(answer)
+    }
+
+    fn measure(&mut self, _: &World) {}
+}
+
+fn request(verb: Verb, name: &str, uid: Option<&str>) -> Request {
+    Request {
+        verb,
+        kind: Kind::Slice,
+        object: key(name),
+        uid: uid.map(Uid::new),
+        body: Payload::Ready(Bytes::from_static(b"{}")),
+        write: 1,
+    }
+}
+
+pub(crate) fn create(name: &str) -> Request {
+    request(Verb::Create, name, None)
+}
+
+pub(crate) fn update(name: &str, uid: &str) -> Request {
+    request(Verb::Update, name, Some(uid))
+}
+
+pub(crate) fn delete(name: &str, uid: &str) -> Request {
+    request(Verb::Delete, name, Some(uid))
+}
+
+/// A plan that is whole.
+pub(crate) fn planned(requests: impl IntoIterator<Item = Request>) -> Planned {
+    Planned {
+        requests: requests.into_iter().collect(),
+        ..Planned::default()
+    }
+}

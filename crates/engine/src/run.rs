@@ -1,6 +1,6 @@
 //! Putting the loop together.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use quaymaster_model::Interner;
 use quaymaster_runtime::api::{DEFAULT_TIMEOUT, Writer};
 use quaymaster_runtime::client::{ConnectError, Connection, UserAgent};
 use quaymaster_runtime::events::EventSink;
-use quaymaster_runtime::health::Health;
+use quaymaster_runtime::health::{Condition, Health};
 use quaymaster_runtime::metrics::{EventMetrics, QueueMetrics, Registry, WriteMetrics};
 use quaymaster_runtime::permit::Permit;
 use quaymaster_runtime::pool::WritePool;
@@ -53,6 +53,8 @@ pub struct Options {
 pub struct Engine {
     options: Options,
     controllers: Vec<Registered>,
+    /// What is read, each kind with its part in readiness.
+    kinds: BTreeMap<Kind, Condition>,
 }
 
 struct Registered {
@@ -99,12 +101,19 @@ impl Engine {
         Self {
             options,
             controllers: Vec::new(),
+            kinds: BTreeMap::new(),
         }
     }
 
-    /// Adds a controller.
+    /// Adds a controller. From here on the process is not ready before all that the controller reads has been read.
     #[must_use]
     pub fn with(mut self, controller: Box<dyn Controller>, registration: Registration) -> Self {
+        for kind in controller.reads() {
+            let health = &self.options.health;
+            self.kinds
+                .entry(*kind)
+                .or_insert_with(|| health.condition(format!("{} read", feed::resource(*kind))));
+        }
         self.controllers.push(Registered {
             controller,
             registration,
@@ -115,7 +124,11 @@ impl Engine {
     /// Reads and writes until `cancel` fires. Writes in flight then are given up; what they did is found at the next
     /// start.
     pub async fn run(self, cancel: CancellationToken) -> Result<(), EngineError> {
-        let Self { options, controllers } = self;
+        let Self {
+            options,
+            controllers,
+            kinds: read,
+        } = self;
         let Options {
             connection,
             version,
@@ -136,16 +149,8 @@ impl Engine {
             .collect();
         let names = names.join(",");
 
-        let kinds: BTreeSet<Kind> = controllers
-            .iter()
-            .flat_map(|registered| registered.controller.reads())
-            .copied()
-            .collect();
-        let kinds: Vec<Kind> = kinds.into_iter().collect();
-        let synced = kinds
-            .iter()
-            .map(|kind| (*kind, health.condition(format!("{} read", feed::resource(*kind)))))
-            .collect();
+        let kinds: Vec<Kind> = read.keys().copied().collect();
+        let synced = read.into_iter().collect();
         let interner = Arc::new(Interner::new());
         let reader = connection.client(&agent(&names))?;
         let feed = feed::start(&reader, &kinds, &interner, &watch, &cancel);

@@ -1,1 +1,181 @@
+use quaymaster_watch::Generation;
+use quaymaster_world::{Change, Delta};
 
+use super::*;
+use crate::fixtures::{key, node_json, pod_json, read, service_json, slice_json, version};
+
+const RESTART: fn() -> Item<SliceRecord, Gone> = || Item::Restart { history_lost: false };
+
+/// A world and what its view was told.
+struct Story {
+    world: World,
+    told: Vec<String>,
+}
+
+impl Story {
+    fn new() -> Self {
+        Self {
+            world: World::new(),
+            told: Vec::new(),
+        }
+    }
+
+    fn tell(&mut self, told: Told) -> Option<Kind> {
+        let log = &mut self.told;
+        apply(told, &mut self.world, &mut |_: &World, delta: &Delta<'_>| {
+            fn line<T>(change: &Change<'_, T>, name: impl Fn(&T) -> String) -> String {
+                match change {
+                    Change::Added(new) => format!("+{}", name(new)),
+                    Change::Updated { new, .. } => format!("~{}", name(new)),
+                    Change::Removed(old) => format!("-{}", name(old)),
+                }
+            }
+            log.push(match delta {
+                Delta::Pod { change, .. } => line(change, |pod| pod.key.name.to_string()),
+                Delta::Service { change, .. } => line(change, |service| service.key.name.to_string()),
+                Delta::Node { change } => line(change, |node| node.name.to_string()),
+                Delta::Slice { change, .. } => line(change, |slice| slice.key.name.to_string()),
+            });
+        })
+    }
+
+    fn slices(&mut self, items: Vec<Item<SliceRecord, Gone>>) -> Option<Kind> {
+        self.tell(Told::Slices(batch(items)))
+    }
+
+    fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.told)
+    }
+}
+
+fn batch<R>(items: Vec<Item<R, Gone>>) -> Batch<R, Gone> {
+    Batch {
+        generation: Generation::default(),
+        items,
+    }
+}
+
+fn gone(name: &str, uid: Option<&str>) -> Gone {
+    Gone {
+        key: key(name),
+        uid: uid.map(Uid::new),
+    }
+}
+
+fn slice(name: &str, uid: &str, at: u64) -> Item<SliceRecord, Gone> {
+    Item::Apply(read(&slice_json(name, uid, at)))
+}
+
+/// A list of one object of each kind, a change, and a deletion: the kinds go their own ways.
+#[test]
+fn each_kind_goes_to_its_store_and_says_when_it_is_complete() {
+    fn items<R>(object: R, gone: Gone) -> Batch<R, Gone> {
+        batch(vec![
+            Item::Restart { history_lost: false },
+            Item::Apply(object),
+            Item::Synced(version(9)),
+            Item::Delete(gone),
+        ])
+    }
+    let mut story = Story::new();
+    let pod = Told::Pods(items(read(&pod_json("p", "u-1", 3)), gone("p", Some("u-1"))));
+    assert_eq!(story.tell(pod), Some(Kind::Pod));
+    let service = Told::Services(items(read(&service_json("s", "u-1", 3)), gone("s", Some("u-1"))));
+    assert_eq!(story.tell(service), Some(Kind::Service));
+    let node = Told::Nodes(items(read(&node_json("n", 3)), gone("n", None)));
+    assert_eq!(story.tell(node), Some(Kind::Node));
+    let slice = Told::Slices(items(read(&slice_json("e", "u-1", 3)), gone("e", Some("u-1"))));
+    assert_eq!(story.tell(slice), Some(Kind::Slice));
+    assert_eq!(story.take(), ["+p", "-p", "+s", "-s", "+n", "-n", "+e", "-e"]);
+    assert!(story.world.all_synced(&Kind::ALL));
+}
+
+#[test]
+fn a_list_is_complete_only_when_it_says_so() {
+    let mut story = Story::new();
+    assert_eq!(story.slices(vec![RESTART(), slice("a", "u-1", 3)]), None);
+    assert!(!story.world.synced(Kind::Slice));
+    assert_eq!(
+        story.slices(vec![Item::Synced(version(9)), slice("b", "u-2", 10)]),
+        Some(Kind::Slice)
+    );
+    assert_eq!(story.slices(vec![slice("c", "u-3", 11)]), None);
+    assert_eq!(story.take(), ["+a", "+b", "+c"]);
+}
+
+#[test]
+fn what_a_later_list_does_not_have_is_swept_and_what_it_could_not_read_is_kept() {
+    let mut story = Story::new();
+    story.slices(vec![
+        RESTART(),
+        slice("stays", "u-1", 3),
+        slice("odd", "u-2", 4),
+        slice("goes", "u-3", 5),
+        Item::Synced(version(9)),
+    ]);
+    story.take();
+    story.slices(vec![
+        RESTART(),
+        slice("stays", "u-1", 3),
+        Item::Unreadable(gone("odd", None)),
+        Item::Unreadable(gone("never seen", None)),
+    ]);
+    assert_eq!(story.take(), [""; 0], "not before the list is complete");
+    story.slices(vec![Item::Synced(version(19))]);
+    assert_eq!(story.take(), ["-goes"]);
+}
+
+#[test]
+fn a_deletion_without_uid_is_of_what_is_held_and_one_with_another_uid_is_not() {
+    let mut story = Story::new();
+    story.slices(vec![
+        RESTART(),
+        slice("a", "u-2", 3),
+        slice("b", "u-2", 3),
+        Item::Synced(version(9)),
+    ]);
+    story.take();
+    story.slices(vec![
+        Item::Delete(gone("a", Some("u-1"))),
+        Item::Delete(gone("unknown", None)),
+    ]);
+    assert_eq!(story.take(), [""; 0]);
+    story.slices(vec![
+        Item::Delete(gone("a", None)),
+        Item::Delete(gone("b", Some("u-2"))),
+    ]);
+    assert_eq!(story.take(), ["-a", "-b"]);
+
+    let restart = || Item::Restart { history_lost: false };
+    story.tell(Told::Pods(batch(vec![
+        restart(),
+        Item::Apply(read(&pod_json("p", "u-1", 3))),
+    ])));
+    story.tell(Told::Pods(batch(vec![Item::Delete(gone("p", None))])));
+    let service = Item::Apply(read(&service_json("s", "u-1", 3)));
+    story.tell(Told::Services(batch(vec![
+        Item::Restart { history_lost: false },
+        service,
+    ])));
+    story.tell(Told::Services(batch(vec![Item::Delete(gone("s", None))])));
+    assert_eq!(story.take(), ["+p", "-p", "+s", "-s"]);
+}
+
+#[test]
+fn a_list_after_a_loss_of_history_holds_however_old_it_looks() {
+    for (history_lost, held) in [(false, 1000), (true, 500)] {
+        let mut story = Story::new();
+        story.slices(vec![
+            RESTART(),
+            slice("a", "u-1", 1000),
+            Item::Synced(version(1000)),
+        ]);
+        story.slices(vec![
+            Item::Restart { history_lost },
+            slice("a", "u-1", 500),
+            Item::Synced(version(600)),
+        ]);
+        let slice = story.world.slice(&key("a")).unwrap();
+        assert_eq!(slice.resource_version, version(held));
+    }
+}

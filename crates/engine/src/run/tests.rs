@@ -1,1 +1,261 @@
+//! The engine whole, against a server on loopback.
 
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
+
+use quaymaster_runtime::client::Source;
+use quaymaster_runtime::health::Scope;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::*;
+use crate::controller::Planned;
+use crate::fixtures::{Fake, create, node_json, planned, pod_json, service_json, slice_json};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One object of each kind but slices, and a place for one slice, whose creation the watches are told.
+struct Server {
+    uri: String,
+    /// Method, path and query of each request.
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap());
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let log = Arc::clone(&seen);
+        tokio::spawn(async move {
+            let (created, _) = watch::channel(false);
+            while let Ok((socket, _)) = listener.accept().await {
+                let (log, created) = (Arc::clone(&log), created.clone());
+                // An error means that the client has left.
+                tokio::spawn(async move { serve(socket, &log, &created).await.is_ok() });
+            }
+        });
+        Self { uri, seen }
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+async fn serve(
+    mut socket: TcpStream,
+    log: &Mutex<Vec<String>>,
+    created: &watch::Sender<bool>,
+) -> std::io::Result<()> {
+    let mut buffer = Vec::new();
+    loop {
+        let end = loop {
+            if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+                break end + 4;
+            }
+            if socket.read_buf(&mut buffer).await? == 0 {
+                return Ok(());
+            }
+        };
+        let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
+        let length = head
+            .to_ascii_lowercase()
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix("content-length:")
+                    .map(|value| value.trim().to_owned())
+            })
+            .map_or(0, |value| value.parse::<usize>().unwrap());
+        while buffer.len() < end + length {
+            socket.read_buf(&mut buffer).await?;
+        }
+        buffer.drain(..end + length);
+        let mut words = head.split_whitespace();
+        let (method, target) = (words.next().unwrap(), words.next().unwrap());
+        log.lock().unwrap().push(format!("{method} {target}"));
+        let path = target.split('?').next().unwrap();
+        if target.contains("watch=true") {
+            return hold(socket, path, created).await;
+        }
+        let (code, body) = match (method, path) {
+            ("POST", "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices") => {
+                created.send_replace(true);
+                (201, slice_json("web", "u-9", 20))
+            }
+            ("GET", "/api/v1/pods") => (200, list(&pod_json("web-0", "u-1", 3))),
+            ("GET", "/api/v1/services") => (200, list(&service_json("web", "u-2", 4))),
+            ("GET", "/api/v1/nodes") => (200, list(&node_json("n1", 5))),
+            ("GET", "/apis/discovery.k8s.io/v1/endpointslices") => (200, list("")),
+            _ => (
+                404,
+                r#"{"kind":"Status","code":404,"reason":"NotFound"}"#.to_owned(),
+            ),
+        };
+        let mut response = format!("HTTP/1.1 {code} X\r\ncontent-type: application/json\r\n");
+        write!(response, "content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        socket.write_all(response.as_bytes()).await?;
+    }
+}
+
+fn list(items: &str) -> String {
+    format!(r#"{{"kind":"List","metadata":{{"resourceVersion":"10"}},"items":[{items}]}}"#)
+}
+
+/// A watch that tells the creation of the slice, if it is one of slices, and stays open.
+async fn hold(mut socket: TcpStream, path: &str, created: &watch::Sender<bool>) -> std::io::Result<()> {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    socket.write_all(head.as_bytes()).await?;
+    if path.ends_with("endpointslices") {
+        created.subscribe().wait_for(|created| *created).await.unwrap();
+        let event = format!(
+            "{{\"type\":\"ADDED\",\"object\":{}}}\n",
+            slice_json("web", "u-9", 20)
+        );
+        let chunk = format!("{:x}\r\n{event}\r\n", event.len());
+        socket.write_all(chunk.as_bytes()).await?;
+    }
+    let mut byte = [0];
+    while socket.read(&mut byte).await? > 0 {}
+    Ok(())
+}
+
+async fn connection(server: &Server) -> Connection {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let uri = &server.uri;
+    write!(
+        file,
+        r#"{{"apiVersion":"v1","kind":"Config","current-context":"c","users":[{{"name":"u","user":{{}}}}],
+        "clusters":[{{"name":"c","cluster":{{"server":"{uri}"}}}}],
+        "contexts":[{{"name":"c","context":{{"cluster":"c","user":"u"}}}}]}}"#
+    )
+    .unwrap();
+    Connection::load(&Source::Kubeconfig(file.path().to_owned()))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn from_what_is_read_to_what_is_written_and_back() {
+    let server = Server::start().await;
+    let (registry, health) = (Registry::new(), Health::default());
+    let mut fake = Fake::new(|world, service, _| {
+        if world.slice(service).is_some() {
+            Planned::default()
+        } else {
+            planned([create(&service.name)])
+        }
+    });
+    fake.reads = &Kind::ALL;
+    let log = Arc::clone(&fake.log);
+    let engine = Engine::new(Options {
+        connection: connection(&server).await,
+        version: "0".to_owned(),
+        holder: "test".to_owned(),
+        permit: Permit::permanent(),
+        registry: registry.clone(),
+        health: health.clone(),
+        watch: quaymaster_watch::Config {
+            prefer_streaming: false,
+            ..Default::default()
+        },
+    })
+    .with(
+        Box::new(fake),
+        Registration {
+            queue: "fake",
+            reporter: "fake-controller",
+            most_keys: None,
+        },
+    );
+    assert!(format!("{engine:?}").contains("fake"));
+    let cancel = CancellationToken::new();
+    let task = tokio::spawn(engine.run(cancel.clone()));
+
+    let answered = |log: &Mutex<Vec<String>>| {
+        log.lock()
+            .unwrap()
+            .iter()
+            .any(|line| line == "create web: stored at 20")
+    };
+    let waited = timeout(PATIENCE, async {
+        // The slice comes back by its watch as well; that is one event more than the lists have.
+        while !answered(&log)
+            || !registry
+                .encode()
+                .contains(r#"watch_events_total{kind="endpointslices"} 1"#)
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(
+        waited.await.is_ok(),
+        "{:?} {:?}",
+        log.lock().unwrap(),
+        server.seen()
+    );
+    assert_eq!(
+        *log.lock().unwrap(),
+        [
+            "start",
+            "plan web within 16",
+            "slice web added by own write",
+            "create web: stored at 20"
+        ],
+        "the echo of an own write is no news"
+    );
+    let seen = server.seen();
+    let first = |start: &str| seen.iter().position(|line| line.starts_with(start)).unwrap();
+    let write = first("POST ");
+    assert_eq!(seen.iter().filter(|line| line.starts_with("POST ")).count(), 1);
+    for path in [
+        "/api/v1/pods?",
+        "/api/v1/services?",
+        "/api/v1/nodes?",
+        "/apis/discovery.k8s.io/v1/endpointslices?",
+    ] {
+        assert!(
+            first(&format!("GET {path}")) < write,
+            "{path} is read before anything is written: {seen:?}"
+        );
+    }
+    assert!(
+        seen[first("GET /api/v1/pods?")]
+            .contains("fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"),
+        "{seen:?}"
+    );
+    assert!(
+        health.report(Scope::Ready).passed(),
+        "{}",
+        health.report(Scope::Ready).verbose("readyz")
+    );
+    let metrics = registry.encode();
+    for line in [
+        r#"quaymaster_watch_events_total{kind="pods"} 1"#,
+        r#"quaymaster_watch_synced{kind="services"} 1"#,
+        r#"quaymaster_watch_streaming_list{kind="nodes"} 0"#,
+        r#"quaymaster_watch_lists_total{kind="endpointslices"} 1"#,
+        r#"quaymaster_watch_healthy{kind="pods"} 1"#,
+    ] {
+        assert!(
+            metrics.lines().any(|known| known.starts_with(line)),
+            "{line}\n{metrics}"
+        );
+    }
+
+    cancel.cancel();
+    timeout(Duration::from_secs(5), task)
+        .await
+        .expect("it must end promptly")
+        .unwrap()
+        .unwrap();
+}
+
+#[test]
+fn replicas_and_controllers_back_off_differently() {
+    assert_ne!(seed("a_1", 0), seed("a_2", 0));
+    assert_ne!(seed("a_1", 0), seed("a_1", 1));
+}

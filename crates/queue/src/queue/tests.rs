@@ -240,12 +240,13 @@ fn a_hundred_thousand_keys_pass_without_quadratic_cost() {
 
 #[test]
 fn of_named_keys_the_most_urgent_due_one_is_given_out_and_no_other() {
-    let (mut queue, now) = queue();
+    let (mut queue, start) = queue();
+    let now = start + 2 * D;
     queue.add("other", Priority::Urgent, now);
     queue.add("late", Priority::Urgent, now + D);
     queue.add("second", Priority::Normal, now);
-    queue.add("first", Priority::Normal, now - D);
-    queue.add("low", Priority::Low, now - 2 * D);
+    queue.add("first", Priority::Normal, start + D);
+    queue.add("low", Priority::Low, start);
     let named = ["low", "second", "first", "late", "unknown"];
     let mut taken = Vec::new();
     while let Some(next) = queue.take_of(&named, now) {

@@ -1,0 +1,189 @@
+//! What becomes of a write, and who is told.
+
+use std::time::Duration;
+
+use quaymaster_model::Uid;
+use quaymaster_watch::Item;
+use tokio::time::Instant;
+
+use super::rig::*;
+use crate::controller::{Planned, Request};
+use crate::decoder::Gone;
+use crate::fixtures::*;
+
+/// Plans these requests for the first key that is asked for, and then nothing.
+fn once(requests: Vec<Request>) -> Fake {
+    let mut requests = Some(requests);
+    Fake::new(move |_, _, _| planned(requests.take().unwrap_or_default()))
+}
+
+/// A core that holds the slice `web-1` of UID `u-web-1` and has sent this about it.
+async fn sent(request: Request) -> (Rig, Call) {
+    let mut rig = Rig::synced(Setup::new(once(vec![request])), &["web"], &["web-1"]).await;
+    let call = rig.call().await;
+    rig.log().await;
+    (rig, call)
+}
+
+fn deleted(name: &str) -> Item<quaymaster_model::SliceRecord, Gone> {
+    Item::Delete(Gone {
+        key: key(name),
+        uid: Some(Uid::new(&format!("u-{name}"))),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_reaches_the_world_before_the_controller() {
+    let (rig, call) = sent(create("web-2")).await;
+    call.answer(201, slice_json("web-2", "u-2", 7));
+    assert_eq!(
+        rig.log().await,
+        ["slice web-2 added by own write", "create web-2: stored at 7"]
+    );
+
+    let (rig, call) = sent(update("web-1", "u-web-1")).await;
+    assert_eq!((&*call.method, call.name()), ("PUT", "web-1"));
+    call.answer(200, slice_json("web-1", "u-web-1", 8));
+    assert_eq!(
+        rig.log().await,
+        ["slice web-1 updated by own write", "update web-1: stored at 8"]
+    );
+    let metrics = rig.registry.encode();
+    assert!(
+        metrics.contains(
+            r#"quaymaster_writes_total{verb="update",resource="endpointslices",result="success"} 1"#
+        ),
+        "{metrics}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_the_watch_has_overtaken_tells_what_is_known_by_now() {
+    let (rig, call) = sent(update("web-1", "u-web-1")).await;
+    rig.tell(slices(vec![slice("web-1", 7), slice("web-1", 9)])).await;
+    rig.log().await;
+    call.answer(200, slice_json("web-1", "u-web-1", 7));
+    assert_eq!(rig.log().await, ["update web-1: stored at 9"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_for_an_object_that_vanished_meanwhile_is_told_as_gone() {
+    let (rig, call) = sent(update("web-1", "u-web-1")).await;
+    rig.tell(slices(vec![slice("web-1", 7), deleted("web-1")])).await;
+    rig.log().await;
+    call.answer(200, slice_json("web-1", "u-web-1", 7));
+    assert_eq!(rig.log().await, ["update web-1: gone"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_of_what_is_not_there_has_succeeded() {
+    let (rig, call) = sent(delete("web-1", "u-web-1")).await;
+    assert_eq!((&*call.method, call.name()), ("DELETE", "web-1"));
+    call.fail(404, "NotFound");
+    assert_eq!(
+        rig.log().await,
+        ["slice web-1 removed by own write", "delete web-1: gone"]
+    );
+
+    let (rig, call) = sent(update("web-1", "u-web-1")).await;
+    call.fail(404, "NotFound");
+    assert_eq!(
+        rig.log().await,
+        ["update web-1: not_found"],
+        "an update of it has not"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_answered_with_a_status_is_done_and_one_answered_with_the_object_has_begun() {
+    let (rig, call) = sent(delete("web-1", "u-web-1")).await;
+    call.answer(200, r#"{"kind":"Status","status":"Success"}"#);
+    assert_eq!(
+        rig.log().await,
+        ["slice web-1 removed by own write", "delete web-1: gone"]
+    );
+
+    let (rig, call) = sent(delete("web-1", "u-web-1")).await;
+    let going = slice_json("web-1", "u-web-1", 8).replace(
+        r#""metadata":{"#,
+        r#""metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["a/b"],"#,
+    );
+    call.answer(200, going);
+    assert_eq!(
+        rig.log().await,
+        ["slice web-1 updated by own write", "delete web-1: going"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_of_a_former_object_leaves_its_successor_alone() {
+    let (rig, call) = sent(delete("web-1", "u-former")).await;
+    call.fail(404, "NotFound");
+    assert_eq!(rig.log().await, ["delete web-1: gone"]);
+}
+
+/// Each of the answers is one that leaves open whether the slice exists; the watch tells.
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_answer_cannot_be_read_is_not_lost() {
+    for garbage in ["no JSON", "", r#"{"kind":"EndpointSlice","metadata":{}}"#] {
+        let fake = Fake::new(|world, _, _| {
+            if world.slice(&key("web-1")).is_some() {
+                Planned::default()
+            } else {
+                planned([create("web-1")])
+            }
+        });
+        let mut rig = Rig::synced(Setup::new(fake), &["web"], &[]).await;
+        rig.call().await.answer(201, garbage);
+        let again = rig.call().await;
+        again.fail(409, "AlreadyExists");
+        rig.tell(slices(vec![slice("web-1", 7)])).await;
+        rig.quiet_for(Duration::from_secs(30)).await;
+        assert_eq!(
+            rig.log().await,
+            [
+                "start",
+                "plan web within 16",
+                "create web-1: aborted",
+                "plan web within 16",
+                "create web-1: already_exists",
+                "slice web-1 added by watch",
+                "plan web within 16"
+            ],
+            "{garbage:?}"
+        );
+    }
+}
+
+/// When the next request comes, counted from now.
+async fn next(rig: &mut Rig) -> (Call, Duration) {
+    let begun = Instant::now();
+    let call = rig.call().await;
+    (call, begun.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_back_off_and_a_success_forgets_them() {
+    let fake = Fake::new(|_, _, _| planned([create("web-1")]));
+    let mut rig = Rig::synced(Setup::new(fake), &["web"], &[]).await;
+    rig.call().await.fail(500, "InternalError");
+    // Of each pause one half is random; timers go by whole milliseconds.
+    for whole in [50, 100, 200, 400] {
+        let (call, pause) = next(&mut rig).await;
+        let pause = pause.as_millis();
+        assert!((whole / 2..=whole + 2).contains(&pause), "{pause} of {whole}");
+        call.fail(500, "InternalError");
+    }
+    let (call, _) = next(&mut rig).await;
+    call.answer(201, slice_json("web-1", "u-1", 7));
+    rig.quiet_for(Duration::from_secs(60)).await;
+    rig.tell(services(vec![service("web", 8)])).await;
+    rig.call().await.fail(409, "Conflict");
+    let (_, pause) = next(&mut rig).await;
+    assert!((25..=52).contains(&pause.as_millis()), "{pause:?}");
+    let metrics = rig.registry.encode();
+    assert!(
+        metrics.contains(r#"quaymaster_queue_retry_causes_total{name="fake",cause="server"} 5"#),
+        "{metrics}"
+    );
+}

@@ -1,0 +1,149 @@
+//! What comes before what.
+
+use std::time::Duration;
+
+use quaymaster_model::ObjectKey;
+use quaymaster_runtime::health::Scope;
+use quaymaster_runtime::permit::Tenure;
+use quaymaster_watch::Item;
+use quaymaster_world::World;
+use tokio::time::{Instant, timeout};
+
+use super::rig::*;
+use crate::controller::Planned;
+use crate::core::path;
+use crate::fixtures::*;
+use quaymaster_runtime::api::Verb;
+use quaymaster_world::Kind;
+
+/// Wants one slice for each Service, named as it is.
+fn one_slice_each(world: &World, service: &ObjectKey, _: usize) -> Planned {
+    if world.slice(service).is_some() {
+        Planned::default()
+    } else {
+        planned([create(&service.name)])
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_planned_before_all_kinds_are_read() {
+    let mut rig = Setup::new(Fake::new(one_slice_each)).start();
+    rig.tell(listed_services(&["db", "web"])).await;
+    rig.tell(slices(vec![
+        Item::Restart { history_lost: false },
+        slice("web", 3),
+    ]))
+    .await;
+    rig.quiet_for(Duration::from_secs(10)).await;
+    assert_eq!(rig.log().await, [""; 0], "nor is anything told");
+    assert!(!rig.health.report(Scope::Ready).passed());
+
+    rig.tell(slices(vec![Item::Synced(version(5))])).await;
+    let call = rig.call().await;
+    assert_eq!(
+        (&*call.method, &*call.path),
+        ("POST", "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices")
+    );
+    assert_eq!(
+        rig.log().await,
+        ["start", "plan db within 16", "plan web within 15"],
+        "the slice that was read before is not created again"
+    );
+    assert!(rig.health.report(Scope::Ready).passed());
+    rig.quiet_for(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_planned_once_the_world_has_it() {
+    let mut rig = Rig::synced(Setup::new(Fake::new(one_slice_each)), &[], &[]).await;
+    assert_eq!(rig.log().await, ["start"]);
+    rig.tell(services(vec![service("web", 6)])).await;
+    drop(rig.call().await);
+    assert_eq!(rig.log().await, ["service web added", "plan web within 16"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_valid_permit_nothing_is_planned_and_the_loop_rests() {
+    let now = Instant::now().into_std();
+    let tenure = Tenure::begin(1, now, now + Duration::from_secs(3));
+    let setup = Setup {
+        permit: tenure.permit().clone(),
+        ..Setup::new(Fake::new(one_slice_each))
+    };
+    let mut rig = Rig::synced(setup, &["web"], &[]).await;
+    let call = rig.call().await;
+    call.answer(201, slice_json("web", "u-1", 6));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    rig.log().await;
+    rig.tell(services(vec![service("db", 7)])).await;
+    rig.quiet_for(Duration::from_secs(30)).await;
+    assert_eq!(
+        rig.log().await,
+        ["service db added"],
+        "seen, and left to whoever may write"
+    );
+}
+
+#[tokio::test]
+async fn what_is_due_does_not_wake_a_core_that_may_not_write() {
+    let now = Instant::now().into_std();
+    for (valid, due) in [(true, Some(now)), (false, None)] {
+        let tenure = Tenure::begin(1, now, now + Duration::from_hours(1));
+        let setup = Setup {
+            permit: tenure.permit().clone(),
+            ..Setup::new(Fake::new(one_slice_each))
+        };
+        let mut parts = setup.build();
+        parts.core.tell(listed_slices(&[]));
+        parts.core.tell(listed_services(&["web"]));
+        let later = now + Duration::from_secs(60);
+        if !valid {
+            tenure.end();
+        }
+        assert_eq!(parts.core.next_due(later), due.map(|_| later));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancellation_ends_the_loop_at_once_whatever_is_in_flight() {
+    let mut rig = Rig::synced(Setup::new(Fake::new(one_slice_each)), &["web"], &[]).await;
+    let _hanging = rig.call().await;
+    let begun = Instant::now();
+    rig.cancel.cancel();
+    timeout(Duration::from_secs(1), &mut rig.task)
+        .await
+        .expect("it must end")
+        .unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_heart_beats_while_there_is_nothing_to_do_and_only_while_the_loop_runs() {
+    let rig = Rig::synced(Setup::new(Fake::new(one_slice_each)), &[], &[]).await;
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(730)).await;
+        assert!(rig.health.report(Scope::Live).passed());
+    }
+    rig.cancel.cancel();
+    tokio::time::sleep(HEARTBEAT * 2).await;
+    assert!(!rig.health.report(Scope::Live).passed());
+}
+
+#[test]
+fn a_path_is_of_the_collection_for_a_create_and_of_the_object_else() {
+    let web = key("web");
+    for (kind, collection) in [
+        (
+            Kind::Slice,
+            "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices",
+        ),
+        (Kind::Service, "/api/v1/namespaces/shop/services"),
+        (Kind::Pod, "/api/v1/namespaces/shop/pods"),
+        (Kind::Node, "/api/v1/nodes"),
+    ] {
+        assert_eq!(path(kind, &web, Verb::Create), collection);
+        for verb in [Verb::Update, Verb::Delete] {
+            assert_eq!(path(kind, &web, verb), format!("{collection}/web"));
+        }
+    }
+}
