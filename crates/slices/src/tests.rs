@@ -2,6 +2,7 @@
 
 mod conversion;
 mod cost;
+mod duplicates;
 mod examples;
 mod families;
 mod faults;

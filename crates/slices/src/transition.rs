@@ -1,5 +1,6 @@
 //! What is observed, issued and answered changes what slices hold; the indexes follow.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use quaymaster_model::{AddressType, IpFamily, SliceRecord, Text};
@@ -226,6 +227,21 @@ impl ServiceSlices {
         }
     }
 
+    /// Other slices of the family that hold Pods of this one are looked at, too: which of them keeps a Pod may not be the
+    /// one that held it so far.
+    fn mark_repeated(&mut self, id: SliceId, family: IpFamily, content: &Content, namespace: &Text) {
+        let others: BTreeSet<SliceId> = content
+            .endpoints()
+            .iter()
+            .filter_map(|endpoint| self.pods.get(pod_name(endpoint, namespace)?))
+            .flat_map(|place| place.at.iter().copied())
+            .filter(|other| *other != id && self.slices[other.0].family == Some(family))
+            .collect();
+        for other in others {
+            self.mark(other);
+        }
+    }
+
     /// Changes a slice and brings the indexes up to date: the cost follows the endpoints that differ.
     fn change<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId, change: impl FnOnce(&mut Held)) {
         let held = &mut self.slices[id.0];
@@ -306,6 +322,7 @@ impl ServiceSlices {
             {
                 self.pods.entry(name.clone()).or_default().at.push(id);
             }
+            self.mark_repeated(id, family, after, namespace);
         }
         for content in [before, after].into_iter().flatten() {
             for name in content
