@@ -9,6 +9,8 @@ mod controller;
 mod gauges;
 mod notices;
 mod request;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use controller::{EndpointSlices, Options};

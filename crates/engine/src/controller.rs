@@ -122,6 +122,10 @@ pub enum Stored {
 
 /// What is to be done with a key after an answer.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made for one answer at a time and taken apart at once; a box would only cost"
+)]
 pub enum Verdict {
     /// Nothing more.
     Done,

@@ -1,0 +1,91 @@
+//! The controller over a real world: what is told goes in as the apiserver's JSON, requests come out.
+
+mod cluster;
+
+use quaymaster_engine::Verdict;
+use quaymaster_runtime::api::{Verb, WriteError};
+use serde_json::json;
+
+use cluster::Cluster;
+
+/// A Service `web` with a ready Pod on `node-1` in `zone-a`, its slice stored.
+fn settled() -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.node("node-1", "zone-a");
+    cluster.service(json!({ "selector": { "app": "web" }, "ipFamilies": ["IPv4"], "clusterIP": "10.1.0.1" }));
+    cluster.pod("web-1", json!([{ "ip": "10.0.0.1" }]));
+    cluster.begin();
+    assert_eq!(cluster.write_all(), [Verb::Create]);
+    assert_eq!(cluster.take_marked(), ["web"]);
+    cluster
+}
+
+#[test]
+fn a_changed_zone_of_a_node_reaches_its_endpoints() {
+    let mut cluster = settled();
+    cluster.node("node-1", "zone-b");
+    assert_eq!(cluster.take_marked(), ["web"]);
+    assert_eq!(cluster.write_all(), [Verb::Update]);
+    assert_eq!(cluster.slices()[0]["endpoints"][0]["zone"], "zone-b");
+}
+
+#[test]
+fn a_node_that_changes_in_another_way_concerns_nobody() {
+    let mut cluster = settled();
+    cluster.node_with_cpu("node-1", "zone-a", "8");
+    assert!(cluster.take_marked().is_empty());
+    assert!(cluster.write_all().is_empty());
+}
+
+#[test]
+fn a_write_of_a_services_status_concerns_nobody() {
+    let mut cluster = settled();
+    cluster.service(json!({ "selector": { "app": "web" }, "ipFamilies": ["IPv4"], "clusterIP": "10.1.0.1" }));
+    assert!(cluster.take_marked().is_empty());
+}
+
+#[test]
+fn the_gauges_add_up_both_families_of_a_service() {
+    let mut cluster = Cluster::new();
+    cluster.node("node-1", "zone-a");
+    cluster.service(
+        json!({ "selector": { "app": "web" }, "ipFamilies": ["IPv4", "IPv6"], "clusterIP": "10.1.0.1" }),
+    );
+    cluster.pod("web-1", json!([{ "ip": "10.0.0.1" }, { "ip": "fd00::1" }]));
+    cluster.begin();
+    assert_eq!(cluster.write_all(), [Verb::Create, Verb::Create]);
+    let metrics = cluster.metrics();
+    for line in [
+        "endpoint_slice_controller_endpoints_desired 2",
+        "endpoint_slice_controller_num_endpoint_slices 2",
+        "endpoint_slice_controller_desired_endpoint_slices 2",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
+    }
+}
+
+#[test]
+fn a_conflict_is_tried_again_without_an_event_and_a_refusal_is_told_on_the_service() {
+    let conflict = WriteError::Conflict {
+        message: "the object has been modified".to_owned(),
+    };
+    let refusal = WriteError::Forbidden {
+        verb: "update",
+        resource: "endpointslices.discovery.k8s.io".to_owned(),
+        message: "no".to_owned(),
+    };
+    for (error, told) in [(conflict, None), (refusal, Some("FailedToUpdateEndpointSlices"))] {
+        let mut cluster = settled();
+        cluster.node("node-1", "zone-b");
+        match cluster.refuse_next(&error) {
+            Verdict::Retry { notice } => {
+                assert_eq!(
+                    notice.as_ref().map(|notice| notice.reason.as_str()),
+                    told,
+                    "{error}"
+                );
+            }
+            other => panic!("{error}: {other:?}"),
+        }
+    }
+}
