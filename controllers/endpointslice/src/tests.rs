@@ -13,7 +13,7 @@ fn settled() -> Cluster {
     let mut cluster = Cluster::new();
     cluster.node("node-1", "zone-a");
     cluster.service(json!({ "selector": { "app": "web" }, "ipFamilies": ["IPv4"], "clusterIP": "10.1.0.1" }));
-    cluster.pod("web-1", json!([{ "ip": "10.0.0.1" }]));
+    cluster.pod("web-1", &json!([{ "ip": "10.0.0.1" }]));
     cluster.begin();
     assert_eq!(cluster.write_all(), [Verb::Create]);
     assert_eq!(cluster.take_marked(), ["web"]);
@@ -51,7 +51,7 @@ fn the_gauges_add_up_both_families_of_a_service() {
     cluster.service(
         json!({ "selector": { "app": "web" }, "ipFamilies": ["IPv4", "IPv6"], "clusterIP": "10.1.0.1" }),
     );
-    cluster.pod("web-1", json!([{ "ip": "10.0.0.1" }, { "ip": "fd00::1" }]));
+    cluster.pod("web-1", &json!([{ "ip": "10.0.0.1" }, { "ip": "fd00::1" }]));
     cluster.begin();
     assert_eq!(cluster.write_all(), [Verb::Create, Verb::Create]);
     let metrics = cluster.metrics();

@@ -78,7 +78,7 @@ impl Cluster {
 
     pub(super) fn node_with_cpu(&mut self, name: &str, zone: &str, cpu: &str) {
         let labels = json!({ "topology.kubernetes.io/zone": zone });
-        let mut node = self.object(name, json!({}));
+        let mut node = self.object(name, &json!({}));
         node["metadata"]["labels"] = labels;
         node["status"] =
             json!({ "allocatable": { "cpu": cpu }, "conditions": [{ "type": "Ready", "status": "True" }] });
@@ -89,15 +89,15 @@ impl Cluster {
     /// The Service, with a port 80 beside what is given.
     pub(super) fn service(&mut self, mut spec: Value) {
         spec["ports"] = json!([{ "port": 80, "targetPort": 8080, "protocol": "TCP" }]);
-        let service = self.object(SERVICE, spec);
+        let service = self.object(SERVICE, &spec);
         let record =
             Json::<ServiceRecord>::new(Arc::clone(&self.interner)).object(service.to_string().as_bytes());
         self.tell(|world, views| world.apply_service(record.unwrap(), views));
     }
 
     /// A ready Pod of the Service on `node-1`.
-    pub(super) fn pod(&mut self, name: &str, addresses: Value) {
-        let mut pod = self.object(name, json!({ "nodeName": "node-1", "containers": [] }));
+    pub(super) fn pod(&mut self, name: &str, addresses: &Value) {
+        let mut pod = self.object(name, &json!({ "nodeName": "node-1", "containers": [] }));
         pod["metadata"]["labels"] = json!({ "app": SERVICE });
         pod["status"] = json!({
             "phase": "Running",
@@ -191,7 +191,7 @@ impl Cluster {
         self.controller.answered(&self.world, &answer)
     }
 
-    fn object(&mut self, name: &str, spec: Value) -> Value {
+    fn object(&mut self, name: &str, spec: &Value) -> Value {
         self.version += 1;
         json!({
             "metadata": {
