@@ -1,0 +1,103 @@
+//! The controllers under measurement.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use kube::config::Config;
+use kube::Client;
+use quaymaster_testkit::process::{Launch, Quaymaster};
+use quaymaster_testkit::{ControlPlane, Kcm};
+
+/// How long reading the cluster may take.
+const READY_LIMIT: Duration = Duration::from_secs(120);
+
+/// What KCM is given: no limit of requests, and as many workers as it permits.
+const KCM_ARGUMENTS: [&str; 3] = [
+    "--kube-api-qps=10000",
+    "--kube-api-burst=10000",
+    "--concurrent-service-endpoint-syncs=50",
+];
+
+/// Quaymaster, ready.
+pub(crate) struct Ours {
+    pub(crate) process: Quaymaster,
+    /// From the start of the process to `/readyz`.
+    pub(crate) ready_after: Duration,
+    metrics: Client,
+}
+
+impl Ours {
+    pub(crate) async fn start(plane: &ControlPlane, binary: &Path, log: &str) -> Result<Self> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let base = format!("http://127.0.0.1:{port}");
+        let begun = Instant::now();
+        let mut process = Launch::new(binary, plane.logs().join(log))
+            .arg("--kubeconfig")
+            .arg(plane.kubeconfig())
+            .arg(format!("--port={port}"))
+            .start()?;
+        process
+            .wait_ready(&format!("{base}/readyz"), READY_LIMIT)
+            .await?;
+        let ready_after = begun.elapsed();
+        let mut config = Config::new(base.parse()?);
+        config.proxy_url = None;
+        Ok(Self {
+            process,
+            ready_after,
+            metrics: Client::try_from(config)?,
+        })
+    }
+
+    /// Writes of slices so far, as the metric tells.
+    pub(crate) async fn writes(&self) -> Result<f64> {
+        let text = self
+            .metrics
+            .request_text(http::Request::get("/metrics").body(Vec::new())?)
+            .await
+            .context("reading /metrics")?;
+        Ok(changes(&text))
+    }
+
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        self.process.server().terminate(Duration::from_secs(10)).await?;
+        Ok(())
+    }
+}
+
+/// Sum of `endpoint_slice_controller_changes` over its labels.
+fn changes(metrics: &str) -> f64 {
+    metrics
+        .lines()
+        .filter(|line| line.starts_with("endpoint_slice_controller_changes{"))
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+        .sum()
+}
+
+/// Starts KCM with its controller of slices alone.
+pub(crate) async fn kcm(plane: &ControlPlane) -> Result<Kcm> {
+    Ok(plane
+        .start_kcm_with(&["endpointslice-controller"], &KCM_ARGUMENTS)
+        .await?)
+}
+
+/// The version that the apiserver reports.
+pub(crate) async fn version(client: &Client) -> Result<String> {
+    Ok(client.apiserver_version().await?.git_version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_summed_over_operations() {
+        let text = "# TYPE endpoint_slice_controller_changes counter\n\
+                    endpoint_slice_controller_changes{operation=\"create\"} 7\n\
+                    endpoint_slice_controller_changes{operation=\"update\"} 5\n\
+                    endpoint_slice_controller_syncs{result=\"success\"} 100\n";
+        assert!((changes(text) - 12.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,118 @@
+//! Brings a cluster into being.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use quaymaster_testkit::{node, service};
+use serde_json::json;
+
+use super::cluster::{Backed, Layout, NODES, address, node as node_name};
+use crate::pods::{self, PodShape};
+
+/// Requests at once. More only wait in the apiserver on a small machine.
+const AT_ONCE: usize = 16;
+/// Zones that Nodes are spread over.
+const ZONES: [&str; 3] = ["zone-a", "zone-b", "zone-c"];
+/// Progress is told after so many Pods.
+const TELL_EVERY: usize = 2_000;
+/// When all Pods became ready. One time for all: what is measured are flips, not this.
+const SINCE: &str = "2026-01-01T00:00:00Z";
+
+/// Creates Nodes, namespaces, Services and ready Pods. Returns the mean size of a Pod as JSON, in bytes.
+pub(crate) async fn seed(client: &Client, layout: &Layout) -> Result<usize> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    for name in &layout.namespaces {
+        let namespace = serde_json::from_value(json!({"metadata": {"name": name}}))?;
+        namespaces.create(&PostParams::default(), &namespace).await?;
+    }
+    for number in 0..NODES {
+        let zone = ZONES[number % ZONES.len()];
+        node(node_name(number))
+            .zone(zone)
+            .cpu("4")
+            .ready()
+            .create(client)
+            .await?;
+    }
+    stream::iter(&layout.services)
+        .map(Ok)
+        .try_for_each_concurrent(AT_ONCE, async |backed: &Backed| {
+            let built = service(&backed.name)
+                .namespace(&backed.namespace)
+                .selector([("app", &backed.name)])
+                .target_port_name("http", 80, "http");
+            built
+                .create(client)
+                .await
+                .with_context(|| format!("creating {}", backed.name))
+                .map(drop)
+        })
+        .await?;
+    pods(client, layout).await?;
+    mean_size(client, layout).await
+}
+
+async fn pods(client: &Client, layout: &Layout) -> Result<()> {
+    let begun = Instant::now();
+    let done = AtomicUsize::new(0);
+    let all = layout
+        .services
+        .iter()
+        .flat_map(|backed| backed.pods.clone().map(move |number| (backed, number)));
+    stream::iter(all)
+        .map(Ok)
+        .try_for_each_concurrent(AT_ONCE, async |(backed, number): (&Backed, usize)| {
+            create(client, backed, number)
+                .await
+                .with_context(|| format!("creating {}", backed.pod_name(number)))?;
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if done.is_multiple_of(TELL_EVERY) || done == layout.pods() {
+                println!(
+                    "  {done} of {} Pods after {:.0} s",
+                    layout.pods(),
+                    begun.elapsed().as_secs_f64()
+                );
+            }
+            Ok(())
+        })
+        .await
+}
+
+async fn create(client: &Client, backed: &Backed, number: usize) -> Result<()> {
+    let name = backed.pod_name(number);
+    let shape = PodShape {
+        namespace: &backed.namespace,
+        name: &name,
+        app: &backed.name,
+        node: &node_name(number),
+    };
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &backed.namespace);
+    let pod: Pod = serde_json::from_value(pods::spec(&shape))?;
+    pods.create(&PostParams::default(), &pod).await?;
+    let status = json!({"status": pods::status(&address(number), true, SINCE)});
+    pods.patch_status(&name, &PatchParams::default(), &Patch::Merge(status))
+        .await?;
+    Ok(())
+}
+
+async fn mean_size(client: &Client, layout: &Layout) -> Result<usize> {
+    let mut total = 0;
+    let services = layout.services.iter().take(NODES);
+    for backed in services.clone() {
+        let path = format!(
+            "/api/v1/namespaces/{}/pods/{}",
+            backed.namespace,
+            backed.pod_name(backed.pods.start)
+        );
+        total += client
+            .request_text(http::Request::get(path).body(Vec::new())?)
+            .await?
+            .len();
+    }
+    Ok(total / services.count().max(1))
+}
