@@ -102,3 +102,6 @@ pub(crate) struct LoggingFlags {
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "QUAYMASTER_LOG")]
     pub(crate) log_level: String,
 }
+
+#[cfg(test)]
+mod tests;

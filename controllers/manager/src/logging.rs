@@ -32,12 +32,29 @@ pub(crate) enum LoggingError {
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
+/// Where kube's client logs each failed request (kube-rs/kube `kube-client/src/client/builder.rs`), at error level and
+/// with every attempt. Watches, writes and the start log each trouble once, and know whether it is one.
+const NOISE: &str = "kube_client::client::builder";
+
+/// The filter that the user gave, without the noise unless it is asked for.
+fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
+    let error = |source| LoggingError::Level {
+        level: level.to_owned(),
+        source,
+    };
+    let filter = EnvFilter::try_new(level).map_err(error)?;
+    let asked_for = level
+        .split(',')
+        .any(|directive| directive.starts_with("kube_client"));
+    if asked_for {
+        return Ok(filter);
+    }
+    Ok(filter.add_directive(format!("{NOISE}=off").parse().map_err(error)?))
+}
+
 /// Starts logging to standard error.
 pub(crate) fn start(flags: &LoggingFlags) -> Result<(), LoggingError> {
-    let filter = EnvFilter::try_new(&flags.log_level).map_err(|source| LoggingError::Level {
-        level: flags.log_level.clone(),
-        source,
-    })?;
+    let filter = filter(&flags.log_level)?;
     let registry = tracing_subscriber::registry().with(filter);
     match flags.log_format {
         Format::Text => registry
@@ -54,3 +71,6 @@ pub(crate) fn start(flags: &LoggingFlags) -> Result<(), LoggingError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ use crate::watch_metrics::WatchCollector;
 
 /// A core that has not given a sign of life for this long is held for dead. It gives one each second; the longest it
 /// ever worked at a stretch is a start over a very large cluster.
-const HEARTBEAT_LIMIT: Duration = Duration::from_secs(60).saturating_add(TICK);
+const HEARTBEAT_LIMIT: Duration = Duration::from_mins(1).saturating_add(TICK);
 
 /// Hard bound of writes in flight, twice what the adaptive limit ever allows.
 const POOL_BOUND: usize = 128;

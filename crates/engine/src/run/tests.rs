@@ -138,6 +138,29 @@ async fn connection(server: &Server) -> Connection {
         .unwrap()
 }
 
+async fn engine(server: &Server, fake: Fake, registry: Registry, health: Health) -> Engine {
+    Engine::new(Options {
+        connection: connection(server).await,
+        version: "0".to_owned(),
+        holder: "test".to_owned(),
+        permit: Permit::permanent(),
+        registry,
+        health,
+        watch: quaymaster_watch::Config {
+            prefer_streaming: false,
+            ..Default::default()
+        },
+    })
+    .with(
+        Box::new(fake),
+        Registration {
+            queue: "fake",
+            reporter: "fake-controller",
+            most_keys: None,
+        },
+    )
+}
+
 #[tokio::test]
 async fn from_what_is_read_to_what_is_written_and_back() {
     let server = Server::start().await;
@@ -151,26 +174,7 @@ async fn from_what_is_read_to_what_is_written_and_back() {
     });
     fake.reads = &Kind::ALL;
     let log = Arc::clone(&fake.log);
-    let engine = Engine::new(Options {
-        connection: connection(&server).await,
-        version: "0".to_owned(),
-        holder: "test".to_owned(),
-        permit: Permit::permanent(),
-        registry: registry.clone(),
-        health: health.clone(),
-        watch: quaymaster_watch::Config {
-            prefer_streaming: false,
-            ..Default::default()
-        },
-    })
-    .with(
-        Box::new(fake),
-        Registration {
-            queue: "fake",
-            reporter: "fake-controller",
-            most_keys: None,
-        },
-    );
+    let engine = engine(&server, fake, registry.clone(), health.clone()).await;
     assert!(format!("{engine:?}").contains("fake"));
     let cancel = CancellationToken::new();
     let task = tokio::spawn(engine.run(cancel.clone()));

@@ -176,7 +176,7 @@ async fn failures_back_off_and_a_success_forgets_them() {
     }
     let (call, _) = next(&mut rig).await;
     call.answer(201, slice_json("web-1", "u-1", 7));
-    rig.quiet_for(Duration::from_secs(60)).await;
+    rig.quiet_for(Duration::from_mins(1)).await;
     rig.tell(services(vec![service("web", 8)])).await;
     rig.call().await.fail(409, "Conflict");
     let (_, pause) = next(&mut rig).await;

@@ -96,7 +96,7 @@ async fn what_is_due_does_not_wake_a_core_that_may_not_write() {
         let mut parts = setup.build();
         parts.core.tell(listed_slices(&[]));
         parts.core.tell(listed_services(&["web"]));
-        let later = now + Duration::from_secs(60);
+        let later = now + Duration::from_mins(1);
         if !valid {
             tenure.end();
         }

@@ -86,6 +86,8 @@ async fn a_plan_that_promises_more_and_has_nothing_does_not_keep_the_core_busy()
 async fn retry_after_pauses_all_writes_and_not_only_the_one_refused() {
     let mut rig = Rig::synced(limited(1, one_more()), &["a", "b"], &[]).await;
     let refused = rig.call().await;
+    // Or the end of the pause would fall together with a tick.
+    tokio::time::sleep(Duration::from_millis(400)).await;
     let begun = Instant::now();
     refused.answer_with(429, &[("retry-after", "3")], "{}");
     tokio::time::sleep(Duration::from_secs(2)).await;

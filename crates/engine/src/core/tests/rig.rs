@@ -31,7 +31,7 @@ use crate::feed::Told;
 use crate::fixtures::{Fake, Log, read, service_json, slice_json, version};
 
 /// Longer than whatever a core that works well takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// For how long a core may stay away before it is held for dead.
 pub(super) const HEARTBEAT: Duration = Duration::from_millis(1500);

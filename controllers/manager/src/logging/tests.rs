@@ -1,0 +1,78 @@
+use std::sync::{Arc, Mutex};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+
+/// Lines that were logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// What is logged at this level while a client of kube's fails to connect.
+async fn logged(level: &str) -> String {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::registry()
+        .with(filter(level).unwrap())
+        .with(tracing_subscriber::fmt::layer().with_writer(lines.clone()));
+    let guard = tracing::subscriber::set_default(subscriber);
+    tracing::error!("ours");
+    // Bound and closed again: nothing listens there.
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let mut config = kube::Config::new(format!("http://{free}").parse().unwrap());
+    config.default_retry = false;
+    let client = kube::Client::try_from(config).unwrap();
+    assert!(client.apiserver_version().await.is_err(), "nothing answers");
+    drop(guard);
+    String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+}
+
+#[tokio::test]
+async fn kubes_line_for_each_failed_connection_is_not_logged_unless_its_crate_is_named() {
+    for level in ["info", "debug", "info,quaymaster_watch=debug"] {
+        let text = logged(level).await;
+        assert!(text.contains("ours"), "{text}");
+        assert!(!text.contains(NOISE), "{level}: {text}");
+    }
+    for level in [
+        "info,kube_client=info",
+        "error,kube_client::client=error",
+        "kube_client=trace,error",
+    ] {
+        let text = logged(level).await;
+        assert!(
+            text.contains("ERROR") && text.contains(NOISE),
+            "{level}: kube logs this from elsewhere now? {text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_filter_is_refused_with_an_example() {
+    let error = filter("quaymaster=loud").unwrap_err().to_string();
+    assert!(
+        error.contains("quaymaster=loud") && error.contains("info,quaymaster_watch=debug"),
+        "{error}"
+    );
+}
