@@ -39,6 +39,8 @@ pub struct EndpointSlices {
     pub(crate) zones: Zones,
     pub(crate) gauges: Gauges,
     metrics: SliceControllerMetrics,
+    /// How many states were made, for [`Self::next_numbers`].
+    states: u64,
 }
 
 impl std::fmt::Debug for EndpointSlices {
@@ -60,7 +62,14 @@ impl EndpointSlices {
             zones: Zones::default(),
             gauges: Gauges::new(metrics.clone()),
             metrics,
+            states: 0,
         }
+    }
+
+    /// Where the numbers of the writes of a new state begin: no state ever makes as many as lie between two of these.
+    pub(crate) fn next_numbers(&mut self) -> u64 {
+        self.states += 1;
+        self.states << 32
     }
 
     /// Calls `act` with the state of a Service, if one is held.
@@ -153,7 +162,7 @@ impl Controller for EndpointSlices {
             Ok(Stored::Slice(slice)) => Outcome::Stored(std::sync::Arc::clone(slice)),
             Ok(Stored::Gone) => Outcome::Deleted,
             Ok(Stored::Going) => Outcome::Deleting,
-            Err(error) => Outcome::Failed(failure(error)),
+            Err(error) => Outcome::Failed(failure(answer.verb, error)),
         };
         let Some(id) = world.service_id(answer.key) else {
             return Verdict::Done;
@@ -206,9 +215,11 @@ pub(crate) fn distribution(service: &ServiceRecord) -> TrafficDistribution {
     }
 }
 
-fn failure(error: &WriteError) -> Failure {
+fn failure(verb: Verb, error: &WriteError) -> Failure {
     match error {
         WriteError::AlreadyExists { .. } => Failure::NameTaken,
+        // Of a create, the namespace is missing: it went before the Service's deletion was told.
+        WriteError::NotFound { .. } if verb == Verb::Create => Failure::NamespaceTerminating,
         WriteError::NotFound { .. } => Failure::Missing,
         WriteError::NamespaceTerminating { .. } => Failure::NamespaceTerminating,
         _ => Failure::Other,

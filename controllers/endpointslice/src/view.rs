@@ -56,10 +56,11 @@ impl EndpointSlices {
             self.auto.remove(&id);
         }
         self.gauges.distribution(id, distribution(service));
+        let first_write = self.next_numbers();
         let is_new = !self.services.contains_key(&id);
-        self.services
-            .entry(id)
-            .or_insert_with(|| ServiceSlices::new(service.uid.clone(), service.created));
+        self.services.entry(id).or_insert_with(|| {
+            ServiceSlices::new(service.uid.clone(), service.created).numbered_from(first_write)
+        });
         self.with(world, id, |state, cx| {
             if is_new {
                 for slice in world.slices_of(&service.key).filter(|slice| is_ours(slice)) {

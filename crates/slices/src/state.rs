@@ -129,6 +129,14 @@ impl ServiceSlices {
         }
     }
 
+    /// Numbers writes from `first` on. A later state of a Service of the same name must not take the answer to a write
+    /// of an earlier one for its own.
+    #[must_use]
+    pub fn numbered_from(mut self, first: u64) -> Self {
+        self.last_write = first;
+        self
+    }
+
     /// The Service changed, or is seen for the first time: everything is looked at again. The cost follows the number
     /// of its Pods and slices.
     pub fn refresh<C: Cluster>(&mut self, cx: Context<'_, C>) {
