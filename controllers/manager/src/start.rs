@@ -61,6 +61,8 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
     );
     registry.register_collector(ProcessCollector);
     let health = Health::default();
+    // Not ready while the apiserver is looked for: what is to be read is registered only later.
+    let started = health.condition("started");
     let admin = serve_admin(&flags, &health, &registry, &cancel).await?;
 
     let source = flags
@@ -68,14 +70,18 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
         .kubeconfig
         .clone()
         .map_or(Source::Environment, Source::Kubeconfig);
-    let connection = Connection::load(&source).await?;
+    let connection = Connection::load(&source)
+        .await
+        .map_err(|error| anyhow::anyhow!(error.line()))?;
     let holder = flags.cluster.holder.clone().unwrap_or_else(default_holder);
     let agent = UserAgent {
         version: version.to_owned(),
         controller: "manager".to_owned(),
         holder: holder.clone(),
     };
-    let client = connection.client(&agent)?;
+    let client = connection
+        .client(&agent)
+        .map_err(|error| anyhow::anyhow!(error.line()))?;
     let Some(server) = reach(&client, &connection, flags.cluster.start_timeout, &cancel).await? else {
         return Ok(());
     };
@@ -127,6 +133,7 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
             }
         };
     }
+    started.hold();
     engine.run(cancel.clone()).await?;
     tracing::info!("stopped");
     if let Some(admin) = admin {

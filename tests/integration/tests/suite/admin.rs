@@ -55,13 +55,18 @@ async fn the_metrics_have_the_names_that_dashboards_know(t: &Test) {
     let (status, text) = get(port(t), "/metrics").await.unwrap();
     assert_eq!(status, 200);
     for name in known {
-        assert!(text.lines().any(|line| line.starts_with(name)), "{name} is not in\n{text}");
+        assert!(
+            text.lines().any(|line| line.starts_with(name)),
+            "{name} is not in\n{text}"
+        );
     }
     // Gauges follow within the seconds between two measures.
     eventually(SOON, "totals above zero", async || {
         let (_, text) = get(port(t), "/metrics").await?;
         let above_zero = |name: &str| {
-            let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+            let value = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
             value.is_some_and(|value| value >= 1.0)
         };
         (above_zero("endpoint_slice_controller_num_endpoint_slices ")
@@ -76,7 +81,10 @@ async fn a_second_binary_with_port_zero_listens_nowhere(t: &Test) {
     manager.process.wait_for_log("\"starting\"", SOON).await.unwrap();
     assert!(get(manager.port, "/healthz").await.is_none());
     let listening = std::process::Command::new("cat")
-        .args([format!("/proc/{}/net/tcp", manager.process.pid()), format!("/proc/{}/net/tcp6", manager.process.pid())])
+        .args([
+            format!("/proc/{}/net/tcp", manager.process.pid()),
+            format!("/proc/{}/net/tcp6", manager.process.pid()),
+        ])
         .output()
         .unwrap();
     let sockets = sockets_of(manager.process.pid());
@@ -85,12 +93,18 @@ async fn a_second_binary_with_port_zero_listens_nowhere(t: &Test) {
         .filter(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             // The fourth word is the state, 0A for listening; the tenth is the socket's inode.
-            words.get(3) == Some(&"0A") && words.get(9).is_some_and(|inode| sockets.contains(&(*inode).to_owned()))
+            words.get(3) == Some(&"0A")
+                && words
+                    .get(9)
+                    .is_some_and(|inode| sockets.contains(&(*inode).to_owned()))
         })
         .map(str::to_owned)
         .collect();
     assert!(own.is_empty(), "{own:?}");
-    assert!(!sockets.is_empty(), "it talks to the apiserver, so it has sockets");
+    assert!(
+        !sockets.is_empty(),
+        "it talks to the apiserver, so it has sockets"
+    );
     manager.stop().await;
 }
 
@@ -99,7 +113,15 @@ fn sockets_of(pid: u32) -> Vec<String> {
     std::fs::read_dir(format!("/proc/{pid}/fd"))
         .unwrap()
         .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
-        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .filter_map(|target| {
+            Some(
+                target
+                    .to_str()?
+                    .strip_prefix("socket:[")?
+                    .strip_suffix(']')?
+                    .to_owned(),
+            )
+        })
         .collect()
 }
 
@@ -107,14 +129,23 @@ async fn every_log_line_is_an_object(t: &Test) {
     let log = t.cluster.manager.lock().unwrap().as_ref().unwrap().log();
     assert!(log.lines().count() >= 3, "{log}");
     for line in log.lines() {
-        let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        assert!(value["level"].is_string() && value["message"].is_string() && value["timestamp"].is_string(), "{line}");
+        let value: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(
+            value["level"].is_string() && value["message"].is_string() && value["timestamp"].is_string(),
+            "{line}"
+        );
     }
 }
 
 async fn it_is_not_ready_before_it_has_read_everything(t: &Test) {
     let manager = Manager::launch(&t.cluster.plane, &powerless(t), &[]);
-    eventually(SOON, "health to be served", async || get(manager.port, "/livez").await.is_some_and(|(status, _)| status == 200)).await;
+    eventually(SOON, "health to be served", async || {
+        get(manager.port, "/livez")
+            .await
+            .is_some_and(|(status, _)| status == 200)
+    })
+    .await;
     let begun = std::time::Instant::now();
     while begun.elapsed() < Duration::from_secs(1) {
         let (status, _) = get(manager.port, "/readyz").await.unwrap();

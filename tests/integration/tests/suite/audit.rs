@@ -38,12 +38,28 @@ async fn only_the_expected_is_asked_for(t: &Test) {
     let asked: BTreeSet<(&str, &str)> = entries
         .iter()
         .filter(|entry| entry.user.username == USER)
-        .map(|entry| (entry.verb.as_str(), if entry.resource().is_empty() { &*entry.request_uri } else { entry.resource() }))
+        .map(|entry| {
+            (
+                entry.verb.as_str(),
+                if entry.resource().is_empty() {
+                    &*entry.request_uri
+                } else {
+                    entry.resource()
+                },
+            )
+        })
         .collect();
     for request in &asked {
-        assert!(EXPECTED.contains(request) || *request == ("get", "/version"), "{request:?}");
+        assert!(
+            EXPECTED.contains(request) || *request == ("get", "/version"),
+            "{request:?}"
+        );
     }
-    for needed in [("watch", "pods"), ("create", "endpointslices"), ("get", "/version")] {
+    for needed in [
+        ("watch", "pods"),
+        ("create", "endpointslices"),
+        ("get", "/version"),
+    ] {
         assert!(asked.contains(&needed), "{needed:?} is not among {asked:?}");
     }
 }
@@ -59,21 +75,46 @@ async fn each_writer_says_its_version_controller_and_holder(t: &Test) {
         let agent = &write.user_agent;
         let rest = agent.strip_prefix("quaymaster/").expect(agent);
         assert!(rest.starts_with(|c: char| c.is_ascii_digit()), "{agent}");
-        assert!(agent.ends_with(&format!(" (endpointslice; holder={holder})")), "{agent}");
+        assert!(
+            agent.ends_with(&format!(" (endpointslice; holder={holder})")),
+            "{agent}"
+        );
     }
 }
 
 async fn nothing_is_written_at_rest(t: &Test) {
     for app in ["web", "api"] {
-        t.service(app).annotation("service.kubernetes.io/topology-mode", "Auto").create(&t.client).await.unwrap();
+        t.service(app)
+            .annotation("service.kubernetes.io/topology-mode", "Auto")
+            .create(&t.client)
+            .await
+            .unwrap();
         t.pod(&format!("{app}-0"), app).create(&t.client).await.unwrap();
-        t.pod(&format!("{app}-1"), app).unready().create(&t.client).await.unwrap();
-        t.pod(&format!("{app}-2"), app).terminating().create(&t.client).await.unwrap();
+        t.pod(&format!("{app}-1"), app)
+            .unready()
+            .create(&t.client)
+            .await
+            .unwrap();
+        t.pod(&format!("{app}-2"), app)
+            .terminating()
+            .create(&t.client)
+            .await
+            .unwrap();
     }
-    t.bare_service("headless").headless().create(&t.client).await.unwrap();
-    t.service("close").traffic_distribution("PreferClose").create(&t.client).await.unwrap();
-    t.expect("web", ["IPv4 http:8080 = web-0 web-1-unready web-2-draining"]).await;
-    t.expect("api", ["IPv4 http:8080 = api-0 api-1-unready api-2-draining"]).await;
+    t.bare_service("headless")
+        .headless()
+        .create(&t.client)
+        .await
+        .unwrap();
+    t.service("close")
+        .traffic_distribution("PreferClose")
+        .create(&t.client)
+        .await
+        .unwrap();
+    t.expect("web", ["IPv4 http:8080 = web-0 web-1-unready web-2-draining"])
+        .await;
+    t.expect("api", ["IPv4 http:8080 = api-0 api-1-unready api-2-draining"])
+        .await;
     t.expect("headless", ["IPv4 - = none"]).await;
     t.expect("close", ["IPv4 - = none"]).await;
     let mark = t.mark();
@@ -86,9 +127,21 @@ async fn a_change_that_concerns_no_slice_causes_no_write(t: &Test) {
     t.pod("a", "web").create(&t.client).await.unwrap();
     t.expect("web", ["IPv4 http:8080 = a"]).await;
     let mark = t.mark();
-    t.patch_pod("a", serde_json::json!({"metadata": {"annotations": {"x": "y"}, "labels": {"more": "z"}}})).await;
-    t.patch_service("web", serde_json::json!({"metadata": {"annotations": {"x": "y"}}})).await;
-    t.patch_service("web", serde_json::json!({"spec": {"sessionAffinity": "ClientIP"}})).await;
+    t.patch_pod(
+        "a",
+        serde_json::json!({"metadata": {"annotations": {"x": "y"}, "labels": {"more": "z"}}}),
+    )
+    .await;
+    t.patch_service(
+        "web",
+        serde_json::json!({"metadata": {"annotations": {"x": "y"}}}),
+    )
+    .await;
+    t.patch_service(
+        "web",
+        serde_json::json!({"spec": {"sessionAffinity": "ClientIP"}}),
+    )
+    .await;
     t.ready("a", true).await;
     let writes = t.writes_since(mark, Duration::from_secs(1)).await;
     assert!(writes.is_empty(), "{writes:#?}");

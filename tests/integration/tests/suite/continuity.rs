@@ -27,22 +27,45 @@ async fn create_pods(t: &Test) -> BTreeSet<String> {
 
 async fn expect_pods_on(t: &Test, pods: usize, port: &str) {
     t.expect_slices("web", &format!("{pods} Pods on {port}"), |slices| {
-        let right = pods_of(slices).len() == pods && slices.iter().all(|slice| {
-            let line = crate::harness::describe(slice);
-            line.contains(port)
-        });
-        if right { Ok(()) } else { Err(format!("{} Pods: {:?}", pods_of(slices).len(), describe_all(slices))) }
+        let right = pods_of(slices).len() == pods
+            && slices.iter().all(|slice| {
+                let line = crate::harness::describe(slice);
+                line.contains(port)
+            });
+        if right {
+            Ok(())
+        } else {
+            Err(format!(
+                "{} Pods: {:?}",
+                pods_of(slices).len(),
+                describe_all(slices)
+            ))
+        }
     })
     .await;
 }
 
 /// At each revision all of `pods` are in some slice, and no slice is larger than allowed.
-fn assert_present(revisions: &[std::collections::BTreeMap<String, k8s_openapi::api::discovery::v1::EndpointSlice>], pods: &BTreeSet<String>) {
+fn assert_present(
+    revisions: &[std::collections::BTreeMap<String, k8s_openapi::api::discovery::v1::EndpointSlice>],
+    pods: &BTreeSet<String>,
+) {
     for (number, revision) in revisions.iter().enumerate() {
         let present = pods_of(revision.values());
-        let missing: Vec<&String> = pods.iter().filter(|pod| !present.contains(pod.as_str())).collect();
-        assert!(missing.is_empty(), "revision {number} of {} lacks {missing:?}", revisions.len());
-        assert!(revision.values().all(|slice| slice.endpoints.as_ref().map_or(0, Vec::len) <= 100));
+        let missing: Vec<&String> = pods
+            .iter()
+            .filter(|pod| !present.contains(pod.as_str()))
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "revision {number} of {} lacks {missing:?}",
+            revisions.len()
+        );
+        assert!(
+            revision
+                .values()
+                .all(|slice| slice.endpoints.as_ref().map_or(0, Vec::len) <= 100)
+        );
     }
 }
 
@@ -54,16 +77,30 @@ async fn port_change(t: &Test, ports: serde_json::Value, shown: &str) {
     t.patch_service("web", json!({"spec": {"ports": ports}})).await;
     expect_pods_on(t, PODS, shown).await;
     let revisions = trace.end().await;
-    assert!(revisions.len() >= 3, "two slices are rewritten: {} revisions", revisions.len());
+    assert!(
+        revisions.len() >= 3,
+        "two slices are rewritten: {} revisions",
+        revisions.len()
+    );
     assert_present(&revisions, &pods);
 }
 
 async fn a_changed_target_port_never_hides_a_ready_pod(t: &Test) {
-    port_change(t, json!([{"name": "http", "port": 80, "targetPort": 9090}]), "http:9090").await;
+    port_change(
+        t,
+        json!([{"name": "http", "port": 80, "targetPort": 9090}]),
+        "http:9090",
+    )
+    .await;
 }
 
 async fn a_changed_port_name_never_hides_a_ready_pod(t: &Test) {
-    port_change(t, json!([{"name": "web", "port": 80, "targetPort": 8080}]), "web:8080").await;
+    port_change(
+        t,
+        json!([{"name": "web", "port": 80, "targetPort": 8080}]),
+        "web:8080",
+    )
+    .await;
 }
 
 async fn pods_that_stay_are_never_hidden_by_those_that_come_and_go(t: &Test) {
@@ -72,15 +109,27 @@ async fn pods_that_stay_are_never_hidden_by_those_that_come_and_go(t: &Test) {
     expect_pods_on(t, PODS, "http:8080").await;
     let trace = Trace::begin(&t.client, &t.namespace).await;
     // Every fourth Pod is replaced, while the target port moves to and fro.
-    let staying: BTreeSet<String> = pods.iter().enumerate().filter(|(n, _)| n % 4 != 0).map(|(_, name)| name.clone()).collect();
+    let staying: BTreeSet<String> = pods
+        .iter()
+        .enumerate()
+        .filter(|(n, _)| n % 4 != 0)
+        .map(|(_, name)| name.clone())
+        .collect();
     let leaving = pods.difference(&staying).cloned().collect::<Vec<_>>();
     for (round, group) in leaving.chunks(11).enumerate() {
         for name in group {
             t.remove(name).await;
-            t.pod(&format!("{name}-next"), "web").create(&t.client).await.unwrap();
+            t.pod(&format!("{name}-next"), "web")
+                .create(&t.client)
+                .await
+                .unwrap();
         }
         let target = 9000 + round;
-        t.patch_service("web", json!({"spec": {"ports": [{"name": "http", "port": 80, "targetPort": target}]}})).await;
+        t.patch_service(
+            "web",
+            json!({"spec": {"ports": [{"name": "http", "port": 80, "targetPort": target}]}}),
+        )
+        .await;
     }
     let last = format!("http:{}", 9000 + leaving.chunks(11).len() - 1);
     expect_pods_on(t, PODS, &last).await;

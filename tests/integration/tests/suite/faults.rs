@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use quaymaster_testkit::audit::{Entry, Mark};
-use quaymaster_testkit::objects;
 use quaymaster_testkit::{ControlPlane, eventually};
 use serde_json::json;
 
-use crate::harness::{ALL_RULES, Cluster, LATER, Manager, Minor, SOON, Test, USER, alone_on_each_minor, get, grant};
+use crate::harness::{
+    ALL_RULES, Cluster, LATER, Manager, Minor, Proxy, SOON, Test, USER, alone_on_each_minor, get, grant,
+};
 
 alone_on_each_minor!(
     after_a_restart_of_the_apiserver_it_goes_on_and_writes_nothing_needless,
@@ -38,9 +39,16 @@ async fn served(minor: Minor) -> (Test, Manager) {
 /// Writes of slices by the binary since, of all namespaces, once there are no more.
 async fn writes(plane: &ControlPlane, since: Mark) -> Vec<Entry> {
     let ours = |entry: &Entry| {
-        entry.user.username == USER && entry.is_write() && entry.is_complete() && entry.resource() == "endpointslices"
+        entry.user.username == USER
+            && entry.is_write()
+            && entry.is_complete()
+            && entry.resource() == "endpointslices"
     };
-    plane.audit().wait_quiet(since, Duration::from_secs(3), LATER, ours).await.unwrap()
+    plane
+        .audit()
+        .wait_quiet(since, Duration::from_secs(3), LATER, ours)
+        .await
+        .unwrap()
 }
 
 async fn after_a_restart_of_the_apiserver_it_goes_on_and_writes_nothing_needless(minor: Minor) {
@@ -71,7 +79,13 @@ async fn after_a_hanging_apiserver_it_goes_on_and_writes_nothing_needless(minor:
     plane.pause_apiserver().await.unwrap();
     // The fault itself: there is nothing to wait for while nobody answers.
     tokio::time::sleep(Duration::from_secs(8)).await;
-    assert!(get(manager.port, "/livez").await.is_some_and(|(status, _)| status == 200), "{}", manager.log());
+    assert!(
+        get(manager.port, "/livez")
+            .await
+            .is_some_and(|(status, _)| status == 200),
+        "{}",
+        manager.log()
+    );
     plane.resume_apiserver().await.unwrap();
     t.expect("web", ["IPv4 http:8080 = a-unready b"]).await;
     t.ready("b", false).await;
@@ -84,20 +98,26 @@ async fn after_a_hanging_apiserver_it_goes_on_and_writes_nothing_needless(minor:
 }
 
 async fn a_deletion_missed_past_the_apiservers_memory_is_found_by_a_new_list(minor: Minor) {
-    let (t, mut manager) = served(minor).await;
+    let (t, manager) = served(minor).await;
+    end(manager).await;
     let plane = &t.cluster.plane;
+    let proxy = Proxy::to(&plane.server_url()).await;
+    let manager = Manager::start(plane, &proxy.kubeconfig(&t.cluster.kubeconfig), &[]).await;
     let mark = t.mark();
-    manager.process.server().pause().unwrap();
+    proxy.cut();
     t.remove("a").await;
     t.delete_service("still").await;
-    objects::delete_now(&t.client, &t.namespace, "s").await.unwrap();
+    t.remove("s").await;
     // A new apiserver's memory of changes begins after these.
     plane.restart_apiserver().await.unwrap();
     t.pod("c", "web").create(&t.client).await.unwrap();
-    manager.process.server().resume().unwrap();
+    proxy.join();
     t.expect("web", ["IPv4 http:8080 = b c"]).await;
     let writes = writes(plane, mark).await;
-    assert!(writes.iter().all(|entry| entry.name().starts_with("web-")), "{writes:#?}");
+    assert!(
+        writes.iter().all(|entry| entry.name().starts_with("web-")),
+        "{writes:#?}"
+    );
     assert!(writes.len() <= 2, "{writes:#?}");
     end(manager).await;
 }
@@ -106,7 +126,10 @@ async fn a_deletion_missed_past_the_apiservers_memory_is_found_by_a_new_list(min
 async fn expect_line(manager: &Manager, words: &[&str]) -> String {
     eventually(SOON, &format!("a log line with {words:?}"), async || {
         let log = manager.log();
-        let line = log.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned);
+        let line = log
+            .lines()
+            .find(|line| words.iter().all(|word| line.contains(word)))
+            .map(str::to_owned);
         line.ok_or_else(|| log.lines().rev().take(5).collect::<Vec<_>>().join("\n"))
     })
     .await
@@ -115,20 +138,34 @@ async fn expect_line(manager: &Manager, words: &[&str]) -> String {
 async fn a_missing_permission_to_read_is_named_and_healed_without_a_restart(minor: Minor) {
     let (t, manager) = served(minor).await;
     end(manager).await;
-    for (number, resource) in ["services", "pods", "nodes", "endpointslices"].into_iter().enumerate() {
+    for (number, resource) in ["services", "pods", "nodes", "endpointslices"]
+        .into_iter()
+        .enumerate()
+    {
         for verb in ["list", "watch"] {
             grant(&t.client, &ALL_RULES, Some((resource, verb))).await;
             let manager = Manager::launch(&t.cluster.plane, &t.cluster.kubeconfig, &[]);
-            let line = expect_line(&manager, &["does not allow", &format!("\"verb\":\"{verb}\""), resource]).await;
+            let line = expect_line(
+                &manager,
+                &["does not allow", &format!("\"verb\":\"{verb}\""), resource],
+            )
+            .await;
             assert!(line.contains("\"level\":\"ERROR\""), "{line}");
-            // Not by the check at the start alone: by what was refused, too.
-            expect_line(&manager, &["orbidden", resource]).await;
+            // Not by the check at the start alone: by what was refused, too. A streaming list needs no `list`.
+            if verb == "watch" || minor == Minor::V1_33 {
+                expect_line(&manager, &["orbidden", resource]).await;
+            }
             grant(&t.client, &ALL_RULES, None).await;
             let app = format!("new-{number}-{verb}");
             t.service(&app).create(&t.client).await.unwrap();
             t.pod(&app, &app).create(&t.client).await.unwrap();
             t.expect(&app, [&format!("IPv4 http:8080 = {app}")]).await;
-            eventually(LATER, "to be ready", async || get(manager.port, "/readyz").await.is_some_and(|(status, _)| status == 200)).await;
+            eventually(LATER, "to be ready", async || {
+                get(manager.port, "/readyz")
+                    .await
+                    .is_some_and(|(status, _)| status == 200)
+            })
+            .await;
             end(manager).await;
         }
     }
@@ -149,7 +186,10 @@ async fn a_missing_permission_to_write_is_named_and_healed_without_a_restart(min
                 copy.metadata.name = Some("a-copy".to_owned());
                 copy.metadata.resource_version = None;
                 copy.metadata.uid = None;
-                t.endpoint_slices().create(&Default::default(), &copy).await.unwrap();
+                t.endpoint_slices()
+                    .create(&kube::api::PostParams::default(), &copy)
+                    .await
+                    .unwrap();
             }
         }
         let line = expect_line(&manager, &["orbidden", verb, "endpointslices"]).await;
@@ -159,7 +199,8 @@ async fn a_missing_permission_to_write_is_named_and_healed_without_a_restart(min
             "update" => "web",
             _ => "still",
         };
-        t.expect_event(service, "FailedToUpdateEndpointSlices", verb).await;
+        t.expect_event(service, "FailedToUpdateEndpointSlices", verb)
+            .await;
         grant(&t.client, &ALL_RULES, None).await;
         match verb {
             "create" => drop(t.expect(&done, ["IPv4 - = none"]).await),
@@ -167,10 +208,21 @@ async fn a_missing_permission_to_write_is_named_and_healed_without_a_restart(min
             _ => drop(t.expect("still", ["IPv4 http:8080 = s"]).await),
         }
     }
-    t.patch_service("web", json!({"metadata": {"labels": {"last": "one"}}})).await;
+    t.patch_service("web", json!({"metadata": {"labels": {"last": "one"}}}))
+        .await;
     t.expect_slices("web", "the label", |slices| {
-        let there = slices.iter().all(|slice| slice.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key("last")));
-        if there { Ok(()) } else { Err("not there".to_owned()) }
+        let there = slices.iter().all(|slice| {
+            slice
+                .metadata
+                .labels
+                .as_ref()
+                .is_some_and(|labels| labels.contains_key("last"))
+        });
+        if there {
+            Ok(())
+        } else {
+            Err("not there".to_owned())
+        }
     })
     .await;
     end(manager).await;

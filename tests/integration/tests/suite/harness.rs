@@ -7,6 +7,7 @@ mod kubelet;
 mod manager;
 mod minors;
 mod namespace;
+mod proxy;
 mod rbac;
 mod shapes;
 mod trace;
@@ -15,12 +16,13 @@ mod view;
 use std::time::Duration;
 
 pub(crate) use binary::binary;
-pub(crate) use http::{free_port, get, serve};
 pub(crate) use cluster::Cluster;
+pub(crate) use http::{free_port, get, serve};
 pub(crate) use kubelet::Kubelet;
 pub(crate) use manager::{Manager, USER};
 pub(crate) use minors::Minor;
 pub(crate) use namespace::{Test, fresh_ip, fresh_ipv6};
+pub(crate) use proxy::Proxy;
 pub(crate) use rbac::{ALL_RULES, grant};
 pub(crate) use shapes::{Shapes, slice_writes};
 pub(crate) use trace::Trace;
@@ -30,7 +32,7 @@ pub(crate) use view::{describe, describe_all, pods_of};
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// How long anything may take after a fault has been taken away: back-off included.
-pub(crate) const LATER: Duration = Duration::from_secs(60);
+pub(crate) const LATER: Duration = Duration::from_mins(1);
 
 /// Makes a test of each named function on each minor.
 ///
@@ -83,7 +85,7 @@ pub(crate) fn run(minor: Minor, name: &str, test: impl AsyncFnOnce(&Test)) {
         let context = Test::new(cluster, name).await;
         let _logs = KeepLogs(&cluster.plane);
         test(&context).await;
-        context.check_writes().await;
+        context.check_writes();
     });
 }
 

@@ -19,7 +19,11 @@ async fn a_headless_service_marks_its_slices(t: &Test) {
 }
 
 async fn a_service_with_an_address_does_not_mark_its_slices(t: &Test) {
-    t.service("web").labels([(LABEL, "mine")]).create(&t.client).await.unwrap();
+    t.service("web")
+        .labels([(LABEL, "mine")])
+        .create(&t.client)
+        .await
+        .unwrap();
     let slices = t.expect("web", ["IPv4 - = none"]).await;
     assert!(!slices[0].metadata.labels.as_ref().unwrap().contains_key(LABEL));
 }
@@ -33,15 +37,33 @@ async fn a_headless_service_without_ports_has_slices_without_ports(t: &Test) {
 
 async fn a_pods_name_under_its_service_reaches_the_slice(t: &Test) {
     t.service("web").headless().create(&t.client).await.unwrap();
-    t.pod("a", "web").hostname("first").subdomain("web").create(&t.client).await.unwrap();
-    t.pod("b", "web").hostname("second").subdomain("other").create(&t.client).await.unwrap();
+    t.pod("a", "web")
+        .hostname("first")
+        .subdomain("web")
+        .create(&t.client)
+        .await
+        .unwrap();
+    t.pod("b", "web")
+        .hostname("second")
+        .subdomain("other")
+        .create(&t.client)
+        .await
+        .unwrap();
     let slices = t.expect("web", ["IPv4 http:8080 = a b"]).await;
     let mut names: Vec<_> = slices[0]
         .endpoints
         .iter()
         .flatten()
-        .map(|endpoint| (endpoint.target_ref.clone().unwrap().name.unwrap(), endpoint.hostname.clone()))
+        .map(|endpoint| {
+            (
+                endpoint.target_ref.clone().unwrap().name.unwrap(),
+                endpoint.hostname.clone(),
+            )
+        })
         .collect();
     names.sort();
-    assert_eq!(names, [("a".to_owned(), Some("first".to_owned())), ("b".to_owned(), None)]);
+    assert_eq!(
+        names,
+        [("a".to_owned(), Some("first".to_owned())), ("b".to_owned(), None)]
+    );
 }

@@ -42,9 +42,19 @@ fn fails(code: i32, args: &[&str]) -> Vec<String> {
     let output = run(args);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
-    assert!(!text.contains("panicked") && !text.contains("RUST_BACKTRACE"), "{text}");
-    let is_log = |line: &&str| [" INFO ", " WARN ", " ERROR "].iter().any(|level| line.contains(level));
-    text.lines().filter(|line| !is_log(line) && !line.trim().is_empty()).map(str::to_owned).collect()
+    assert!(
+        !text.contains("panicked") && !text.contains("RUST_BACKTRACE"),
+        "{text}"
+    );
+    let is_log = |line: &&str| {
+        [" INFO ", " WARN ", " ERROR "]
+            .iter()
+            .any(|level| line.contains(level))
+    };
+    text.lines()
+        .filter(|line| !is_log(line) && !line.trim().is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// As [`fails`], with exactly one line.
@@ -71,7 +81,10 @@ fn kubeconfig(folder: &Path, server: &str) -> String {
 }
 
 fn launch(folder: &Path, args: &[&str]) -> Quaymaster {
-    Launch::new(binary(), folder.join("log")).args(args.iter().copied()).start().unwrap()
+    Launch::new(binary(), folder.join("log"))
+        .args(args.iter().copied())
+        .start()
+        .unwrap()
 }
 
 #[test]
@@ -83,7 +96,10 @@ fn a_flag_out_of_range_is_refused_with_the_range() {
         ("--port=65536", "0..=65535"),
     ] {
         let text = fails(USAGE, &[flag]).join("\n");
-        assert!(text.contains(range) && text.contains(flag.split('=').next().unwrap()), "{text}");
+        assert!(
+            text.contains(range) && text.contains(flag.split('=').next().unwrap()),
+            "{text}"
+        );
     }
     let text = fails(USAGE, &["--endpointslice-updates-batch-period=5"]).join("\n");
     assert!(text.contains("500ms"), "an example of the form: {text}");
@@ -92,7 +108,10 @@ fn a_flag_out_of_range_is_refused_with_the_range() {
 #[test]
 fn a_misspelled_controller_is_refused_with_a_suggestion() {
     let line = fails_with_one_line(USAGE, &["--controllers=endpointslise-controller"]);
-    assert!(line.contains("did you mean \"endpointslice-controller\"?"), "{line}");
+    assert!(
+        line.contains("did you mean \"endpointslice-controller\"?"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -117,11 +136,21 @@ fn a_wrong_log_level_is_refused() {
 fn the_version_and_the_help_are_printed_and_the_help_has_sections() {
     let version = run(&["--version"]);
     let text = String::from_utf8_lossy(&version.stdout).into_owned();
-    assert!(version.status.success() && text.starts_with("quaymaster 0"), "{text}");
+    assert!(
+        version.status.success() && text.starts_with("quaymaster 0"),
+        "{text}"
+    );
     let help = run(&["--help"]);
     let text = String::from_utf8_lossy(&help.stdout).into_owned();
     assert!(help.status.success());
-    for part in ["Cluster:", "Controllers:", "EndpointSlice controller:", "Health and metrics:", "Logs:", "Exit codes:"] {
+    for part in [
+        "Cluster:",
+        "Controllers:",
+        "EndpointSlice controller:",
+        "Health and metrics:",
+        "Logs:",
+        "Exit codes:",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
@@ -129,16 +158,26 @@ fn the_version_and_the_help_are_printed_and_the_help_has_sections() {
 #[test]
 fn a_kubeconfig_that_is_not_there_is_named() {
     let line = fails_with_one_line(FAILURE, &["--port=0", "--kubeconfig=/nonexistent/config"]);
-    assert!(line.contains("/nonexistent/config") && line.contains("No such file"), "{line}");
+    assert!(
+        line.contains("/nonexistent/config") && line.contains("No such file"),
+        "{line}"
+    );
 }
 
 #[test]
 fn a_kubeconfig_that_is_none_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config");
-    for text in ["{ not: [yaml", "just words", "apiVersion: v1\nkind: Config\ncurrent-context: gone\n"] {
+    for text in [
+        "{ not: [yaml",
+        "just words",
+        "apiVersion: v1\nkind: Config\ncurrent-context: gone\n",
+    ] {
         std::fs::write(&file, text).unwrap();
-        let line = fails_with_one_line(FAILURE, &["--port=0", &format!("--kubeconfig={}", file.display())]);
+        let line = fails_with_one_line(
+            FAILURE,
+            &["--port=0", &format!("--kubeconfig={}", file.display())],
+        );
         assert!(line.contains(file.to_str().unwrap()), "{line}");
     }
 }
@@ -156,7 +195,10 @@ fn an_occupied_port_is_named_with_the_flags_that_choose_another() {
     let folder = tempfile::tempdir().unwrap();
     let config = kubeconfig(folder.path(), "http://127.0.0.1:1");
     let line = fails_with_one_line(FAILURE, &[&format!("--port={port}"), &config]);
-    assert!(line.contains(&port) && line.contains("--port") && line.to_lowercase().contains("in use"), "{line}");
+    assert!(
+        line.contains(&port) && line.contains("--port") && line.to_lowercase().contains("in use"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -170,14 +212,21 @@ fn an_unreachable_apiserver_is_tried_again_with_one_line_each() {
             let log = process.log().to_owned();
             quaymaster_testkit::eventually(SOON, "retries", async || {
                 let text = std::fs::read_to_string(&log).unwrap_or_default();
-                let lines = text.lines().filter(|line| line.contains("cannot reach the apiserver")).count();
+                let lines = text
+                    .lines()
+                    .filter(|line| line.contains("cannot reach the apiserver"))
+                    .count();
                 if lines >= count { Ok(()) } else { Err(text) }
             })
             .await;
         };
         retries(&mut process, 3).await;
         let text = std::fs::read_to_string(process.log()).unwrap();
-        assert!(text.lines().all(|line| line.contains(&server) || line.contains("\"level\":\"INFO\"")), "{text}");
+        assert!(
+            text.lines()
+                .all(|line| line.contains(&server) || line.contains("\"level\":\"INFO\"")),
+            "{text}"
+        );
         assert!(process.server().exited().is_none());
         // A signal ends the waiting at once.
         let status = process.server().terminate(Duration::from_secs(5)).await.unwrap();
@@ -192,7 +241,11 @@ fn an_apiserver_that_stays_unreachable_past_the_start_timeout_ends_it() {
     let config = kubeconfig(folder.path(), &server);
     let begun = Instant::now();
     let line = fails_with_one_line(FAILURE, &["--port=0", "--start-timeout=1s", &config]);
-    assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() >= Duration::from_millis(900),
+        "{:?}",
+        begun.elapsed()
+    );
     assert!(line.contains("gave up") && line.contains(&server), "{line}");
 }
 
@@ -223,7 +276,9 @@ fn a_server_that_is_no_apiserver_is_told_from_one() {
         let port = serve("200 OK", "<html>hello</html>").await;
         let folder = tempfile::tempdir().unwrap();
         let config = kubeconfig(folder.path(), &format!("http://127.0.0.1:{port}"));
-        let task = tokio::task::spawn_blocking(move || fails_with_one_line(FAILURE, &["--port=0", "--start-timeout=1s", &config]));
+        let task = tokio::task::spawn_blocking(move || {
+            fails_with_one_line(FAILURE, &["--port=0", "--start-timeout=1s", &config])
+        });
         let line = task.await.unwrap();
         assert!(line.contains(&format!("127.0.0.1:{port}")), "{line}");
     });

@@ -17,10 +17,16 @@ on_each_minor!(
 );
 
 fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
-const MANAGED: (&str, &str) = ("endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io");
+const MANAGED: (&str, &str) = (
+    "endpointslice.kubernetes.io/managed-by",
+    "endpointslice-controller.k8s.io",
+);
 const NAME: (&str, &str) = ("kubernetes.io/service-name", "web");
 
 async fn labels_of_the_service_reach_its_slices_and_reserved_ones_do_not(t: &Test) {
@@ -35,27 +41,49 @@ async fn labels_of_the_service_reach_its_slices_and_reserved_ones_do_not(t: &Tes
         .await
         .unwrap();
     let slices = t.expect("web", ["IPv4 - = none"]).await;
-    assert_eq!(slices[0].metadata.labels, Some(pairs(&[("team", "quay"), MANAGED, NAME])));
+    assert_eq!(
+        slices[0].metadata.labels,
+        Some(pairs(&[("team", "quay"), MANAGED, NAME]))
+    );
 }
 
 async fn a_changed_label_is_mirrored_and_a_removed_one_vanishes(t: &Test) {
-    t.service("web").labels([("team", "quay"), ("gone", "soon")]).create(&t.client).await.unwrap();
+    t.service("web")
+        .labels([("team", "quay"), ("gone", "soon")])
+        .create(&t.client)
+        .await
+        .unwrap();
     t.pod("a", "web").create(&t.client).await.unwrap();
     t.expect("web", ["IPv4 http:8080 = a"]).await;
-    t.patch_service("web", json!({"metadata": {"labels": {"team": "master", "gone": null, "new": "now"}}})).await;
+    t.patch_service(
+        "web",
+        json!({"metadata": {"labels": {"team": "master", "gone": null, "new": "now"}}}),
+    )
+    .await;
     let wanted = pairs(&[("team", "master"), ("new", "now"), MANAGED, NAME]);
     t.expect_slices("web", "the new labels", |slices| {
         let labels = slices[0].metadata.labels.clone().unwrap_or_default();
-        if labels == wanted { Ok(()) } else { Err(format!("{labels:?}")) }
+        if labels == wanted {
+            Ok(())
+        } else {
+            Err(format!("{labels:?}"))
+        }
     })
     .await;
 }
 
 async fn annotations_of_the_service_are_not_copied(t: &Test) {
-    t.service("web").annotation("example.org/secret", "1").create(&t.client).await.unwrap();
+    t.service("web")
+        .annotation("example.org/secret", "1")
+        .create(&t.client)
+        .await
+        .unwrap();
     let slices = t.expect("web", ["IPv4 - = none"]).await;
     let annotations = slices[0].metadata.annotations.clone().unwrap_or_default();
-    assert_eq!(annotations.keys().collect::<Vec<_>>(), ["endpoints.kubernetes.io/last-change-trigger-time"]);
+    assert_eq!(
+        annotations.keys().collect::<Vec<_>>(),
+        ["endpoints.kubernetes.io/last-change-trigger-time"]
+    );
 }
 
 async fn a_slice_is_owned_by_its_service_and_named_after_it(t: &Test) {
@@ -80,17 +108,26 @@ async fn the_trigger_time_tells_when_the_cause_of_a_write_happened(t: &Test) {
     let service = t.service("web").create(&t.client).await.unwrap();
     let slices = t.expect("web", ["IPv4 - = none"]).await;
     let created = service.metadata.creation_timestamp.unwrap().0;
-    assert_eq!(time(&slices[0]), Some(created), "the first write is due to the Service");
+    assert_eq!(
+        time(&slices[0]),
+        Some(created),
+        "the first write is due to the Service"
+    );
 
     // Conditions have whole seconds, and only a later one counts as a cause.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let pod = t.pod("a", "web").create(&t.client).await.unwrap();
-    let ready = pod.status.unwrap().conditions.unwrap()[0].last_transition_time.clone().unwrap().0;
+    let ready = pod.status.unwrap().conditions.unwrap()[0]
+        .last_transition_time
+        .clone()
+        .unwrap()
+        .0;
     let slices = t.expect("web", ["IPv4 http:8080 = a"]).await;
     assert!(ready > created);
     assert_eq!(time(&slices[0]), Some(ready), "the second one is due to the Pod");
 
-    t.patch_service("web", json!({"metadata": {"labels": {"new": "label"}}})).await;
+    t.patch_service("web", json!({"metadata": {"labels": {"new": "label"}}}))
+        .await;
     t.expect_slices("web", "no trigger time", |slices| match time(&slices[0]) {
         None => Ok(()),
         Some(time) => Err(time.to_string()),

@@ -1,6 +1,8 @@
 //! Writes that the apiserver refuses for reasons that the owner of a Service should see.
 
-use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
 use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client};
@@ -14,7 +16,12 @@ on_each_minor!(
     a_quota_that_forbids_a_slice_is_told_as_an_event_and_outlived,
 );
 
-fn policies(client: &Client) -> (Api<ValidatingAdmissionPolicy>, Api<ValidatingAdmissionPolicyBinding>) {
+fn policies(
+    client: &Client,
+) -> (
+    Api<ValidatingAdmissionPolicy>,
+    Api<ValidatingAdmissionPolicyBinding>,
+) {
     (Api::all(client.clone()), Api::all(client.clone()))
 }
 
@@ -31,7 +38,10 @@ async fn deny_updates(t: &Test) {
             "validations": [{"expression": "false", "message": "closed for today"}],
         },
     }));
-    policies.create(&PostParams::default(), &policy.unwrap()).await.unwrap();
+    policies
+        .create(&PostParams::default(), &policy.unwrap())
+        .await
+        .unwrap();
     let binding = serde_json::from_value(json!({
         "metadata": {"name": t.namespace},
         "spec": {
@@ -40,12 +50,21 @@ async fn deny_updates(t: &Test) {
             "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": t.namespace}}},
         },
     }));
-    bindings.create(&PostParams::default(), &binding.unwrap()).await.unwrap();
+    bindings
+        .create(&PostParams::default(), &binding.unwrap())
+        .await
+        .unwrap();
     let slice = t.slice("web").await;
     eventually(LATER, "the policy to hold", async || {
-        let params = PostParams { dry_run: true, ..PostParams::default() };
+        let params = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
         let name = slice.metadata.name.as_deref().unwrap();
-        t.endpoint_slices().replace(name, &params, &t.slice("web").await).await.is_err()
+        t.endpoint_slices()
+            .replace(name, &params, &t.slice("web").await)
+            .await
+            .is_err()
     })
     .await;
 }
@@ -57,10 +76,18 @@ async fn a_policy_that_denies_a_write_is_told_as_an_event_and_outlived(t: &Test)
     deny_updates(t).await;
     let mark = t.mark();
     t.ready("a", false).await;
-    let event = t.expect_event("web", "FailedToUpdateEndpointSlices", "closed for today").await;
+    let event = t
+        .expect_event("web", "FailedToUpdateEndpointSlices", "closed for today")
+        .await;
     assert_eq!(event.type_.as_deref(), Some("Warning"));
     let note = event.note.unwrap();
-    assert!(note.starts_with(&format!("Error updating Endpoint Slices for Service {}/web: ", t.namespace)), "{note}");
+    assert!(
+        note.starts_with(&format!(
+            "Error updating Endpoint Slices for Service {}/web: ",
+            t.namespace
+        )),
+        "{note}"
+    );
     // Other Services go on meanwhile.
     t.service("other").create(&t.client).await.unwrap();
     t.expect("other", ["IPv4 - = none"]).await;
@@ -68,11 +95,21 @@ async fn a_policy_that_denies_a_write_is_told_as_an_event_and_outlived(t: &Test)
     let (policies, bindings) = policies(&t.client);
     let tries = refused(t, mark);
     assert!(tries < 12, "pauses between tries grow: {tries}");
-    bindings.delete(&t.namespace, &DeleteParams::default()).await.unwrap();
-    policies.delete(&t.namespace, &DeleteParams::default()).await.unwrap();
+    bindings
+        .delete(&t.namespace, &DeleteParams::default())
+        .await
+        .unwrap();
+    policies
+        .delete(&t.namespace, &DeleteParams::default())
+        .await
+        .unwrap();
     eventually(LATER, "the write to succeed", async || {
         let lines = crate::harness::describe_all(&t.slices("web").await);
-        if lines == ["IPv4 http:8080 = a-unready"] { Ok(()) } else { Err(format!("{lines:?}")) }
+        if lines == ["IPv4 http:8080 = a-unready"] {
+            Ok(())
+        } else {
+            Err(format!("{lines:?}"))
+        }
     })
     .await;
 }
@@ -102,9 +139,13 @@ async fn a_quota_that_forbids_a_slice_is_told_as_an_event_and_outlived(t: &Test)
     quotas.create(&PostParams::default(), &quota).await.unwrap();
     let status = json!({"status": {"hard": hard, "used": {"count/endpointslices.discovery.k8s.io": "0"}}});
     let params = kube::api::PatchParams::default();
-    quotas.patch_status("none", &params, &kube::api::Patch::Merge(status)).await.unwrap();
+    quotas
+        .patch_status("none", &params, &kube::api::Patch::Merge(status))
+        .await
+        .unwrap();
     t.service("web").create(&t.client).await.unwrap();
-    t.expect_event("web", "FailedToUpdateEndpointSlices", "exceeded quota").await;
+    t.expect_event("web", "FailedToUpdateEndpointSlices", "exceeded quota")
+        .await;
     assert!(t.slices("web").await.is_empty());
     quotas.delete("none", &DeleteParams::default()).await.unwrap();
     t.expect("web", ["IPv4 - = none"]).await;

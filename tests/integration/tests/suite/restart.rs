@@ -24,23 +24,43 @@ async fn a_restart_over_a_correct_cluster_of_two_thousand_endpoints_writes_nothi
     let endpoints = shapes.endpoints().await;
     assert!(endpoints >= 2_000, "{endpoints} endpoints");
     let before = shapes.versions().await;
-    println!("{endpoints} endpoints in {} slices; {} writes to get there", before.len(), written.len());
+    println!(
+        "{endpoints} endpoints in {} slices; {} writes to get there",
+        before.len(),
+        written.len()
+    );
 
     let begun = Instant::now();
     manager.stop().await;
-    assert!(begun.elapsed() < Duration::from_secs(2), "stopped after {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "stopped after {:?}",
+        begun.elapsed()
+    );
     let mark = plane.audit().mark().unwrap();
     let manager = cluster.manager().await;
     let writes = slice_writes(plane, mark, AGENT).await;
-    assert!(writes.is_empty(), "{} writes, the first: {:#?}", writes.len(), writes.first());
+    assert!(
+        writes.is_empty(),
+        "{} writes, the first: {:#?}",
+        writes.len(),
+        writes.first()
+    );
     assert_eq!(shapes.versions().await, before);
 
     // That it wrote nothing is no sign of sleep: a change is still followed, by one write for each slice concerned.
     let mark = plane.audit().mark().unwrap();
     let (namespace, pod) = shapes.pod(0);
-    objects::set_ready(&plane.client().await.unwrap(), namespace, &pod, false).await.unwrap();
+    objects::set_ready(&plane.client().await.unwrap(), namespace, &pod, false)
+        .await
+        .unwrap();
     let writes = slice_writes(plane, mark, AGENT).await;
-    assert_eq!(writes.len(), 3, "two families of web, one of plain: {:?}", writes.iter().map(|write| &write.request_uri).collect::<Vec<_>>());
+    assert_eq!(
+        writes.len(),
+        3,
+        "two families of web, one of plain: {:?}",
+        writes.iter().map(|write| &write.request_uri).collect::<Vec<_>>()
+    );
     assert_eq!(manager.lines("ERROR"), [] as [String; 0]);
 }
 
@@ -50,9 +70,18 @@ async fn killed_in_the_middle_of_changes_it_finishes_them_after_the_restart_with
     let mut manager = cluster.manager().await;
     let mark = plane.audit().mark().unwrap();
     let wrote = async |count: usize| {
-        let created = |entry: &quaymaster_testkit::audit::Entry| entry.is_write() && entry.resource() == "endpointslices";
+        let created = |entry: &quaymaster_testkit::audit::Entry| {
+            entry.is_write() && entry.resource() == "endpointslices"
+        };
         eventually(LATER, "writes to be under way", async || {
-            plane.audit().entries_since(mark).unwrap().iter().filter(|entry| created(entry)).count() >= count
+            plane
+                .audit()
+                .entries_since(mark)
+                .unwrap()
+                .iter()
+                .filter(|entry| created(entry))
+                .count()
+                >= count
         })
         .await;
     };
@@ -73,12 +102,19 @@ async fn killed_in_the_middle_of_changes_it_finishes_them_after_the_restart_with
     slice_writes(plane, mark, AGENT).await;
     let wanted = totals(&undisturbed.slices().await);
     let slices = shapes.slices().await;
-    let mut namespaces: Vec<String> = slices.iter().filter_map(|slice| slice.metadata.namespace.clone()).collect();
+    let mut namespaces: Vec<String> = slices
+        .iter()
+        .filter_map(|slice| slice.metadata.namespace.clone())
+        .collect();
     namespaces.sort();
     namespaces.dedup();
     assert_eq!(namespaces.len(), 2);
     for namespace in namespaces {
-        let own: Vec<_> = slices.iter().filter(|slice| slice.metadata.namespace.as_ref() == Some(&namespace)).cloned().collect();
+        let own: Vec<_> = slices
+            .iter()
+            .filter(|slice| slice.metadata.namespace.as_ref() == Some(&namespace))
+            .cloned()
+            .collect();
         assert_eq!(totals(&own), wanted);
     }
     let mark = plane.audit().mark().unwrap();
@@ -88,7 +124,9 @@ async fn killed_in_the_middle_of_changes_it_finishes_them_after_the_restart_with
 }
 
 /// For each Service, family and set of ports all endpoints in order, whichever slice they are in: a duplicate shows.
-fn totals(slices: &[k8s_openapi::api::discovery::v1::EndpointSlice]) -> std::collections::BTreeMap<String, Vec<String>> {
+fn totals(
+    slices: &[k8s_openapi::api::discovery::v1::EndpointSlice],
+) -> std::collections::BTreeMap<String, Vec<String>> {
     let mut totals = std::collections::BTreeMap::<String, Vec<String>>::new();
     for slice in slices {
         let line = describe_all(std::slice::from_ref(slice)).remove(0);

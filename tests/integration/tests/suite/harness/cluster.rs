@@ -10,7 +10,8 @@ use quaymaster_testkit::{ControlPlane, node};
 use super::{ALL_RULES, Manager, Minor, USER, grant, runtime};
 
 /// The nodes of every cluster: one in each of three zones, equal in size.
-pub(crate) const NODES: [(&str, &str); 3] = [("node-a", "zone-a"), ("node-b", "zone-b"), ("node-c", "zone-c")];
+pub(crate) const NODES: [(&str, &str); 3] =
+    [("node-a", "zone-a"), ("node-b", "zone-b"), ("node-c", "zone-c")];
 
 /// A control plane for Services of both families, with the audit log, nodes, and permissions for the binary.
 pub(crate) struct Cluster {
@@ -37,7 +38,10 @@ impl Cluster {
             let start = move || {
                 runtime().block_on(async {
                     let cluster = Self::start(minor, |builder| {
-                        builder.kcm("deployment-controller").kcm("replicaset-controller").kcm("replicationcontroller-controller")
+                        builder
+                            .kcm("deployment-controller")
+                            .kcm("replicaset-controller")
+                            .kcm("replicationcontroller-controller")
                     })
                     .await;
                     let manager = Manager::start(&cluster.plane, &cluster.kubeconfig, &[]).await;
@@ -64,11 +68,22 @@ impl Cluster {
         let plane = settings(builder).start().await.unwrap();
         let client = plane.client().await.unwrap();
         for (name, zone) in NODES {
-            node(name).zone(zone).cpu("4").ready().create(&client).await.unwrap();
+            node(name)
+                .zone(zone)
+                .cpu("4")
+                .ready()
+                .create(&client)
+                .await
+                .unwrap();
         }
         grant(&client, &ALL_RULES, None).await;
         let kubeconfig = plane.kubeconfig_for(USER, None).unwrap();
-        Self { plane, minor, kubeconfig, manager: Mutex::new(None) }
+        Self {
+            plane,
+            minor,
+            kubeconfig,
+            manager: Mutex::new(None),
+        }
     }
 
     pub(crate) async fn client(&self) -> Client {

@@ -55,7 +55,8 @@ async fn round(client: &Client, namespace: &str) -> kube::Result<()> {
                 "podIPs": [{"ip": ip}],
                 "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": k8s_openapi::jiff::Timestamp::now().to_string()}],
             }});
-            pods.patch_status(&name, &PatchParams::default(), &Patch::Strategic(status)).await?;
+            pods.patch_status(&name, &PatchParams::default(), &Patch::Strategic(status))
+                .await?;
         }
     }
     Ok(())
@@ -71,6 +72,7 @@ async fn bind(pods: &Api<Pod>, name: &str) -> kube::Result<()> {
         ..Binding::default()
     };
     binding.metadata.name = Some(name.to_owned());
-    pods.create_subresource::<_, serde_json::Value>("binding", name, &PostParams::default(), &binding).await?;
+    pods.create_subresource::<_, serde_json::Value>("binding", name, &PostParams::default(), &binding)
+        .await?;
     Ok(())
 }

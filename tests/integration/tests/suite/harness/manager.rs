@@ -46,7 +46,11 @@ impl Manager {
             .args(args.iter().copied())
             .start()
             .unwrap();
-        Self { process, port, holder }
+        Self {
+            process,
+            port,
+            holder,
+        }
     }
 
     /// Asks it to end (SIGTERM), which it must do by itself and soon.
@@ -64,6 +68,10 @@ impl Manager {
     /// The lines at a level such as `ERROR`.
     pub(crate) fn lines(&self, level: &str) -> Vec<String> {
         let level = format!("\"level\":\"{level}\"");
-        self.log().lines().filter(|line| line.contains(&level)).map(str::to_owned).collect()
+        self.log()
+            .lines()
+            .filter(|line| line.contains(&level))
+            .map(str::to_owned)
+            .collect()
     }
 }

@@ -25,7 +25,11 @@ impl Minor {
     pub(crate) fn is_wanted(self) -> bool {
         let Ok(list) = env::var(VARIABLE) else { return true };
         let known = [Self::V1_33.text(), Self::V1_37.text()];
-        let wanted: Vec<&str> = list.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        let wanted: Vec<&str> = list
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+            .collect();
         if let Some(unknown) = wanted.iter().find(|word| !known.contains(word)) {
             panic!("{VARIABLE} names {unknown:?}; known are {}", known.join(", "));
         }

@@ -41,7 +41,12 @@ impl Test {
     pub(crate) async fn new(cluster: &'static Cluster, name: &str) -> Self {
         let prefix: String = name.replace('_', "-").chars().take(50).collect();
         let namespace = cluster.plane.namespace(prefix.trim_matches('-')).await.unwrap();
-        Self { cluster, client: cluster.client().await, namespace, mark: cluster.plane.audit().mark().unwrap() }
+        Self {
+            cluster,
+            client: cluster.client().await,
+            namespace,
+            mark: cluster.plane.audit().mark().unwrap(),
+        }
     }
 
     /// A Service for Pods with the label `app` of its name, port `http` 80 to 8080; not yet created.
@@ -56,15 +61,24 @@ impl Test {
 
     /// A ready Pod with the label `app`, on `node-a`, with an address of its own; not yet created.
     pub(crate) fn pod(&self, name: &str, app: &str) -> PodBuilder {
-        pod(name).namespace(&self.namespace).labels([("app", app)]).node("node-a").ip(fresh_ip()).ready()
+        pod(name)
+            .namespace(&self.namespace)
+            .labels([("app", app)])
+            .node("node-a")
+            .ip(fresh_ip())
+            .ready()
     }
 
     pub(crate) async fn ready(&self, pod: &str, ready: bool) {
-        objects::set_ready(&self.client, &self.namespace, pod, ready).await.unwrap();
+        objects::set_ready(&self.client, &self.namespace, pod, ready)
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn remove(&self, pod: &str) {
-        objects::delete_now(&self.client, &self.namespace, pod).await.unwrap();
+        objects::delete_now(&self.client, &self.namespace, pod)
+            .await
+            .unwrap();
     }
 
     pub(crate) fn services(&self) -> Api<Service> {
@@ -81,21 +95,33 @@ impl Test {
 
     /// Changes a Service by a merge patch.
     pub(crate) async fn patch_service(&self, name: &str, patch: Value) -> Service {
-        self.services().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
+        self.services()
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .unwrap()
     }
 
     /// Changes a Pod by a merge patch.
     pub(crate) async fn patch_pod(&self, name: &str, patch: Value) {
-        self.pods().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        self.pods()
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .unwrap();
     }
 
     /// Changes a slice by a merge patch, as its owner's user would.
     pub(crate) async fn patch_slice(&self, name: &str, patch: Value) -> EndpointSlice {
-        self.endpoint_slices().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
+        self.endpoint_slices()
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn delete_service(&self, name: &str) {
-        self.services().delete(name, &DeleteParams::default()).await.unwrap();
+        self.services()
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap();
     }
 
     /// The slices of a Service, whoever keeps them.
@@ -117,7 +143,11 @@ impl Test {
         wanted.sort();
         self.expect_slices(service, &format!("{wanted:?}"), |slices| {
             let found = describe_all(slices);
-            if found == wanted { Ok(()) } else { Err(format!("{found:?}")) }
+            if found == wanted {
+                Ok(())
+            } else {
+                Err(format!("{found:?}"))
+            }
         })
         .await
     }
@@ -152,7 +182,15 @@ impl Test {
                         && event.note.as_deref().is_some_and(|note| note.contains(text))
                 })
                 .cloned()
-                .ok_or_else(|| format!("{:?}", found.iter().map(|event| (&event.reason, &event.note)).collect::<Vec<_>>()))
+                .ok_or_else(|| {
+                    format!(
+                        "{:?}",
+                        found
+                            .iter()
+                            .map(|event| (&event.reason, &event.note))
+                            .collect::<Vec<_>>()
+                    )
+                })
         })
         .await
     }
@@ -161,7 +199,12 @@ impl Test {
     /// since the mark.
     pub(crate) async fn writes_since(&self, mark: Mark, quiet: Duration) -> Vec<Entry> {
         let ours = |entry: &Entry| self.is_slice_write(entry);
-        self.cluster.plane.audit().wait_quiet(mark, quiet, SOON, ours).await.unwrap()
+        self.cluster
+            .plane
+            .audit()
+            .wait_quiet(mark, quiet, SOON, ours)
+            .await
+            .unwrap()
     }
 
     /// The end of the audit log as it is now.
@@ -179,9 +222,12 @@ impl Test {
 
     /// What the binary did to this namespace was asked for with verbs it is known to use, and was not refused but for
     /// reasons that a change at the same time explains.
-    pub(crate) async fn check_writes(&self) {
+    pub(crate) fn check_writes(&self) {
         let entries = self.cluster.plane.audit().entries_since(self.mark).unwrap();
-        for entry in entries.iter().filter(|entry| entry.user.username == USER && entry.is_complete()) {
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.user.username == USER && entry.is_complete())
+        {
             if !entry.is_write() || entry.namespace() != self.namespace {
                 continue;
             }
@@ -192,7 +238,11 @@ impl Test {
         }
         let mut manager = self.cluster.manager.lock().unwrap();
         let manager = manager.as_mut().unwrap();
-        assert!(manager.process.server().exited().is_none(), "the binary ended: {}", manager.log());
+        assert!(
+            manager.process.server().exited().is_none(),
+            "the binary ended: {}",
+            manager.log()
+        );
         assert!(!manager.log().contains("panicked"), "{}", manager.log());
     }
 }

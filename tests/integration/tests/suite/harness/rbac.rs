@@ -17,7 +17,11 @@ pub(crate) struct Rule {
 }
 
 const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Rule {
-    Rule { group, resource, verbs }
+    Rule {
+        group,
+        resource,
+        verbs,
+    }
 }
 
 /// All that the EndpointSlice controller needs, and nothing else: every test shows that it suffices.
@@ -25,7 +29,11 @@ pub(crate) const ALL_RULES: [Rule; 5] = [
     rule("", "services", &["list", "watch"]),
     rule("", "pods", &["list", "watch"]),
     rule("", "nodes", &["list", "watch"]),
-    rule("discovery.k8s.io", "endpointslices", &["list", "watch", "create", "update", "delete"]),
+    rule(
+        "discovery.k8s.io",
+        "endpointslices",
+        &["list", "watch", "create", "update", "delete"],
+    ),
     rule("events.k8s.io", "events", &["create", "patch"]),
 ];
 
@@ -42,7 +50,10 @@ pub(crate) async fn grant(client: &Client, rules: &[Rule], without: Option<(&str
             .collect(),
         ..PolicyRule::default()
     });
-    let mut role = ClusterRole { rules: Some(rules.collect()), ..ClusterRole::default() };
+    let mut role = ClusterRole {
+        rules: Some(rules.collect()),
+        ..ClusterRole::default()
+    };
     role.metadata.name = Some(NAME.to_owned());
     let mut binding = ClusterRoleBinding {
         role_ref: RoleRef {
@@ -60,8 +71,14 @@ pub(crate) async fn grant(client: &Client, rules: &[Rule], without: Option<(&str
     };
     binding.metadata.name = Some(NAME.to_owned());
     let params = PatchParams::apply("suite").force();
-    let roles: Api<ClusterRole> = Api::all(client.clone());
-    roles.patch(NAME, &params, &Patch::Apply(&role)).await.unwrap();
+    let cluster_roles: Api<ClusterRole> = Api::all(client.clone());
+    cluster_roles
+        .patch(NAME, &params, &Patch::Apply(&role))
+        .await
+        .unwrap();
     let bindings: Api<ClusterRoleBinding> = Api::all(client.clone());
-    bindings.patch(NAME, &params, &Patch::Apply(&binding)).await.unwrap();
+    bindings
+        .patch(NAME, &params, &Patch::Apply(&binding))
+        .await
+        .unwrap();
 }

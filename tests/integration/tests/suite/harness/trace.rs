@@ -46,17 +46,31 @@ impl Trace {
                 seen.push(next);
             }
         });
-        Self { slices, revisions, task }
+        Self {
+            slices,
+            revisions,
+            task,
+        }
     }
 
     /// All revisions up to now, the first as it was at the beginning.
     pub(crate) async fn end(self) -> Vec<Revision> {
         eventually(SOON, "the trace to be as new as the slices", async || {
             assert!(!self.task.is_finished(), "the trace ended early");
-            let now: Revision =
-                self.slices.list(&ListParams::default()).await.unwrap().items.into_iter().map(named).collect();
+            let now: Revision = self
+                .slices
+                .list(&ListParams::default())
+                .await
+                .unwrap()
+                .items
+                .into_iter()
+                .map(named)
+                .collect();
             let versions = |slices: &Revision| -> Vec<_> {
-                slices.values().map(|slice| slice.metadata.resource_version.clone()).collect()
+                slices
+                    .values()
+                    .map(|slice| slice.metadata.resource_version.clone())
+                    .collect()
             };
             versions(&now) == versions(self.revisions.lock().unwrap().last().unwrap())
         })

@@ -19,7 +19,11 @@ pub(crate) fn describe(slice: &EndpointSlice) -> String {
                 None | Some("TCP") => String::new(),
                 Some(other) => format!("/{other}"),
             };
-            let app = port.app_protocol.as_ref().map(|app| format!("({app})")).unwrap_or_default();
+            let app = port
+                .app_protocol
+                .as_ref()
+                .map(|app| format!("({app})"))
+                .unwrap_or_default();
             let name = port.name.as_deref().unwrap_or_default();
             format!("{name}:{}{protocol}{app}", port.port.unwrap_or_default())
         })
@@ -33,7 +37,12 @@ pub(crate) fn describe(slice: &EndpointSlice) -> String {
     if endpoints.is_empty() {
         endpoints.push("none".to_owned());
     }
-    format!("{} {} = {}", slice.address_type, ports.join(" "), endpoints.join(" "))
+    format!(
+        "{} {} = {}",
+        slice.address_type,
+        ports.join(" "),
+        endpoints.join(" ")
+    )
 }
 
 fn endpoint(endpoint: &Endpoint) -> String {
@@ -52,7 +61,10 @@ fn endpoint(endpoint: &Endpoint) -> String {
 }
 
 fn pod_of(endpoint: &Endpoint) -> &str {
-    let name = endpoint.target_ref.as_ref().and_then(|target| target.name.as_deref());
+    let name = endpoint
+        .target_ref
+        .as_ref()
+        .and_then(|target| target.name.as_deref());
     name.unwrap_or("NOBODY")
 }
 
@@ -65,5 +77,9 @@ pub(crate) fn describe_all(slices: &[EndpointSlice]) -> Vec<String> {
 
 /// The names of all Pods in the slices.
 pub(crate) fn pods_of<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> BTreeSet<&'a str> {
-    slices.into_iter().flat_map(|slice| slice.endpoints.iter().flatten()).map(pod_of).collect()
+    slices
+        .into_iter()
+        .flat_map(|slice| slice.endpoints.iter().flatten())
+        .map(pod_of)
+        .collect()
 }
