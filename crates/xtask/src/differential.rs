@@ -1,6 +1,7 @@
 //! `cargo xtask differential`: the same clusters under kube-controller-manager and under quaymaster.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
@@ -27,6 +28,9 @@ pub(crate) struct Arguments {
     /// In how many parts the changes come, with a rest, a restart and a comparison after each
     #[arg(long, value_name = "N", default_value_t = 1)]
     rounds: usize,
+    /// The program to compare, instead of one built from this work tree
+    #[arg(long, value_name = "PATH")]
+    quaymaster: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -47,7 +51,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         },
         minor: arguments.minor.map(|minor| minor.to_string()),
         rounds: arguments.rounds,
-        binary: workspace::build_quaymaster()?,
+        binary: match &arguments.quaymaster {
+            Some(path) => path.clone(),
+            None => workspace::build_quaymaster()?,
+        },
     };
     let report = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

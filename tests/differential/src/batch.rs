@@ -73,7 +73,7 @@ pub(crate) async fn run(worlds: &[World], settings: &Settings<'_>) -> Result<Out
         refusals: Arc::default(),
     };
     let result = rounds(&mut pair, worlds, settings.rounds).await;
-    if result.is_err() || result.as_ref().is_ok_and(|outcome| !outcome.differences.is_empty()) {
+    if result.is_err() {
         for plane in &pair.planes {
             plane.keep_logs();
         }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
-use quaymaster_oracle::{Canonical, Compare, Difference, GroupKey, HintComparison, canonical, diff_with};
+use quaymaster_oracle::{Canonical, Compare, Difference, GroupKey, HintComparison, SliceMeta, canonical, diff_with};
 
 const ZONE: &str = "topology.kubernetes.io/zone";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -40,17 +40,22 @@ pub enum Exception {
     HeadlessLabel,
     /// Empty slices stay where they are once there; which there are depends on what there was before.
     EmptySlices,
+    /// kube-controller-manager takes an empty slice that is not, or no longer, owned by the Service for its
+    /// placeholder (fixed after 1.37, kubernetes/kubernetes#141593); quaymaster replaces it by one that is owned, so
+    /// that the garbage collector does not take the Service's only slice.
+    UnownedPlaceholder,
 }
 
 impl Exception {
     /// Every exception.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::LeftBehind,
         Self::AutoHints,
         Self::UnreadyHints,
         Self::ForeignAnnotation,
         Self::HeadlessLabel,
         Self::EmptySlices,
+        Self::UnownedPlaceholder,
     ];
 
     /// Its name in the documentation.
@@ -62,6 +67,7 @@ impl Exception {
             Self::ForeignAnnotation => "foreign-annotation",
             Self::HeadlessLabel => "headless-label",
             Self::EmptySlices => "empty-slices",
+            Self::UnownedPlaceholder => "unowned-placeholder",
         }
     }
 }
@@ -232,6 +238,10 @@ fn one_service(
                 apply(Exception::HeadlessLabel);
                 return false;
             }
+            if unowned_placeholder(difference, left, right) {
+                apply(Exception::UnownedPlaceholder);
+                return false;
+            }
             match difference {
                 Difference::OnlyLeft(key) if is_empty(left, key) => empty.insert(key.clone()) && false,
                 Difference::OnlyRight(key) if is_empty(right, key) => empty.insert(key.clone()) && false,
@@ -278,6 +288,29 @@ fn headless_label_alone(difference: &Difference, left: &Canonical, right: &Canon
         metadata.collect::<BTreeSet<_>>()
     };
     without(left) == without(right)
+}
+
+/// Whether the left side has a placeholder without its owner where the right side has an owned one, all else equal.
+fn unowned_placeholder(difference: &Difference, left: &Canonical, right: &Canonical) -> bool {
+    let Difference::Metadata { group: key, .. } = difference else {
+        return false;
+    };
+    let (Some(left), Some(right)) = (left.groups.get(key), right.groups.get(key)) else {
+        return false;
+    };
+    let placeholder = key.ports.is_empty() && left.endpoints.is_empty() && right.endpoints.is_empty();
+    let live = |owners: &[String]| owners.iter().any(|owner| owner.contains(r#""uid":"live""#));
+    let without_owners = |metadata: &BTreeSet<SliceMeta>| -> BTreeSet<SliceMeta> {
+        let cleared = metadata.iter().cloned().map(|mut meta| {
+            meta.owners.clear();
+            meta
+        });
+        cleared.collect()
+    };
+    placeholder
+        && left.metadata.iter().any(|meta| !live(&meta.owners))
+        && right.metadata.iter().all(|meta| live(&meta.owners))
+        && without_owners(&left.metadata) == without_owners(&right.metadata)
 }
 
 /// Takes the annotations of steps off, and says how many there were.

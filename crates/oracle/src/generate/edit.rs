@@ -153,7 +153,7 @@ impl SliceEdit {
                 labels: Some(
                     [
                         label(names::SERVICE_NAME, &self.service),
-                        label(names::MANAGED_BY, "example.com/other"),
+                        label(names::MANAGED_BY, "other.example.com"),
                     ]
                     .into(),
                 ),
