@@ -2,7 +2,6 @@
 
 mod arm;
 mod cluster;
-mod cpu;
 mod expect;
 mod observer;
 mod report;

@@ -7,6 +7,7 @@
 //!
 //! `cargo xtask bench` builds and runs both; `docs/benchmarks.md` says what the figures mean.
 
+mod cpu;
 pub mod flip;
 pub mod micro;
 pub mod pods;

@@ -91,9 +91,7 @@ fn container(name: &str, port: u16) -> Value {
 /// The status that a kubelet reports, with both containers running.
 pub fn status(ip: &str, ready: bool, since: &str) -> Value {
     let text = if ready { "True" } else { "False" };
-    let condition = |r#type: &str, status: &str| {
-        json!({"type": r#type, "status": status, "lastProbeTime": null, "lastTransitionTime": since})
-    };
+    let condition = |r#type: &str, status: &str| json!({"type": r#type, "status": status, "lastProbeTime": null, "lastTransitionTime": since});
     let container = |name: &str| {
         json!({
             "name": name,

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use kube::config::Config;
 use kube::Client;
+use kube::config::Config;
 use quaymaster_testkit::process::{Launch, Quaymaster};
 use quaymaster_testkit::{ControlPlane, Kcm};
 
@@ -38,9 +38,7 @@ impl Ours {
             .arg(plane.kubeconfig())
             .arg(format!("--port={port}"))
             .start()?;
-        process
-            .wait_ready(&format!("{base}/readyz"), READY_LIMIT)
-            .await?;
+        process.wait_ready(&format!("{base}/readyz"), READY_LIMIT).await?;
         let ready_after = begun.elapsed();
         let mut config = Config::new(base.parse()?);
         config.proxy_url = None;

@@ -70,11 +70,7 @@ impl Drop for Observer {
     }
 }
 
-async fn watch(
-    api: Api<EndpointSlice>,
-    mut version: String,
-    sender: UnboundedSender<Seen>,
-) -> Result<()> {
+async fn watch(api: Api<EndpointSlice>, mut version: String, sender: UnboundedSender<Seen>) -> Result<()> {
     loop {
         let stream = api.watch(&WatchParams::default(), &version).await?;
         pin_mut!(stream);
@@ -97,8 +93,14 @@ async fn watch(
 fn says(slice: &EndpointSlice, namespace: &str, pod: &str, ready: bool) -> bool {
     slice.metadata.namespace.as_deref() == Some(namespace)
         && slice.endpoints.iter().flatten().any(|endpoint| {
-            let target = endpoint.target_ref.as_ref().and_then(|target| target.name.as_deref());
-            let is_ready = endpoint.conditions.as_ref().and_then(|conditions| conditions.ready);
+            let target = endpoint
+                .target_ref
+                .as_ref()
+                .and_then(|target| target.name.as_deref());
+            let is_ready = endpoint
+                .conditions
+                .as_ref()
+                .and_then(|conditions| conditions.ready);
             target == Some(pod) && is_ready == Some(ready)
         })
 }

@@ -29,7 +29,9 @@ impl Measured {
     }
 
     fn latency(&self, group: usize, percent: f64) -> f64 {
-        let all = self.groups[group].iter().flat_map(|phase| phase.latencies.iter().copied());
+        let all = self.groups[group]
+            .iter()
+            .flat_map(|phase| phase.latencies.iter().copied());
         percentile(&sorted(all), percent)
     }
 

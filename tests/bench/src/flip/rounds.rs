@@ -7,8 +7,8 @@ use kube::Client;
 use quaymaster_testkit::objects::set_ready;
 
 use super::cluster::{Backed, Group, Layout};
-use super::cpu;
 use super::observer::Observer;
+use crate::cpu;
 
 /// Answers, echoes and gauges still belong to the last flip.
 const SETTLE: Duration = Duration::from_millis(200);

@@ -13,7 +13,8 @@ use super::cluster::Layout;
 use super::observer::Observer;
 use super::report::{self, Measured};
 use super::rounds::{self, Plan};
-use super::{cpu, expect, seed};
+use super::{expect, seed};
+use crate::cpu;
 
 /// The most that a flip in the large Service may cost against one in a small one.
 const MOST: f64 = 6.0;
@@ -57,8 +58,7 @@ pub struct Options {
 /// A server or a controller failed, slices were wrong before or after the flips, or with `--assert` the ratio is too
 /// high.
 pub async fn run(options: &Options) -> Result<()> {
-    let layout =
-        Layout::new(options.pods, options.services).context("too few Pods for so many Services")?;
+    let layout = Layout::new(options.pods, options.services).context("too few Pods for so many Services")?;
     if options.rounds == 0 || options.flips < 2 || options.flips % 2 == 1 {
         bail!("at least one round is needed, and an even number of flips");
     }

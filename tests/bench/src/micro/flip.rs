@@ -65,7 +65,8 @@ fn managed_fields() -> serde_json::Value {
             (key, json!({".": {}, "f:name": {}, "f:value": {}}))
         })
         .collect();
-    let condition = json!({".": {}, "f:lastProbeTime": {}, "f:lastTransitionTime": {}, "f:status": {}, "f:type": {}});
+    let condition =
+        json!({".": {}, "f:lastProbeTime": {}, "f:lastTransitionTime": {}, "f:status": {}, "f:type": {}});
     json!([
         {"manager": "kube-controller-manager", "operation": "Update", "apiVersion": "v1",
             "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1",

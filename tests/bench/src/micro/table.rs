@@ -1,8 +1,13 @@
 //! Sums by step, and how they are shown.
 
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use super::counting::counted;
+use crate::cpu;
+
+/// Readings of the clock from which the price of one is found.
+const READINGS: u32 = 10_000;
 
 /// What a step cost over all its calls.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,9 +21,9 @@ impl Cost {
     /// Does a step and adds what it cost.
     pub(crate) fn of<T>(&mut self, step: impl FnOnce() -> T) -> T {
         let before = counted();
-        let begun = Instant::now();
+        let begun = now();
         let value = step();
-        self.time += begun.elapsed();
+        self.time += (now() - begun).saturating_sub(price_of_now());
         let after = counted();
         self.allocations += after.0 - before.0;
         self.bytes += after.1 - before.1;
@@ -38,6 +43,23 @@ impl Cost {
             bytes: self.bytes + other.bytes,
         }
     }
+}
+
+/// A clock that cannot be read shows as steps that take no time.
+fn now() -> Duration {
+    cpu::of_this_thread().unwrap_or_default()
+}
+
+/// What reading the clock costs, which is more than the shortest steps do.
+fn price_of_now() -> Duration {
+    static PRICE: OnceLock<Duration> = OnceLock::new();
+    *PRICE.get_or_init(|| {
+        let begun = now();
+        for _ in 0..READINGS {
+            std::hint::black_box(now());
+        }
+        (now() - begun) / READINGS
+    })
 }
 
 /// One line: what the step cost for each of `calls`.

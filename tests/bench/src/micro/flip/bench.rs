@@ -117,7 +117,10 @@ impl Bench {
         bench.read(&interner, size)?;
         bench.controller.start(&bench.world, &mut Dirty::default());
         let steps = bench.write(&mut Steps::default())?;
-        ensure!(steps == size.div_ceil(MAX_ENDPOINTS), "{steps} slices were written");
+        ensure!(
+            steps == size.div_ceil(MAX_ENDPOINTS),
+            "{steps} slices were written"
+        );
         Ok(bench)
     }
 
@@ -144,7 +147,8 @@ impl Bench {
             .apply_node(nodes.object(node.to_string().as_bytes())?, &mut ignore);
         for number in 0..size {
             let pod = pod_json(SERVICE, number, true, 1);
-            self.world.apply_pod(self.pods.object(pod.as_bytes())?, &mut ignore);
+            self.world
+                .apply_pod(self.pods.object(pod.as_bytes())?, &mut ignore);
         }
         for kind in kinds {
             self.world.end(kind, &ResourceVersion::new("10"), &mut ignore);
@@ -160,10 +164,11 @@ impl Bench {
             self.ready[number] = !self.ready[number];
             self.version += 1;
             let version = usize::try_from(self.version)?;
-            let event = frame("MODIFIED", &pod_json(SERVICE, number, self.ready[number], version));
-            let pod: PodRecord = steps
-                .decode_pod
-                .of(|| decode(&self.pods, event.as_bytes()))?;
+            let event = frame(
+                "MODIFIED",
+                &pod_json(SERVICE, number, self.ready[number], version),
+            );
+            let pod: PodRecord = steps.decode_pod.of(|| decode(&self.pods, event.as_bytes()))?;
             steps.world.of(|| {
                 let (controller, mut dirty) = (&mut self.controller, Dirty::default());
                 self.world

@@ -20,7 +20,11 @@ pub(super) fn encode(body: Payload, cost: &mut Cost) -> Vec<u8> {
 pub(super) fn store(request: &Request, body: &[u8], version: u64) -> Result<(Vec<u8>, Vec<u8>)> {
     let mut object: Value = serde_json::from_slice(body).context("a body that is no JSON")?;
     let metadata = &mut object["metadata"];
-    let r#type = if request.uid.is_some() { "MODIFIED" } else { "ADDED" };
+    let r#type = if request.uid.is_some() {
+        "MODIFIED"
+    } else {
+        "ADDED"
+    };
     if metadata["uid"].is_null() {
         metadata["uid"] = json!(format!("10000000-0000-4000-8000-{version:012}"));
     }
