@@ -65,6 +65,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if report.differences > 0 {
         bail!("quaymaster differs from kube-controller-manager");
     }
+    if report.violations > 0 {
+        bail!("what must hold at every revision, or at a take-over, did not hold");
+    }
+    if !report.never_met.is_empty() {
+        bail!("no cluster met some rules, so they were not compared");
+    }
     if report.refusals > 0 {
         bail!("an apiserver refused steps, so the clusters were not those intended");
     }

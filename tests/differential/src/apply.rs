@@ -17,9 +17,20 @@ use serde_json::{Value, json};
 /// Grace of a Pod that stays terminating until a step deletes it: longer than any run.
 const LONG_GRACE_SECONDS: u32 = 86_400;
 
+/// What a step did to a slice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Edited {
+    /// Nothing.
+    Nothing,
+    /// It was written at this revision.
+    At(u64),
+    /// It was deleted; its uid.
+    Deleted(String),
+}
+
 /// Brings objects from what `before` holds to what a step wants. What is not found is taken as done.
-pub(crate) async fn step(client: &Client, before: &Cluster, step: &Step) -> kube::Result<()> {
-    match &step.action {
+pub(crate) async fn step(client: &Client, before: &Cluster, step: &Step) -> kube::Result<Edited> {
+    let done = match &step.action {
         Action::PutNode(node) => {
             let name = node.metadata.name.clone().unwrap_or_default();
             put_node(client, before.nodes.get(&name), node).await
@@ -40,13 +51,14 @@ pub(crate) async fn step(client: &Client, before: &Cluster, step: &Step) -> kube
         }
         Action::PutPod(pod) => put_pod(client, before.pods.get(&key(&pod.metadata)), pod).await,
         Action::DeletePod { namespace, name } => {
-            if !before.pods.contains_key(&(namespace.clone(), name.clone())) {
-                return Ok(());
+            match before.pods.contains_key(&(namespace.clone(), name.clone())) {
+                true => delete_pod(client, namespace, name).await,
+                false => Ok(()),
             }
-            delete_pod(client, namespace, name).await
         }
-        Action::EditSlice(edit) => edit_slice(client, edit).await,
-    }
+        Action::EditSlice(edit) => return edit_slice(client, edit).await,
+    };
+    done.map(|()| Edited::Nothing)
 }
 
 fn key(metadata: &ObjectMeta) -> (String, String) {
@@ -190,7 +202,7 @@ async fn bind(client: &Client, namespace: &str, name: &str, node: &str) -> kube:
 
 /// Edits a slice as it is now. Which one is decided by content, not by name, so that both sides edit the same one
 /// where their packing is the same. A conflict with the controller means that it was faster; the edit is made again.
-async fn edit_slice(client: &Client, edit: &SliceEdit) -> kube::Result<()> {
+async fn edit_slice(client: &Client, edit: &SliceEdit) -> kube::Result<Edited> {
     /// Conflicts after which the edit is left out.
     const ATTEMPTS: usize = 4;
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), &edit.namespace);
@@ -198,18 +210,25 @@ async fn edit_slice(client: &Client, edit: &SliceEdit) -> kube::Result<()> {
         let mut found = slices.list(&ListParams::default()).await?.items;
         found.sort_by_cached_key(content_key);
         let result = match edit.write(&found) {
-            None => return Ok(()),
-            Some(Write::Create(slice)) => slices.create(&PostParams::default(), &slice).await.map(drop),
+            None => return Ok(Edited::Nothing),
+            Some(Write::Create(slice)) => slices
+                .create(&PostParams::default(), &slice)
+                .await
+                .map(|slice| Edited::At(revision(&slice))),
             Some(Write::Update(slice)) => {
                 let name = slice.metadata.name.clone().unwrap_or_default();
                 slices
                     .replace(&name, &PostParams::default(), &slice)
                     .await
-                    .map(drop)
+                    .map(|slice| Edited::At(revision(&slice)))
             }
             Some(Write::Delete(slice)) => {
                 let name = slice.metadata.name.unwrap_or_default();
-                slices.delete(&name, &DeleteParams::default()).await.map(drop)
+                let uid = slice.metadata.uid.unwrap_or_default();
+                slices
+                    .delete(&name, &DeleteParams::default())
+                    .await
+                    .map(|_| Edited::Deleted(uid))
             }
         };
         match result {
@@ -217,7 +236,12 @@ async fn edit_slice(client: &Client, edit: &SliceEdit) -> kube::Result<()> {
             result => return result,
         }
     }
-    Ok(())
+    Ok(Edited::Nothing)
+}
+
+fn revision(slice: &EndpointSlice) -> u64 {
+    let version = slice.metadata.resource_version.as_deref();
+    version.and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
 /// Family, ports and Pods.

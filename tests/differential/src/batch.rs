@@ -8,12 +8,15 @@ use anyhow::{Context as _, Result, bail};
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::PostParams;
-use kube::{Api, Client};
+use kube::Api;
 use quaymaster_oracle::generate::{Action, Cluster, Step};
 
-use crate::apply;
+use crate::apply::{self, Edited};
 use crate::compare::{Exceptions, Snapshot, compare};
+use crate::coverage::Coverage;
+use crate::handover::{self, Handover};
 use crate::plane::{Holder, Plane};
+use crate::trace;
 use crate::world::World;
 
 /// Requests at once to each side; more only wait in the apiserver.
@@ -36,6 +39,14 @@ pub(crate) struct Outcome {
     pub(crate) refusals: Vec<String>,
     /// Changes of slices on the side of kube-controller-manager and of quaymaster.
     pub(crate) slice_events: [usize; 2],
+    /// What did not hold at some revision under quaymaster, and how much did not under kube-controller-manager.
+    pub(crate) violations: [Vec<String>; 2],
+    /// Revisions replayed on both sides.
+    pub(crate) revisions: usize,
+    pub(crate) coverage: Coverage,
+    pub(crate) handover: Vec<Handover>,
+    /// Writes of each side after its restart at rest.
+    pub(crate) restart_writes: [u64; 2],
     /// Clusters that were equal only at the second look.
     pub(crate) late: usize,
 }
@@ -55,6 +66,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) binary: &'a Path,
     pub(crate) max_endpoints: usize,
     pub(crate) rounds: usize,
+    /// 37 for 1.37.
+    pub(crate) minor_number: u32,
 }
 
 /// The two control planes: kube-controller-manager keeps the slices of the first, quaymaster those of the second.
@@ -72,7 +85,7 @@ pub(crate) async fn run(worlds: &[World], settings: &Settings<'_>) -> Result<Out
         planes: [kcm, quaymaster],
         refusals: Arc::default(),
     };
-    let result = rounds(&mut pair, worlds, settings.rounds).await;
+    let result = rounds(&mut pair, worlds, settings).await;
     if result.is_err() {
         for plane in &pair.planes {
             plane.keep_logs();
@@ -81,7 +94,8 @@ pub(crate) async fn run(worlds: &[World], settings: &Settings<'_>) -> Result<Out
     result
 }
 
-async fn rounds(pair: &mut Pair, worlds: &[World], rounds: usize) -> Result<Outcome> {
+async fn rounds(pair: &mut Pair, worlds: &[World], settings: &Settings<'_>) -> Result<Outcome> {
+    let rounds = settings.rounds;
     let mut outcome = Outcome::default();
     let mut clock = Clock::start();
     pair.populate(worlds).await?;
@@ -101,15 +115,33 @@ async fn rounds(pair: &mut Pair, worlds: &[World], rounds: usize) -> Result<Outc
         pair.settle(RESTED).await?;
         clock.lap("rested");
         pair.release().await?;
+        let before = pair.slice_writes().await?;
         pair.hold().await?;
         clock.lap("restarted");
         pair.settle(SETTLED).await?;
         clock.lap("settled");
+        let after = pair.slice_writes().await?;
+        for (total, (after, before)) in outcome.restart_writes.iter_mut().zip(after.into_iter().zip(before)) {
+            *total += after - before;
+        }
         let when = format!("after round {} of {rounds}", round + 1);
         pair.compare(worlds, &when, false, &mut outcome).await?;
     }
     pair.release().await?;
     outcome.slice_events = pair.planes.each_ref().map(|plane| plane.recorder.slice_events());
+    let [left, right] = &mut pair.planes;
+    let (left, right) = futures::try_join!(handover::from_kcm(left, SETTLED), handover::from_quaymaster(right, SETTLED))?;
+    outcome.handover = vec![left, right];
+    clock.lap("handed over and back");
+    for (plane, violations) in pair.planes.iter().zip(&mut outcome.violations) {
+        let events = plane.recorder.finish().map_err(anyhow::Error::msg)?;
+        let edits = plane.edits.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let trace = trace::replay(&events, &edits, settings.max_endpoints, settings.minor_number);
+        *violations = trace.violations;
+        outcome.revisions += trace.revisions;
+        outcome.coverage.add(&trace.coverage);
+    }
+    clock.lap("replayed");
     outcome.refusals = std::mem::take(&mut *pair.refusals.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(outcome)
 }
@@ -125,6 +157,12 @@ impl Pair {
         let [left, right] = &mut self.planes;
         futures::try_join!(left.release(), right.release())?;
         Ok(())
+    }
+
+    async fn slice_writes(&self) -> Result<[u64; 2]> {
+        let [left, right] = &self.planes;
+        let (left, right) = futures::try_join!(left.slice_writes(), right.slice_writes())?;
+        Ok([left, right])
     }
 
     async fn settle(&self, quiet: Duration) -> Result<()> {
@@ -175,7 +213,7 @@ impl Pair {
                             kind: quaymaster_oracle::generate::StepKind::PodAdded,
                             action: action.clone(),
                         };
-                        self.step(&plane.client, &nothing, step)
+                        self.step(plane, &nothing, step)
                     })
                     .buffer_unordered(PARALLEL)
                     .collect::<Vec<()>>()
@@ -188,10 +226,16 @@ impl Pair {
         Ok(())
     }
 
-    async fn step(&self, client: &Client, before: &Cluster, step: Step) {
-        if let Err(error) = apply::step(client, before, &step).await {
-            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-            refusals.push(format!("{:?}: {error}", step.kind));
+    async fn step(&self, plane: &Plane, before: &Cluster, step: Step) {
+        let locked = || plane.edits.lock().unwrap_or_else(PoisonError::into_inner);
+        match apply::step(&plane.client, before, &step).await {
+            Ok(Edited::Nothing) => {}
+            Ok(Edited::At(revision)) => _ = locked().revisions.insert(revision),
+            Ok(Edited::Deleted(uid)) => _ = locked().deleted.insert(uid),
+            Err(error) => {
+                let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+                refusals.push(format!("{:?}: {error}", step.kind));
+            }
         }
     }
 
@@ -203,8 +247,8 @@ impl Pair {
             for step in steps {
                 let [left, right] = &self.planes;
                 futures::join!(
-                    self.step(&left.client, cluster, step.clone()),
-                    self.step(&right.client, cluster, step.clone())
+                    self.step(left, cluster, step.clone()),
+                    self.step(right, cluster, step.clone())
                 );
                 cluster.apply(step);
             }

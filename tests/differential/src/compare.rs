@@ -351,7 +351,7 @@ fn managed(service: &Service) -> bool {
     })
 }
 
-fn auto_hints(service: &Service) -> bool {
+pub(crate) fn auto_hints(service: &Service) -> bool {
     let annotations = service.metadata.annotations.as_ref();
     let value = annotations.and_then(|annotations| TOPOLOGY_KEYS.iter().find_map(|key| annotations.get(*key)));
     matches!(value.map(String::as_str), Some("Auto" | "auto"))

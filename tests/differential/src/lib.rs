@@ -13,11 +13,15 @@
 mod apply;
 mod batch;
 pub mod compare;
+mod coverage;
+mod handover;
 mod plane;
 mod record;
 mod run;
+mod trace;
 mod world;
 
+pub use coverage::{Coverage, Rule};
 pub use plane::{Holder, Plane};
 pub use run::{Options, Report, run};
 pub use world::World;

@@ -2,20 +2,31 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use http::Request;
 use kube::Client;
 use quaymaster_testkit::process::{Launch, Quaymaster};
 use quaymaster_testkit::{ControlPlane, Kcm};
 
 use crate::record::Recorder;
+use crate::trace::Edits;
 
 /// KCM at its default of 20 requests a second would be waited for most of the time.
 const KCM_ARGS: [&str; 3] = [
     "--kube-api-qps=1000",
     "--kube-api-burst=2000",
     "--concurrent-service-endpoint-syncs=10",
+];
+/// How the apiserver's metrics name writes.
+const WRITES: [&str; 5] = [
+    r#"verb="POST""#,
+    r#"verb="PUT""#,
+    r#"verb="PATCH""#,
+    r#"verb="DELETE""#,
+    r#"verb="DELETECOLLECTION""#,
 ];
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const STOP_GRACE: Duration = Duration::from_secs(20);
@@ -40,6 +51,8 @@ pub struct Plane {
     /// The administrator's client.
     pub client: Client,
     pub(crate) recorder: Recorder,
+    /// What steps did to slices here.
+    pub(crate) edits: Mutex<Edits>,
     binary: PathBuf,
     max_endpoints: usize,
     running: Option<Running>,
@@ -66,6 +79,7 @@ impl Plane {
             control_plane,
             client,
             recorder,
+            edits: Mutex::default(),
             binary: binary.to_owned(),
             max_endpoints,
             running: None,
@@ -132,6 +146,24 @@ impl Plane {
             None => {}
         }
         Ok(())
+    }
+
+    /// Requests so far that ask for a change of slices, granted or not, by the apiserver's own count.
+    ///
+    /// # Errors
+    /// Where the apiserver does not tell.
+    pub async fn slice_writes(&self) -> Result<u64> {
+        let request = Request::get("/metrics").body(Vec::new())?;
+        let text = self.client.request_text(request).await?;
+        let counts = text.lines().filter(|line| {
+            line.starts_with("apiserver_request_total{")
+                && line.contains(r#"resource="endpointslices""#)
+                && WRITES.iter().any(|verb| line.contains(verb))
+        });
+        let count = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
+        counts
+            .map(|line| count(line).with_context(|| format!("no count in {line:?}")))
+            .sum()
     }
 
     /// Copies the logs to where they stay.

@@ -80,13 +80,26 @@ impl Recorder {
         false
     }
 
+    /// Names of the slices that changed after the first `events` changes of slices.
+    pub(crate) fn slices_after(&self, events: usize) -> Vec<String> {
+        let log = self.locked();
+        let slices = log.events.iter().filter_map(|event| match &event.seen {
+            Seen::Slice(slice) => Some(slice),
+            _ => None,
+        });
+        let path = |slice: &EndpointSlice| {
+            format!("{}/{}", slice.namespace().unwrap_or_default(), slice.name_any())
+        };
+        slices.skip(events).map(|slice| path(slice)).collect()
+    }
+
     /// Changes of slices so far.
     pub(crate) fn slice_events(&self) -> usize {
         self.locked().slice_events
     }
 
     /// Everything seen, by revision. Fails when a watch was interrupted in a way that may have missed something.
-    pub(crate) fn finish(self) -> Result<Vec<Event>, String> {
+    pub(crate) fn finish(&self) -> Result<Vec<Event>, String> {
         let mut log = self.locked();
         if let Some(broken) = log.broken.take() {
             return Err(broken);

@@ -10,11 +10,17 @@ use quaymaster_oracle::generate::Size;
 
 use crate::batch::{self, Settings};
 use crate::compare::{Exception, Exceptions};
+use crate::coverage::{Coverage, Rule};
 use crate::world::World;
 
 /// Limits of endpoints in a slice; a seed always has the same. The small one makes Services of few Pods have
 /// several slices, the large one is the default.
 const MAX_ENDPOINTS: [usize; 2] = [3, 100];
+
+/// From this many clusters on every rule must be met.
+const DEMANDING: usize = 50;
+/// Violations shown of one batch; the rest is counted.
+const SHOWN: usize = 20;
 
 /// What to compare.
 #[derive(Clone, Debug)]
@@ -42,6 +48,14 @@ pub struct Report {
     pub exceptions: Exceptions,
     /// Requests refused by an apiserver.
     pub refusals: usize,
+    /// What did not hold at some revision, or at a take-over or hand-back.
+    pub violations: usize,
+    /// How often each rule was met.
+    pub coverage: Coverage,
+    /// Rules that no cluster met; empty where too few clusters were compared to demand it.
+    pub never_met: Vec<Rule>,
+    revisions: usize,
+    restart_writes: [u64; 2],
 }
 
 /// Runs, and prints what it finds.
@@ -78,10 +92,14 @@ pub async fn run(options: &Options) -> Result<Report> {
                 binary: &options.binary,
                 max_endpoints,
                 rounds: options.rounds.max(1),
+                minor_number: minor,
             };
             let outcome = batch::run(worlds, &settings).await?;
             report.take(worlds.len(), &outcome);
         }
+    }
+    if report.clusters >= DEMANDING {
+        report.never_met = report.coverage.never_met(minor);
     }
     report.print();
     Ok(report)
@@ -115,6 +133,21 @@ impl Report {
                 println!("  {what}");
             }
         }
+        self.coverage.add(&outcome.coverage);
+        self.revisions += outcome.revisions;
+        for (total, writes) in self.restart_writes.iter_mut().zip(outcome.restart_writes) {
+            *total += writes;
+        }
+        let [by_kcm, violations] = &outcome.violations;
+        self.violations += violations.len();
+        for violation in violations.iter().take(SHOWN) {
+            println!("under quaymaster: {violation}");
+        }
+        eprintln!("    violations: kube-controller-manager {}, quaymaster {}", by_kcm.len(), violations.len());
+        for handover in &outcome.handover {
+            println!("{handover}");
+            self.violations += usize::from(!handover.holds());
+        }
         let [kcm, quaymaster] = outcome.slice_events;
         eprintln!(
             "    changes of slices: kube-controller-manager {kcm}, quaymaster {quaymaster}; equal at the second look only: {}",
@@ -123,6 +156,14 @@ impl Report {
     }
 
     fn print(&self) {
+        println!("rules met, on both sides:");
+        print!("{}", self.coverage.table());
+        for rule in &self.never_met {
+            println!("never met: {}: {}", rule.group(), rule.text());
+        }
+        let [kcm, quaymaster] = self.restart_writes;
+        println!("writes after the restart at rest: kube-controller-manager {kcm}, quaymaster {quaymaster}");
+        println!("{} revisions replayed, {} violations", self.revisions, self.violations);
         println!("exceptions (left: kube-controller-manager, right: quaymaster):");
         for exception in Exception::ALL {
             let count = self.exceptions.get(&exception).copied().unwrap_or(0);
