@@ -36,7 +36,11 @@ pub(crate) async fn step(client: &Client, before: &Cluster, step: &Step) -> kube
             put_node(client, before.nodes.get(&name), node).await
         }
         Action::DeleteNode { name } => match before.nodes.contains_key(name) {
-            true => gone(Api::<Node>::all(client.clone()).delete(name, &DeleteParams::default()).await),
+            true => gone(
+                Api::<Node>::all(client.clone())
+                    .delete(name, &DeleteParams::default())
+                    .await,
+            ),
             false => Ok(()),
         },
         Action::PutService(service) => {
@@ -90,9 +94,7 @@ pub(crate) async fn put_node(client: &Client, old: Option<&Node>, new: &Node) ->
     }
     if old.status != new.status {
         let patch = status_patch(&old.status, &new.status);
-        nodes
-            .patch_status(name, &PatchParams::default(), &patch)
-            .await?;
+        nodes.patch_status(name, &PatchParams::default(), &patch).await?;
     }
     Ok(())
 }
@@ -241,7 +243,9 @@ async fn edit_slice(client: &Client, edit: &SliceEdit) -> kube::Result<Edited> {
 
 fn revision(slice: &EndpointSlice) -> u64 {
     let version = slice.metadata.resource_version.as_deref();
-    version.and_then(|version| version.parse().ok()).unwrap_or_default()
+    version
+        .and_then(|version| version.parse().ok())
+        .unwrap_or_default()
 }
 
 /// Family, ports and Pods.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::PostParams;
 use kube::Api;
+use kube::api::PostParams;
 use quaymaster_oracle::generate::{Action, Cluster, Step};
 
 use crate::apply::{self, Edited};
@@ -121,7 +121,11 @@ async fn rounds(pair: &mut Pair, worlds: &[World], settings: &Settings<'_>) -> R
         pair.settle(SETTLED).await?;
         clock.lap("settled");
         let after = pair.slice_writes().await?;
-        for (total, (after, before)) in outcome.restart_writes.iter_mut().zip(after.into_iter().zip(before)) {
+        for (total, (after, before)) in outcome
+            .restart_writes
+            .iter_mut()
+            .zip(after.into_iter().zip(before))
+        {
             *total += after - before;
         }
         let when = format!("after round {} of {rounds}", round + 1);
@@ -130,7 +134,10 @@ async fn rounds(pair: &mut Pair, worlds: &[World], settings: &Settings<'_>) -> R
     pair.release().await?;
     outcome.slice_events = pair.planes.each_ref().map(|plane| plane.recorder.slice_events());
     let [left, right] = &mut pair.planes;
-    let (left, right) = futures::try_join!(handover::from_kcm(left, SETTLED), handover::from_quaymaster(right, SETTLED))?;
+    let (left, right) = futures::try_join!(
+        handover::from_kcm(left, SETTLED),
+        handover::from_quaymaster(right, SETTLED)
+    )?;
     outcome.handover = vec![left, right];
     clock.lap("handed over and back");
     for (plane, violations) in pair.planes.iter().zip(&mut outcome.violations) {
@@ -241,22 +248,31 @@ impl Pair {
 
     /// The steps of one round: those of a cluster one after the other, the clusters beside each other.
     async fn churn(&self, worlds: &[World], clusters: &mut [Cluster], round: usize, rounds: usize) {
-        let each = worlds.iter().zip(clusters.iter_mut()).map(async |(world, cluster)| {
-            let count = world.steps.len();
-            let steps = &world.steps[count * round / rounds..count * (round + 1) / rounds];
-            for step in steps {
-                let [left, right] = &self.planes;
-                futures::join!(
-                    self.step(left, cluster, step.clone()),
-                    self.step(right, cluster, step.clone())
-                );
-                cluster.apply(step);
-            }
-        });
+        let each = worlds
+            .iter()
+            .zip(clusters.iter_mut())
+            .map(async |(world, cluster)| {
+                let count = world.steps.len();
+                let steps = &world.steps[count * round / rounds..count * (round + 1) / rounds];
+                for step in steps {
+                    let [left, right] = &self.planes;
+                    futures::join!(
+                        self.step(left, cluster, step.clone()),
+                        self.step(right, cluster, step.clone())
+                    );
+                    cluster.apply(step);
+                }
+            });
         iter(each).buffer_unordered(PARALLEL).collect::<Vec<()>>().await;
     }
 
-    async fn compare(&self, worlds: &[World], when: &str, slice_count: bool, outcome: &mut Outcome) -> Result<()> {
+    async fn compare(
+        &self,
+        worlds: &[World],
+        when: &str,
+        slice_count: bool,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
         let first = self.look(worlds, slice_count).await?;
         let suspects = first.0.len();
         let (found, exceptions) = if suspects > 0 {
@@ -269,15 +285,21 @@ impl Pair {
         for (exception, count) in exceptions {
             *outcome.exceptions.entry(exception).or_default() += count;
         }
-        outcome.differences.extend(found.into_iter().map(|(seed, what)| Finding {
-            seed,
-            when: when.to_owned(),
-            what,
-        }));
+        outcome
+            .differences
+            .extend(found.into_iter().map(|(seed, what)| Finding {
+                seed,
+                when: when.to_owned(),
+                what,
+            }));
         Ok(())
     }
 
-    async fn look(&self, worlds: &[World], slice_count: bool) -> Result<(Vec<(u64, Vec<String>)>, Exceptions)> {
+    async fn look(
+        &self,
+        worlds: &[World],
+        slice_count: bool,
+    ) -> Result<(Vec<(u64, Vec<String>)>, Exceptions)> {
         let [left, right] = &self.planes;
         let (left, right) = futures::try_join!(Snapshot::read(&left.client), Snapshot::read(&right.client))?;
         let mut exceptions = Exceptions::new();

@@ -8,7 +8,9 @@ use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
-use quaymaster_oracle::{Canonical, Compare, Difference, GroupKey, HintComparison, SliceMeta, canonical, diff_with};
+use quaymaster_oracle::{
+    Canonical, Compare, Difference, GroupKey, HintComparison, SliceMeta, canonical, diff_with,
+};
 
 const ZONE: &str = "topology.kubernetes.io/zone";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -44,11 +46,16 @@ pub enum Exception {
     /// placeholder (fixed after 1.37, kubernetes/kubernetes#141593); quaymaster replaces it by one that is owned, so
     /// that the garbage collector does not take the Service's only slice.
     UnownedPlaceholder,
+    /// Upstream takes a placeholder with a label without value for one that lacks the label, so the label stays
+    /// missing, or stays.
+    PlaceholderEmptyLabel,
+    /// A Service that is being deleted gets no new slices: which it has depends on how far the controller was.
+    TerminatingService,
 }
 
 impl Exception {
     /// Every exception.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::LeftBehind,
         Self::AutoHints,
         Self::UnreadyHints,
@@ -56,6 +63,8 @@ impl Exception {
         Self::HeadlessLabel,
         Self::EmptySlices,
         Self::UnownedPlaceholder,
+        Self::PlaceholderEmptyLabel,
+        Self::TerminatingService,
     ];
 
     /// Its name in the documentation.
@@ -68,6 +77,8 @@ impl Exception {
             Self::HeadlessLabel => "headless-label",
             Self::EmptySlices => "empty-slices",
             Self::UnownedPlaceholder => "unowned-placeholder",
+            Self::PlaceholderEmptyLabel => "placeholder-empty-label",
+            Self::TerminatingService => "terminating-service",
         }
     }
 }
@@ -125,7 +136,10 @@ impl Snapshot {
                 let Some(target) = &mut endpoint.target_ref else {
                     continue;
                 };
-                let at = path(target.namespace.clone(), target.name.as_deref().unwrap_or_default());
+                let at = path(
+                    target.namespace.clone(),
+                    target.name.as_deref().unwrap_or_default(),
+                );
                 let live = pods.get(&at).is_some_and(|uid| *uid == target.uid);
                 target.uid = Some(liveness(live));
             }
@@ -168,19 +182,10 @@ pub fn compare(
     let none = Vec::new();
     for name in services {
         let service = left.services.get(&format!("{namespace}/{name}"));
-        let of = |slices: &BTreeMap<String, Vec<EndpointSlice>>| {
-            canonical(slices.get(name).unwrap_or(&none))
-        };
+        let of = |slices: &BTreeMap<String, Vec<EndpointSlice>>| canonical(slices.get(name).unwrap_or(&none));
         let (left_form, right_form) = (of(&left_slices), of(&right_slices));
         let zones = Zones::of(&left.nodes);
-        let found = one_service(
-            service,
-            &zones,
-            &left_form,
-            &right_form,
-            slice_count,
-            exceptions,
-        );
+        let found = one_service(service, &zones, &left_form, &right_form, slice_count, exceptions);
         differences.extend(found);
     }
     if counts[0] != counts[1] {
@@ -230,6 +235,7 @@ fn one_service(
             Exception::UnreadyHints
         });
     }
+    let terminating = service.is_some_and(|service| service.metadata.deletion_timestamp.is_some());
     let mut empty = BTreeSet::new();
     let kept: Vec<Difference> = fair
         .into_iter()
@@ -242,14 +248,29 @@ fn one_service(
                 apply(Exception::UnownedPlaceholder);
                 return false;
             }
-            match difference {
-                Difference::OnlyLeft(key) if is_empty(left, key) => empty.insert(key.clone()) && false,
-                Difference::OnlyRight(key) if is_empty(right, key) => empty.insert(key.clone()) && false,
-                Difference::SliceCount(key, ..) if is_empty(left, key) && is_empty(right, key) => {
-                    empty.insert(key.clone()) && false
-                }
-                _ => true,
+            if placeholder_empty_label(difference, left, right) {
+                apply(Exception::PlaceholderEmptyLabel);
+                return false;
             }
+            let one_sided = matches!(
+                difference,
+                Difference::OnlyLeft(_)
+                    | Difference::OnlyRight(_)
+                    | Difference::EndpointOnlyLeft(..)
+                    | Difference::EndpointOnlyRight(..)
+            );
+            if terminating && one_sided {
+                apply(Exception::TerminatingService);
+                return false;
+            }
+            let of_empty_slices = match difference {
+                Difference::OnlyLeft(key) if is_empty(left, key) => Some(key),
+                Difference::OnlyRight(key) if is_empty(right, key) => Some(key),
+                Difference::SliceCount(key, ..) if is_empty(left, key) && is_empty(right, key) => Some(key),
+                _ => None,
+            };
+            empty.extend(of_empty_slices.cloned());
+            of_empty_slices.is_none()
         })
         .collect();
     // Each side must have some slice for each family all the same.
@@ -313,6 +334,27 @@ fn unowned_placeholder(difference: &Difference, left: &Canonical, right: &Canoni
         && without_owners(&left.metadata) == without_owners(&right.metadata)
 }
 
+/// Whether placeholders differ by nothing but labels without value.
+fn placeholder_empty_label(difference: &Difference, left: &Canonical, right: &Canonical) -> bool {
+    let Difference::Metadata { group: key, .. } = difference else {
+        return false;
+    };
+    let (Some(left), Some(right)) = (left.groups.get(key), right.groups.get(key)) else {
+        return false;
+    };
+    let without_empty = |metadata: &BTreeSet<SliceMeta>| -> BTreeSet<SliceMeta> {
+        let stripped = metadata.iter().cloned().map(|mut meta| {
+            meta.labels.retain(|_, value| !value.is_empty());
+            meta
+        });
+        stripped.collect()
+    };
+    key.ports.is_empty()
+        && left.endpoints.is_empty()
+        && right.endpoints.is_empty()
+        && without_empty(&left.metadata) == without_empty(&right.metadata)
+}
+
 /// Takes the annotations of steps off, and says how many there were.
 fn without_foreign_annotations(slices: &mut [EndpointSlice]) -> usize {
     let mut taken = 0;
@@ -353,7 +395,8 @@ fn managed(service: &Service) -> bool {
 
 pub(crate) fn auto_hints(service: &Service) -> bool {
     let annotations = service.metadata.annotations.as_ref();
-    let value = annotations.and_then(|annotations| TOPOLOGY_KEYS.iter().find_map(|key| annotations.get(*key)));
+    let value =
+        annotations.and_then(|annotations| TOPOLOGY_KEYS.iter().find_map(|key| annotations.get(*key)));
     matches!(value.map(String::as_str), Some("Auto" | "auto"))
 }
 
@@ -372,7 +415,10 @@ impl Zones {
             {
                 continue;
             }
-            let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+            let conditions = node
+                .status
+                .iter()
+                .flat_map(|status| status.conditions.iter().flatten());
             let ready = conditions
                 .into_iter()
                 .any(|condition| condition.type_ == "Ready" && condition.status == "True");
@@ -400,7 +446,10 @@ impl Zones {
     fn slack(&self, ready: usize) -> usize {
         /// A zone may be overloaded by a fifth.
         const OVERLOAD: f64 = 1.2;
-        let minima = self.0.iter().map(|share| (share * ready as f64 / OVERLOAD).ceil() as usize);
+        let minima = self
+            .0
+            .iter()
+            .map(|share| (share * ready as f64 / OVERLOAD).ceil() as usize);
         ready.saturating_sub(minima.sum())
     }
 }

@@ -97,9 +97,8 @@ impl Coverage {
     pub fn never_met(&self, minor: u32) -> Vec<Rule> {
         /// Before, the apiserver refuses these distributions by default.
         const SAME_ZONE: u32 = 34;
-        let exists = |rule: &Rule| {
-            minor >= SAME_ZONE || !matches!(rule, Rule::PreferSameZone | Rule::PreferSameNode)
-        };
+        let exists =
+            |rule: &Rule| minor >= SAME_ZONE || !matches!(rule, Rule::PreferSameZone | Rule::PreferSameNode);
         Rule::ALL
             .iter()
             .copied()
@@ -135,7 +134,10 @@ impl Coverage {
             self.count(Rule::TerminatingService);
         }
         let labels = service.metadata.labels.iter().flatten();
-        if labels.into_iter().any(|(key, _)| RESERVED.contains(&key.as_str())) {
+        if labels
+            .into_iter()
+            .any(|(key, _)| RESERVED.contains(&key.as_str()))
+        {
             self.count(Rule::ReservedLabels);
         }
     }
@@ -164,7 +166,11 @@ impl Coverage {
                 self.count(Rule::NoPorts);
             }
         }
-        let publish = service.spec.as_ref().and_then(|spec| spec.publish_not_ready_addresses) == Some(true);
+        let publish = service
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.publish_not_ready_addresses)
+            == Some(true);
         for endpoint in desired.groups.values().flat_map(|group| group.endpoints.values()) {
             let conditions = endpoint.conditions.clone().unwrap_or_default();
             let is = |condition: Option<bool>| condition == Some(true);
@@ -231,7 +237,12 @@ impl Coverage {
             self.count(Rule::HeadlessLabel);
         }
         let trigger = "endpoints.kubernetes.io/last-change-trigger-time";
-        if new.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(trigger)) {
+        if new
+            .metadata
+            .annotations
+            .as_ref()
+            .is_some_and(|all| all.contains_key(trigger))
+        {
             self.count(Rule::TriggerTime);
         }
         self.hints(new, service);
@@ -239,12 +250,23 @@ impl Coverage {
 
     fn hints(&mut self, slice: &EndpointSlice, service: Option<&Service>) {
         let Some(service) = service else { return };
-        let hinted = slice.endpoints.iter().flatten().any(|endpoint| endpoint.hints.is_some());
+        let hinted = slice
+            .endpoints
+            .iter()
+            .flatten()
+            .any(|endpoint| endpoint.hints.is_some());
         if crate::compare::auto_hints(service) {
-            self.count(if hinted { Rule::AutoHints } else { Rule::AutoRefused });
+            self.count(if hinted {
+                Rule::AutoHints
+            } else {
+                Rule::AutoRefused
+            });
             return;
         }
-        let distribution = service.spec.as_ref().and_then(|spec| spec.traffic_distribution.as_deref());
+        let distribution = service
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.traffic_distribution.as_deref());
         match distribution {
             Some("PreferClose") if hinted => self.count(Rule::PreferClose),
             Some("PreferSameZone") if hinted => self.count(Rule::PreferSameZone),
@@ -262,7 +284,9 @@ fn ports(slice: &EndpointSlice) -> BTreeSet<String> {
 
 /// Whether the slice had a label that its Service does not have.
 fn foreign_label(slice: &EndpointSlice, service: Option<&Service>) -> bool {
-    let of_service = service.and_then(|service| service.metadata.labels.clone()).unwrap_or_default();
+    let of_service = service
+        .and_then(|service| service.metadata.labels.clone())
+        .unwrap_or_default();
     let mut labels = slice.metadata.labels.iter().flatten();
     labels.any(|(key, _)| !RESERVED.contains(&key.as_str()) && !of_service.contains_key(key))
 }

@@ -68,7 +68,10 @@ impl Plane {
         let mut builder = ControlPlane::builder()
             .service_cidrs(["10.96.0.0/16", "fd00:96::/108"])
             // Thousands of objects in a few seconds, by one user: its share of the apiserver is not the subject.
-            .extra_apiserver_args(["--enable-priority-and-fairness=false", "--max-requests-inflight=0"]);
+            .extra_apiserver_args([
+                "--enable-priority-and-fairness=false",
+                "--max-requests-inflight=0",
+            ]);
         if let Some(minor) = minor {
             builder = builder.minor(minor);
         }

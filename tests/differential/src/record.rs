@@ -87,9 +87,8 @@ impl Recorder {
             Seen::Slice(slice) => Some(slice),
             _ => None,
         });
-        let path = |slice: &EndpointSlice| {
-            format!("{}/{}", slice.namespace().unwrap_or_default(), slice.name_any())
-        };
+        let path =
+            |slice: &EndpointSlice| format!("{}/{}", slice.namespace().unwrap_or_default(), slice.name_any());
         slices.skip(events).map(|slice| path(slice)).collect()
     }
 
@@ -143,7 +142,12 @@ where
 }
 
 /// One connection, to its regular end.
-async fn watch<K>(api: &Api<K>, revision: &mut String, log: &Mutex<Log>, wrap: fn(K) -> Seen) -> kube::Result<()>
+async fn watch<K>(
+    api: &Api<K>,
+    revision: &mut String,
+    log: &Mutex<Log>,
+    wrap: fn(K) -> Seen,
+) -> kube::Result<()>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {

@@ -85,7 +85,11 @@ pub async fn run(options: &Options) -> Result<Report> {
                 "{:6.0} s  {} clusters, at most {max_endpoints} endpoints in a slice, {}",
                 begun.elapsed().as_secs_f64(),
                 worlds.len(),
-                if zoned { "all nodes with zones" } else { "nodes of all kinds" }
+                if zoned {
+                    "all nodes with zones"
+                } else {
+                    "nodes of all kinds"
+                }
             );
             let settings = Settings {
                 minor: options.minor.as_deref(),
@@ -143,7 +147,11 @@ impl Report {
         for violation in violations.iter().take(SHOWN) {
             println!("under quaymaster: {violation}");
         }
-        eprintln!("    violations: kube-controller-manager {}, quaymaster {}", by_kcm.len(), violations.len());
+        eprintln!(
+            "    violations: kube-controller-manager {}, quaymaster {}",
+            by_kcm.len(),
+            violations.len()
+        );
         for handover in &outcome.handover {
             println!("{handover}");
             self.violations += usize::from(!handover.holds());
@@ -163,7 +171,10 @@ impl Report {
         }
         let [kcm, quaymaster] = self.restart_writes;
         println!("writes after the restart at rest: kube-controller-manager {kcm}, quaymaster {quaymaster}");
-        println!("{} revisions replayed, {} violations", self.revisions, self.violations);
+        println!(
+            "{} revisions replayed, {} violations",
+            self.revisions, self.violations
+        );
         println!("exceptions (left: kube-controller-manager, right: quaymaster):");
         for exception in Exception::ALL {
             let count = self.exceptions.get(&exception).copied().unwrap_or(0);

@@ -133,7 +133,12 @@ impl Replay<'_> {
         // What a change of these takes out of the slices goes before what it brings in is there.
         let decides = |service: &Service| {
             let spec = service.spec.clone().unwrap_or_default();
-            (service.metadata.uid.clone(), spec.selector, spec.ip_families, spec.type_)
+            (
+                service.metadata.uid.clone(),
+                spec.selector,
+                spec.ip_families,
+                spec.type_,
+            )
         };
         if deleted || old.as_ref().is_some_and(|old| decides(old) != decides(service)) {
             namespace.held.remove(&name);
@@ -206,7 +211,12 @@ impl Replay<'_> {
         for slice in namespace.slices.values().filter(|slice| {
             managed_by(slice) == Some(CONTROLLER) && service_of(slice).as_deref() == Some(name)
         }) {
-            for endpoint in slice.endpoints.iter().flatten().filter(|endpoint| ready(endpoint)) {
+            for endpoint in slice
+                .endpoints
+                .iter()
+                .flatten()
+                .filter(|endpoint| ready(endpoint))
+            {
                 published.extend(backends(&slice.address_type, endpoint));
             }
         }
@@ -233,7 +243,10 @@ fn ready(endpoint: &Endpoint) -> bool {
 }
 
 fn backends(family: &str, endpoint: &Endpoint) -> Vec<Backend> {
-    let pod = endpoint.target_ref.as_ref().and_then(|target| target.name.clone());
+    let pod = endpoint
+        .target_ref
+        .as_ref()
+        .and_then(|target| target.name.clone());
     let of = |address: &String| {
         (
             family.to_owned(),

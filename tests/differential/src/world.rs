@@ -58,7 +58,12 @@ impl World {
         for step in &self.steps {
             names.extend(namespace_of(&step.action));
         }
-        names.extend(self.cluster.services.keys().map(|(namespace, _)| namespace.clone()));
+        names.extend(
+            self.cluster
+                .services
+                .keys()
+                .map(|(namespace, _)| namespace.clone()),
+        );
         names.extend(self.cluster.pods.keys().map(|(namespace, _)| namespace.clone()));
         names.sort();
         names.dedup();
