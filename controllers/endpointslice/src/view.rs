@@ -180,7 +180,7 @@ impl EndpointSlices {
             state.has_work()
         });
         if more == Some(true) {
-            dirty.mark(key, Priority::Low, self.options.batch_period);
+            dirty.repair(key, self.options.batch_period);
         }
     }
 }

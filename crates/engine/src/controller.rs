@@ -47,12 +47,30 @@ pub(crate) struct Mark {
     pub(crate) key: ObjectKey,
     pub(crate) priority: Priority,
     pub(crate) delay: Duration,
+    pub(crate) repair: bool,
 }
 
 impl Dirty {
     /// The key is to be planned after `delay`; of several delays the first one given counts.
     pub fn mark(&mut self, key: ObjectKey, priority: Priority, delay: Duration) {
-        self.marked.push(Mark { key, priority, delay });
+        self.marked.push(Mark {
+            key,
+            priority,
+            delay,
+            repair: false,
+        });
+    }
+
+    /// Somebody else changed what is kept for this key. It is put right at once the first time; whoever changes it again
+    /// and again is answered more and more slowly, since it may be us who do not know something yet: that the Service is
+    /// gone and the garbage collector deletes what we create, for instance.
+    pub fn repair(&mut self, key: ObjectKey, delay: Duration) {
+        self.marked.push(Mark {
+            key,
+            priority: Priority::Low,
+            delay,
+            repair: true,
+        });
     }
 
     /// The keys marked so far, in order.

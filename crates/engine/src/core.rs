@@ -1,5 +1,6 @@
 //! The core: applies what is told, asks for writes while there is room, and takes the answers.
 
+mod repairs;
 mod seat;
 
 use std::sync::Arc;
@@ -312,6 +313,7 @@ impl Core {
             let stats = seat.queue.stats(now);
             seat.queue_metrics.observe(&stats);
             seat.controller.measure(&self.world);
+            seat.repairs.prune(now);
         }
         let paused = self.limit.paused_until(now).is_some();
         self.write_metrics

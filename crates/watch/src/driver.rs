@@ -240,7 +240,7 @@ where
         let retry_after = cause.status().and_then(|status| status.retry_after);
         let delay = self
             .backoff
-            .after_failure(now, rand::random(), cause.is_part_of_life(), retry_after);
+            .after_failure(now, rand::random(), cause.backoff_kind(), retry_after);
         self.stats.failed(cause, chain(error));
         self.report.failed(error, delay, now);
         if !delay.is_zero() {

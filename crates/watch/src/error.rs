@@ -1,5 +1,6 @@
 //! What can go wrong with a watch. All of it is retried; none of it ends the watch.
 
+use crate::backoff::FailureKind;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -185,19 +186,20 @@ impl Cause {
         }
     }
 
-    /// Whether a healthy watch meets this now and then, so that the first one deserves no delay.
-    pub(crate) fn is_part_of_life(&self) -> bool {
-        matches!(
-            self,
+    /// What this tells of the server.
+    pub(crate) fn backoff_kind(&self) -> FailureKind {
+        match self {
+            Self::Request(_) => FailureKind::Unreachable,
             Self::Expired(_)
-                | Self::Silent { .. }
-                | Self::Overdue { .. }
-                | Self::Broken(_)
-                | Self::CutFrame
-                | Self::CutList
-                | Self::PageTooLarge { .. }
-                | Self::HistoryLost
-        )
+            | Self::Silent { .. }
+            | Self::Overdue { .. }
+            | Self::Broken(_)
+            | Self::CutFrame
+            | Self::CutList
+            | Self::PageTooLarge { .. }
+            | Self::HistoryLost => FailureKind::Lenient,
+            _ => FailureKind::Failure,
+        }
     }
 
     /// Whether a watch that was to resume cannot, so that a list must come first.

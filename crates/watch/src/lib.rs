@@ -48,7 +48,7 @@ mod mirror;
 mod source;
 mod stats;
 
-pub use backoff::{Backoff, BackoffConfig};
+pub use backoff::{Backoff, BackoffConfig, FailureKind};
 pub use batch::{Batch, Generation, Item};
 pub use config::{Config, client_config};
 pub use decoder::{DecodeError, DecodedEvent, Decoder, Event, Page, Unreadable};

@@ -10,6 +10,7 @@ use quaymaster_runtime::events::EventSink;
 use quaymaster_runtime::metrics::QueueHandles;
 
 use crate::controller::{Controller, Dirty};
+use crate::core::repairs::Repairs;
 
 /// A controller with its queue.
 pub(crate) struct Seat {
@@ -19,6 +20,7 @@ pub(crate) struct Seat {
     pub(crate) events: EventSink,
     pub(super) dirty: Dirty,
     pub(super) started: bool,
+    pub(super) repairs: Repairs,
     /// Keys with writes in flight, and how many each has.
     in_flight: HashMap<ObjectKey, usize>,
     /// So many keys may have writes in flight at once.
@@ -40,6 +42,7 @@ impl Seat {
             events,
             dirty: Dirty::default(),
             started: false,
+            repairs: Repairs::default(),
             in_flight: HashMap::new(),
             most_keys,
         }
@@ -51,7 +54,12 @@ impl Seat {
             self.queue.forget(&key);
         }
         for mark in self.dirty.marked.drain(..) {
-            self.queue.add(mark.key, mark.priority, now + mark.delay);
+            let due = if mark.repair {
+                self.repairs.due(&mark.key, now)
+            } else {
+                now
+            };
+            self.queue.add(mark.key, mark.priority, due + mark.delay);
         }
     }
 

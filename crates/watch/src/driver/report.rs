@@ -1,5 +1,6 @@
 //! The log of one watch: each trouble once, not once for each attempt.
 
+use crate::backoff::FailureKind;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -73,7 +74,7 @@ impl Report {
             label: error.cause.label(),
             code: error.cause.status().map_or(0, |status| status.code),
         };
-        let expected = delay.is_zero() && error.cause.is_part_of_life();
+        let expected = delay.is_zero() && error.cause.backoff_kind() == FailureKind::Lenient;
         let trouble = match &mut self.trouble {
             Some(trouble) if trouble.kind == kind => trouble,
             other => other.insert(Trouble {

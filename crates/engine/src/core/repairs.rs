@@ -1,0 +1,101 @@
+//! How soon what others changed is put right.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use quaymaster_model::ObjectKey;
+
+/// Pause before the second repair; it doubles with each further one. The round trip of a write and its echo is a few
+/// milliseconds, so that a fight at full speed would be hundreds of writes a second.
+const FIRST: Duration = Duration::from_millis(100);
+
+/// Longest pause: somebody who fights for long costs the apiserver a write in ten seconds, and whoever looks sees the
+/// right state most of the time.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// After so long without a repair, the next one is the first again.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Repairs of each key of late.
+#[derive(Debug, Default)]
+pub(super) struct Repairs(HashMap<ObjectKey, Recent>);
+
+#[derive(Debug)]
+struct Recent {
+    count: u32,
+    /// When the last one was, or will be, due.
+    due: Instant,
+}
+
+impl Repairs {
+    /// When a repair that is wanted at `now` is due. Those wanted until then are done with it.
+    pub(super) fn due(&mut self, key: &ObjectKey, now: Instant) -> Instant {
+        let Some(recent) = self.0.get_mut(key).filter(|recent| now < recent.due + QUIET) else {
+            self.0.insert(key.clone(), Recent { count: 0, due: now });
+            return now;
+        };
+        if now >= recent.due {
+            let pause = FIRST.saturating_mul(1 << recent.count.min(16)).min(LONGEST);
+            recent.count += 1;
+            recent.due = now + pause;
+        }
+        recent.due
+    }
+
+    /// Forgets what is long ago.
+    pub(super) fn prune(&mut self, now: Instant) {
+        self.0.retain(|_, recent| now < recent.due + QUIET);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey::new("test".into(), name.into())
+    }
+
+    fn pauses(repairs: &mut Repairs, key: &ObjectKey, mut now: Instant, count: usize) -> Vec<u128> {
+        (0..count)
+            .map(|_| {
+                let due = repairs.due(key, now);
+                let pause = due - now;
+                now = due + Duration::from_millis(5);
+                pause.as_millis()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_first_repair_is_at_once_and_the_pauses_double_to_ten_seconds() {
+        let mut repairs = Repairs::default();
+        let pauses = pauses(&mut repairs, &key("a"), Instant::now(), 10);
+        assert_eq!(pauses, [0, 100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+    }
+
+    #[test]
+    fn repairs_wanted_before_one_is_due_are_done_with_it() {
+        let mut repairs = Repairs::default();
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        assert_eq!(repairs.due(&key("a"), at(0)), at(0));
+        assert_eq!(repairs.due(&key("a"), at(10)), at(110));
+        for millis in 11..110 {
+            assert_eq!(repairs.due(&key("a"), at(millis)), at(110));
+        }
+        assert_eq!(repairs.due(&key("a"), at(110)), at(310));
+    }
+
+    #[test]
+    fn keys_do_not_slow_each_other_and_a_quiet_minute_forgives() {
+        let mut repairs = Repairs::default();
+        let start = Instant::now();
+        pauses(&mut repairs, &key("a"), start, 6);
+        assert_eq!(repairs.due(&key("b"), start), start);
+        let later = start + Duration::from_secs(120);
+        assert_eq!(repairs.due(&key("a"), later), later);
+        repairs.prune(later + QUIET);
+        assert!(repairs.0.is_empty());
+    }
+}
