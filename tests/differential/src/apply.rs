@@ -35,14 +35,14 @@ pub(crate) async fn step(client: &Client, before: &Cluster, step: &Step) -> kube
             let name = node.metadata.name.clone().unwrap_or_default();
             put_node(client, before.nodes.get(&name), node).await
         }
-        Action::DeleteNode { name } => match before.nodes.contains_key(name) {
-            true => gone(
-                Api::<Node>::all(client.clone())
-                    .delete(name, &DeleteParams::default())
-                    .await,
-            ),
-            false => Ok(()),
-        },
+        Action::DeleteNode { name } => {
+            if before.nodes.contains_key(name) {
+                let nodes: Api<Node> = Api::all(client.clone());
+                gone(nodes.delete(name, &DeleteParams::default()).await)
+            } else {
+                Ok(())
+            }
+        }
         Action::PutService(service) => {
             let old = before.services.get(&key(&service.metadata));
             put_service(client, old, service).await
@@ -55,9 +55,10 @@ pub(crate) async fn step(client: &Client, before: &Cluster, step: &Step) -> kube
         }
         Action::PutPod(pod) => put_pod(client, before.pods.get(&key(&pod.metadata)), pod).await,
         Action::DeletePod { namespace, name } => {
-            match before.pods.contains_key(&(namespace.clone(), name.clone())) {
-                true => delete_pod(client, namespace, name).await,
-                false => Ok(()),
+            if before.pods.contains_key(&(namespace.clone(), name.clone())) {
+                delete_pod(client, namespace, name).await
+            } else {
+                Ok(())
             }
         }
         Action::EditSlice(edit) => return edit_slice(client, edit).await,

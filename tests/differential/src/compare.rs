@@ -14,6 +14,8 @@ use quaymaster_oracle::{
 
 const ZONE: &str = "topology.kubernetes.io/zone";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
+const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+const CONTROLLER: &str = "endpointslice-controller.k8s.io";
 const HEADLESS: &str = "service.kubernetes.io/headless";
 const TOPOLOGY_KEYS: [&str; 2] = [
     "service.kubernetes.io/topology-aware-hints",
@@ -149,6 +151,22 @@ impl Snapshot {
             services,
             nodes: nodes.items,
         })
+    }
+
+    /// Slices without endpoints that no live Service owns, of Services that a controller looks after.
+    pub(crate) fn unowned_placeholders(&self) -> usize {
+        let unowned = |slice: &&EndpointSlice| {
+            let owners = slice.metadata.owner_references.iter().flatten();
+            let owned = owners.into_iter().any(|owner| owner.uid == liveness(true));
+            let label = |key| slice.metadata.labels.as_ref()?.get(key);
+            let name = label(SERVICE_NAME).map_or("", String::as_str);
+            let service = self.services.get(&path(slice.namespace(), name));
+            !owned
+                && label(MANAGED_BY).map(String::as_str) == Some(CONTROLLER)
+                && slice.endpoints.as_ref().is_none_or(Vec::is_empty)
+                && service.is_some_and(managed)
+        };
+        self.slices.iter().filter(unowned).count()
     }
 
     /// The slices of one namespace.

@@ -18,7 +18,7 @@ macro_rules! rules {
     ($($(#[$doc:meta])* $variant:ident = $group:literal, $text:literal;)*) => {
         /// A rule, or one case of it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Rule { $(#[doc = $text] $variant,)* }
+        pub enum Rule { $(#[doc = concat!("`", $text, "`")] $variant,)* }
 
         impl Rule {
             /// Every rule, by group.

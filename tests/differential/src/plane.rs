@@ -47,7 +47,7 @@ enum Running {
 
 /// A control plane, an observer of it, and its controller when that runs.
 pub struct Plane {
-    control_plane: ControlPlane,
+    servers: ControlPlane,
     /// The administrator's client.
     pub client: Client,
     pub(crate) recorder: Recorder,
@@ -75,11 +75,11 @@ impl Plane {
         if let Some(minor) = minor {
             builder = builder.minor(minor);
         }
-        let control_plane = builder.start().await.context("starting a control plane")?;
-        let client = control_plane.client().await?;
+        let servers = builder.start().await.context("starting a control plane")?;
+        let client = servers.client().await?;
         let recorder = Recorder::start(&client);
         Ok(Self {
-            control_plane,
+            servers,
             client,
             recorder,
             edits: Mutex::default(),
@@ -102,7 +102,7 @@ impl Plane {
                 let mut arguments = KCM_ARGS.map(str::to_owned).to_vec();
                 arguments.push(max);
                 let kcm = self
-                    .control_plane
+                    .servers
                     .start_kcm_with(&["endpointslice-controller"], &arguments)
                     .await?;
                 Running::Kcm(kcm)
@@ -111,12 +111,12 @@ impl Plane {
                 // Free a moment ago; if another process takes it first, quaymaster says so and the run ends.
                 let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
                 let log = self
-                    .control_plane
+                    .servers
                     .logs()
                     .join(format!("quaymaster-{}.log", self.starts));
                 let mut quaymaster = Launch::new(&self.binary, log)
                     .arg("--kubeconfig")
-                    .arg(self.control_plane.kubeconfig())
+                    .arg(self.servers.kubeconfig())
                     .arg(format!("--port={port}"))
                     .arg(max)
                     .start()?;
@@ -138,7 +138,7 @@ impl Plane {
             Some(Running::Kcm(kcm)) => _ = kcm.stop().await?,
             Some(Running::Quaymaster(mut quaymaster)) => {
                 if let Some(status) = quaymaster.server().exited() {
-                    self.control_plane.keep_logs();
+                    self.servers.keep_logs();
                     anyhow::bail!(
                         "quaymaster ended by itself with {status}; its log ends with\n{}",
                         quaymaster.server().log_tail(20)
@@ -171,6 +171,6 @@ impl Plane {
 
     /// Copies the logs to where they stay.
     pub fn keep_logs(&self) {
-        self.control_plane.keep_logs();
+        self.servers.keep_logs();
     }
 }

@@ -98,7 +98,7 @@ pub async fn run(options: &Options) -> Result<Report> {
                 rounds: options.rounds.max(1),
                 minor_number: minor,
             };
-            let outcome = batch::run(worlds, &settings).await?;
+            let outcome = Box::pin(batch::run(worlds, &settings)).await?;
             report.take(worlds.len(), &outcome);
         }
     }

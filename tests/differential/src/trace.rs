@@ -77,9 +77,10 @@ impl Replay<'_> {
             Seen::Node(node) => {
                 self.trace.coverage.count(Rule::NodeChange);
                 let name = node.name_any();
-                match event.deleted {
-                    true => _ = self.nodes.remove(&name),
-                    false => _ = self.nodes.insert(name.clone(), (**node).clone()),
+                if event.deleted {
+                    self.nodes.remove(&name);
+                } else {
+                    self.nodes.insert(name.clone(), (**node).clone());
                 }
                 // A Pod whose node is missing is left out, so whatever was held may go.
                 let seed = name.split('-').next().unwrap_or_default().to_owned();
@@ -108,11 +109,16 @@ impl Replay<'_> {
             Seen::Pod(pod) => {
                 self.trace.coverage.count(Rule::PodChange);
                 let key = pod.name_any();
-                match event.deleted {
-                    true => _ = namespace.pods.remove(&key),
-                    false => _ = namespace.pods.insert(key, (**pod).clone()),
-                }
-                namespace.services.keys().cloned().collect()
+                let old = if event.deleted {
+                    namespace.pods.remove(&key)
+                } else {
+                    namespace.pods.insert(key, (**pod).clone())
+                };
+                let services = namespace.services.iter();
+                let selecting = services.filter(|(_, service)| {
+                    selects(service, pod) || old.as_ref().is_some_and(|old| selects(service, old))
+                });
+                selecting.map(|(name, _)| name.clone()).collect()
             }
             Seen::Node(_) => Vec::new(),
         };
@@ -191,7 +197,8 @@ impl Replay<'_> {
         let Some(service) = namespace.services.get(name) else {
             return;
         };
-        let pods: Vec<Pod> = namespace.pods.values().cloned().collect();
+        let selected = namespace.pods.values().filter(|pod| selects(service, pod));
+        let pods: Vec<Pod> = selected.cloned().collect();
         let nodes: Vec<Node> = pods
             .iter()
             .filter_map(|pod| self.nodes.get(pod.spec.as_ref()?.node_name.as_ref()?).cloned())
@@ -235,6 +242,16 @@ impl Replay<'_> {
             }
         }
     }
+}
+
+fn selects(service: &Service, pod: &Pod) -> bool {
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    let labels = pod.metadata.labels.as_ref();
+    selector.is_some_and(|selector| {
+        let has =
+            |(key, value): (&String, &String)| labels.is_some_and(|labels| labels.get(key) == Some(value));
+        selector.iter().all(has)
+    })
 }
 
 fn ready(endpoint: &Endpoint) -> bool {
