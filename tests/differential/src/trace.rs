@@ -1,5 +1,8 @@
 //! Everything that happened, replayed revision by revision: what must hold at each of them, and which rules were met.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use k8s_openapi::api::core::v1::{Node, Pod, Service};

@@ -1,0 +1,101 @@
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn parse<T: DeserializeOwned>(value: Value) -> Box<T> {
+    Box::new(serde_json::from_value(value).unwrap())
+}
+
+fn event(revision: u64, seen: Seen) -> Event {
+    Event {
+        revision,
+        deleted: false,
+        seen,
+    }
+}
+
+fn slice(manager: &str, endpoints: &[&str]) -> Seen {
+    let endpoints: Vec<Value> = endpoints
+        .iter()
+        .map(|address| {
+            json!({
+                "addresses": [address], "conditions": { "ready": true },
+                "targetRef": { "kind": "Pod", "namespace": "s1-ns-0", "name": "pod", "uid": "p" },
+            })
+        })
+        .collect();
+    Seen::Slice(parse(json!({
+        "metadata": {
+            "namespace": "s1-ns-0", "name": "web-abc", "uid": "slice",
+            "labels": { SERVICE_NAME: "web", MANAGED_BY: manager },
+        },
+        "addressType": "IPv4", "endpoints": endpoints, "ports": [],
+    })))
+}
+
+/// A Service with one ready Pod that a slice publishes.
+fn published() -> Vec<Event> {
+    let node = json!({ "metadata": { "name": "s1-node-1" } });
+    let service = json!({
+        "metadata": { "namespace": "s1-ns-0", "name": "web", "uid": "s" },
+        "spec": { "type": "ClusterIP", "clusterIP": "None", "ipFamilies": ["IPv4"], "selector": { "app": "web" } },
+    });
+    let pod = json!({
+        "metadata": { "namespace": "s1-ns-0", "name": "pod", "uid": "p", "labels": { "app": "web" } },
+        "spec": { "containers": [], "nodeName": "s1-node-1" },
+        "status": {
+            "phase": "Running", "podIP": "10.0.0.1", "podIPs": [{ "ip": "10.0.0.1" }],
+            "conditions": [{ "type": "Ready", "status": "True" }],
+        },
+    });
+    vec![
+        event(1, Seen::Node(parse(node))),
+        event(2, Seen::Service(parse(service))),
+        event(3, Seen::Pod(parse(pod))),
+        event(4, slice(CONTROLLER, &["10.0.0.1"])),
+    ]
+}
+
+fn violations(events: &[Event], edits: &Edits) -> Vec<String> {
+    replay(events, edits, 3, 37).violations
+}
+
+#[test]
+fn a_ready_endpoint_that_goes_for_one_revision_is_reported_once() {
+    let mut events = published();
+    assert_eq!(violations(&events, &Edits::default()), Vec::<String>::new());
+    events.push(event(5, slice(CONTROLLER, &[])));
+    events.push(event(6, slice(CONTROLLER, &["10.0.0.1"])));
+    let found = violations(&events, &Edits::default());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].contains("revision 5") && found[0].contains("10.0.0.1"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_a_step_takes_out_of_a_slice_is_not_the_controllers_doing() {
+    let mut events = published();
+    events.push(event(5, slice(CONTROLLER, &[])));
+    let edits = Edits {
+        revisions: [5].into(),
+        ..Edits::default()
+    };
+    assert_eq!(violations(&events, &edits), Vec::<String>::new());
+}
+
+#[test]
+fn a_slice_over_the_maximum_and_one_of_another_manager_are_reported() {
+    let mut events = published();
+    let addresses = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"];
+    events.push(event(5, slice(CONTROLLER, &addresses)));
+    let found = violations(&events, &Edits::default());
+    assert!(
+        found.iter().any(|what| what.contains("4 endpoints, more than 3")),
+        "{found:?}"
+    );
+    let foreign = vec![event(1, slice("other.example.com", &[]))];
+    assert_eq!(violations(&foreign, &Edits::default()).len(), 1);
+}
