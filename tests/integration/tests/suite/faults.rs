@@ -114,11 +114,14 @@ async fn a_deletion_missed_past_the_apiservers_memory_is_found_by_a_new_list(min
     proxy.join();
     t.expect("web", ["IPv4 http:8080 = b c"]).await;
     let writes = writes(plane, mark).await;
-    assert!(
-        writes.iter().all(|entry| entry.name().starts_with("web-")),
-        "{writes:#?}"
-    );
-    assert!(writes.len() <= 2, "{writes:#?}");
+    let (web, still): (Vec<_>, Vec<_>) = writes
+        .into_iter()
+        .partition(|entry| entry.name().starts_with("web-"));
+    assert!(web.len() <= 2, "{web:#?}");
+    // That a slice went may be known before it is that its Service did. Then it is made again, and the garbage collector
+    // deletes it again: less and less often, not at full speed.
+    let still: Vec<_> = still.iter().map(|entry| (&entry.verb, entry.name())).collect();
+    assert!(still.len() <= 8, "{} writes: {still:?}", still.len());
     end(manager).await;
 }
 

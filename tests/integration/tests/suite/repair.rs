@@ -186,7 +186,7 @@ async fn a_slice_of_another_manager_is_left_alone(t: &Test) {
         .await
         .unwrap();
     t.pod("b", "web").create(&t.client).await.unwrap();
-    t.expect("web", ["IPv4 http:1 = NOBODY", "IPv4 http:8080 = a b"])
+    t.expect("web", ["IPv4 http:1 = NOBODY-INCOMPLETE", "IPv4 http:8080 = a b"])
         .await;
     t.delete_service("web").await;
     eventually(SOON, "our slice to go with its Service", async || {
