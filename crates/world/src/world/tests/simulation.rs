@@ -1,6 +1,8 @@
 //! A small apiserver, watches that lag, break and repeat themselves, own writes that are answered at any time, and a
 //! world that must follow.
 
+mod op;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,56 +11,10 @@ use quaymaster_model::{NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRec
 
 use super::fixtures::*;
 use crate::{Kind, PodId, World};
+use op::{Op, op, op_or_restore};
 
 /// Objects of each kind.
 const OBJECTS: usize = 4;
-
-#[derive(Debug, Clone)]
-enum Op {
-    /// Someone creates an object or updates it.
-    Put(Kind, usize, u8),
-    /// Someone deletes an object.
-    Delete(Kind, usize),
-    /// Someone deletes an object and creates it again.
-    Recreate(Kind, usize, u8),
-    /// The watch or the list of a kind tells this many things more.
-    Tell(Kind, u8),
-    /// The watch of a kind tells the last event again.
-    Repeat(Kind),
-    /// The watch or the list of a kind breaks; a list of some versions ago starts.
-    Relist(Kind, u64),
-    /// We write a slice; the answer is under way.
-    OwnPut(usize, u8),
-    /// We delete a slice; the answer is under way.
-    OwnDelete(usize),
-    /// One of the answers arrives.
-    Answer(usize),
-    /// The server's store is set back by some versions; all watches break and list anew.
-    Restore(u64),
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let kind = || prop::sample::select(Kind::ALL.to_vec());
-    let object = || 0..OBJECTS;
-    prop_oneof![
-        6 => (kind(), object(), 0..12u8).prop_map(|(kind, object, variant)| Op::Put(kind, object, variant)),
-        2 => (kind(), object()).prop_map(|(kind, object)| Op::Delete(kind, object)),
-        2 => (kind(), object(), 0..12u8).prop_map(|(kind, object, variant)| Op::Recreate(kind, object, variant)),
-        8 => (kind(), 1..6u8).prop_map(|(kind, count)| Op::Tell(kind, count)),
-        2 => kind().prop_map(Op::Repeat),
-        2 => (kind(), 0..12u64).prop_map(|(kind, lag)| Op::Relist(kind, lag)),
-        4 => (object(), 0..12u8).prop_map(|(object, variant)| Op::OwnPut(object, variant)),
-        2 => object().prop_map(Op::OwnDelete),
-        5 => (0..8usize).prop_map(Op::Answer),
-    ]
-}
-
-fn op_or_restore() -> impl Strategy<Value = Op> {
-    prop_oneof![
-        12 => op(),
-        1 => (0..30u64).prop_map(Op::Restore),
-    ]
-}
 
 #[derive(Debug, Clone, PartialEq)]
 enum Object {
