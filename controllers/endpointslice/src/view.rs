@@ -157,12 +157,12 @@ impl EndpointSlices {
         let after = change.after().and_then(|slice| owner(slice));
         if let Some(key) = before.filter(|before| after.as_ref() != Some(before)) {
             self.repair(world, key, dirty, |state, cx| {
-                state.slice_gone(cx, &change.latest().key.name)
+                state.slice_gone(cx, &change.latest().key.name);
             });
         }
         if let (Some(key), Some(slice)) = (after, change.after()) {
             self.repair(world, key, dirty, |state, cx| {
-                state.slice_seen(cx, Arc::clone(slice))
+                state.slice_seen(cx, Arc::clone(slice));
             });
         }
     }

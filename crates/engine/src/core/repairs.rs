@@ -14,7 +14,7 @@ const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// After so long without a repair, the next one is the first again.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 
 /// Repairs of each key of late.
 #[derive(Debug, Default)]

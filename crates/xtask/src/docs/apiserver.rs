@@ -20,10 +20,10 @@ pub(super) fn answer(mut stream: &TcpStream) -> std::io::Result<()> {
         if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
             break;
         }
-        if let Some((name, value)) = line.split_once(':') {
-            if name.eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().unwrap_or(0);
-            }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().unwrap_or(0);
         }
     }
     let mut body = vec![0; length];
@@ -48,8 +48,8 @@ fn reply(request: &str, body: &[u8]) -> (u16, Value) {
         ),
         // Lists are given in one page; watches and streaming lists are refused.
         ("GET", _) if query.contains("watch=") => status(400, "BadRequest"),
-        ("GET", "/api/v1/services") => (200, list(vec![service()])),
-        ("GET", _) => (200, list(Vec::new())),
+        ("GET", "/api/v1/services") => (200, list(&[service()])),
+        ("GET", _) => (200, list(&[])),
         ("POST", path) if path.ends_with("/endpointslices") => {
             if WRITES.fetch_add(1, Ordering::Relaxed) == 0 {
                 return status(500, "InternalError");
@@ -63,7 +63,7 @@ fn reply(request: &str, body: &[u8]) -> (u16, Value) {
     }
 }
 
-fn list(items: Vec<Value>) -> Value {
+fn list(items: &[Value]) -> Value {
     json!({ "metadata": { "resourceVersion": "2" }, "items": items })
 }
 

@@ -11,7 +11,7 @@ use quaymaster_testkit::process::{Launch, Quaymaster};
 use quaymaster_testkit::{ControlPlane, Kcm};
 
 /// How long reading the cluster may take.
-const READY_LIMIT: Duration = Duration::from_secs(120);
+const READY_LIMIT: Duration = Duration::from_mins(2);
 
 /// What KCM is given: no limit of requests, and as many workers as it permits.
 const KCM_ARGUMENTS: [&str; 3] = [

@@ -21,9 +21,8 @@ const POLL: Duration = Duration::from_millis(500);
 pub(crate) async fn wait(client: &Client, layout: &Layout, limit: Duration) -> Result<()> {
     let begun = Instant::now();
     loop {
-        let wrong = match check(client, layout).await? {
-            None => return Ok(()),
-            Some(wrong) => wrong,
+        let Some(wrong) = check(client, layout).await? else {
+            return Ok(());
         };
         if begun.elapsed() > limit {
             bail!("after {limit:?} the slices are still not right: {wrong}");

@@ -97,14 +97,14 @@ async fn phase(
 
     let idle_begun = Instant::now();
     tokio::time::sleep(wall.min(LONGEST_IDLE)).await;
-    let idle = (cpu::time(pid)? - after).as_secs_f64() / idle_begun.elapsed().as_secs_f64();
+    let idle = cpu::time(pid)?.saturating_sub(after).as_secs_f64() / idle_begun.elapsed().as_secs_f64();
     let flips = latencies.len();
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let of_each = |value: f64| value / flips as f64;
     Ok(Phase {
-        cpu: of_each(((after - before).as_secs_f64() - idle * wall.as_secs_f64()) * 1e6),
+        cpu: of_each((after.saturating_sub(before).as_secs_f64() - idle * wall.as_secs_f64()) * 1e6),
         idle: idle * 1e6,
-        driver: of_each((driver_after - driver_before).as_secs_f64() * 1e6),
+        driver: of_each(driver_after.saturating_sub(driver_before).as_secs_f64() * 1e6),
         latencies,
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         writes: of_each(writes as f64),

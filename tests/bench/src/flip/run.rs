@@ -19,7 +19,7 @@ use crate::cpu;
 /// The most that a flip in the large Service may cost against one in a small one.
 const MOST: f64 = 6.0;
 /// How long writing all slices may take.
-const WRITE_LIMIT: Duration = Duration::from_secs(300);
+const WRITE_LIMIT: Duration = Duration::from_mins(5);
 /// What is started settles before it is measured.
 const SETTLE: Duration = Duration::from_secs(3);
 

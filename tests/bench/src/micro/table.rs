@@ -23,7 +23,7 @@ impl Cost {
         let before = counted();
         let begun = now();
         let value = step();
-        self.time += (now() - begun).saturating_sub(price_of_now());
+        self.time += now().saturating_sub(begun).saturating_sub(price_of_now());
         let after = counted();
         self.allocations += after.0 - before.0;
         self.bytes += after.1 - before.1;
@@ -58,7 +58,7 @@ fn price_of_now() -> Duration {
         for _ in 0..READINGS {
             std::hint::black_box(now());
         }
-        (now() - begun) / READINGS
+        now().saturating_sub(begun) / READINGS
     })
 }
 
