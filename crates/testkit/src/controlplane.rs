@@ -175,7 +175,7 @@ impl ControlPlane {
     ///
     /// Without [`Builder::audit_log`] there is no file, and reading says so.
     pub fn audit(&self) -> AuditLog {
-        AuditLog::new(self.authority.file("audit.log"))
+        AuditLog::new(self.folder.audit_log())
     }
 
     /// Ends the apiserver (SIGTERM, after 15 s SIGKILL); etcd keeps its data.
@@ -347,7 +347,7 @@ impl ControlPlane {
         self.folder.path()
     }
 
-    /// Copies the logs to where they stay, and names the place and the end of each on standard error.
+    /// Copies the logs, the audit log among them, to where they stay, and names the place and the end of each on standard error.
     pub fn keep_logs(&self) {
         self.folder.keep_logs();
     }
@@ -415,6 +415,7 @@ fn start_apiserver(
         settings,
         authority,
         ports,
+        &folder.audit_log(),
     );
     Server::start(
         "kube-apiserver",

@@ -1,14 +1,15 @@
 //! The folder of one control plane, which goes when its owner goes.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
+use std::io::{self, Seek as _, SeekFrom};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
-use std::{env, io};
 
 use crate::assets::cache_folder;
 use crate::server::tail;
@@ -16,10 +17,14 @@ use crate::server::tail;
 /// Memory is used for data when this many bytes are free there: etcd allocates 64 MiB at a time for its log, and a
 /// test with tens of thousands of objects needs a few hundred MiB.
 const ROOM_IN_MEMORY: u64 = 2 << 30;
+/// The audit log among the logs. Its name tells it from the servers' own output, of which the end is shown.
+const AUDIT_LOG: &str = "audit.jsonl";
 /// The file whose lock says that the owner of an instance lives.
 const LOCK: &str = ".lock";
 /// Folders of logs kept from failures; older ones are removed.
 const KEPT_LOGS: usize = 20;
+/// Bytes kept of each log, from its end. An audit log with bodies grows by some 10 KiB with each write.
+const KEPT_BYTES: u64 = 16 << 20;
 /// Lines of each log shown when a test fails.
 const SHOWN_LINES: usize = 15;
 
@@ -72,9 +77,15 @@ impl InstanceFolder {
         self.path.join("logs")
     }
 
-    /// Copies the logs to where they stay, and tells where and how each ends, on standard error.
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.logs().join(AUDIT_LOG)
+    }
+
+    /// Copies the logs to where they stay, and tells where and how each ends, on standard error. The audit log's end,
+    /// long lines of JSON, is not shown.
     pub(crate) fn keep_logs(&self) {
-        let kept = match keep(&self.logs()) {
+        let base = cache_folder().unwrap_or_else(env::temp_dir).join("logs");
+        let kept = match keep(&self.logs(), &base) {
             Ok(kept) => kept,
             Err(error) => {
                 eprintln!("the logs of the control plane could not be kept: {error}");
@@ -144,8 +155,7 @@ fn janitor(folder: &Path) -> Option<Child> {
         .ok()
 }
 
-fn keep(logs: &Path) -> io::Result<PathBuf> {
-    let base = cache_folder().unwrap_or_else(env::temp_dir).join("logs");
+fn keep(logs: &Path, base: &Path) -> io::Result<PathBuf> {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
@@ -156,14 +166,23 @@ fn keep(logs: &Path) -> io::Result<PathBuf> {
     ));
     fs::create_dir_all(&kept)?;
     for log in files(logs).iter().filter(|path| path.is_file()) {
-        fs::copy(log, kept.join(log.file_name().unwrap_or_default()))?;
+        copy_end(log, &kept.join(log.file_name().unwrap_or_default()))?;
     }
     // Names begin with the time, in seconds of ten digits until the year 2286.
-    let all: Vec<PathBuf> = files(&base).into_iter().filter(|path| path.is_dir()).collect();
+    let all: Vec<PathBuf> = files(base).into_iter().filter(|path| path.is_dir()).collect();
     for old in &all[..all.len().saturating_sub(KEPT_LOGS)] {
         let _ = fs::remove_dir_all(old);
     }
     Ok(kept)
+}
+
+/// Copies the last [`KEPT_BYTES`] of a file.
+fn copy_end(from: &Path, to: &Path) -> io::Result<()> {
+    let mut from = File::open(from)?;
+    let begin = from.metadata()?.len().saturating_sub(KEPT_BYTES);
+    from.seek(SeekFrom::Start(begin))?;
+    io::copy(&mut from, &mut File::create(to)?)?;
+    Ok(())
 }
 
 /// What a folder holds, sorted by name; empty when it cannot be read.
@@ -191,6 +210,39 @@ mod tests {
         let later = InstanceFolder::create().unwrap();
         assert!(!abandoned.exists());
         assert!(in_use.path().is_dir() && later.path().is_dir());
+    }
+
+    #[test]
+    fn logs_are_kept_with_the_audit_log_and_long_ones_by_their_end() {
+        let (logs, base) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(logs.path().join("etcd.log"), "started").unwrap();
+        let audit = logs.path().join(AUDIT_LOG);
+        fs::write(&audit, "first\n").unwrap();
+        let file = File::options().append(true).open(&audit).unwrap();
+        file.set_len(KEPT_BYTES).unwrap();
+        io::Write::write_all(&mut &file, b"last\n").unwrap();
+        let kept = keep(logs.path(), base.path()).unwrap();
+        assert!(kept.starts_with(base.path()));
+        assert_eq!(fs::read_to_string(kept.join("etcd.log")).unwrap(), "started");
+        let audit = fs::read(kept.join(AUDIT_LOG)).unwrap();
+        assert_eq!(audit.len() as u64, KEPT_BYTES);
+        assert!(!audit.starts_with(b"first") && audit.ends_with(b"last\n"));
+    }
+
+    #[test]
+    fn only_the_newest_folders_of_logs_stay() {
+        let (logs, base) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let kept: Vec<PathBuf> = (0..KEPT_LOGS + 2)
+            .map(|number| base.path().join(format!("{number:010}-1-1")))
+            .collect();
+        for old in &kept {
+            fs::create_dir(old).unwrap();
+        }
+        let newest = keep(logs.path(), base.path()).unwrap();
+        let left = files(base.path());
+        assert_eq!(left.len(), KEPT_LOGS);
+        assert_eq!(left.first(), kept.get(3));
+        assert_eq!(left.last(), Some(&newest));
     }
 
     #[test]

@@ -64,7 +64,13 @@ pub(super) fn etcd(program: &Path, data: &Path, ports: Ports) -> Command {
     command
 }
 
-pub(super) fn apiserver(program: &Path, settings: &Builder, authority: &Authority, ports: Ports) -> Command {
+pub(super) fn apiserver(
+    program: &Path,
+    settings: &Builder,
+    authority: &Authority,
+    ports: Ports,
+    audit_log: &Path,
+) -> Command {
     let file = |name: &str| authority.file(name).display().to_string();
     let mut command = Command::new(program);
     collect_less(&mut command);
@@ -103,7 +109,7 @@ pub(super) fn apiserver(program: &Path, settings: &Builder, authority: &Authorit
     if settings.audit_log {
         command
             .arg(format!("--audit-policy-file={}", file("audit-policy.json")))
-            .arg(format!("--audit-log-path={}", file("audit.log")))
+            .arg(format!("--audit-log-path={}", audit_log.display()))
             // Else the file would be rotated away under the reader at 100 MB.
             .arg(format!("--audit-log-maxsize={AUDIT_LOG_MEGABYTES}"));
     }

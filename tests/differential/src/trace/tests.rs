@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
+#[expect(clippy::unnecessary_box_returns, reason = "as the variants hold it")]
 fn parse<T: DeserializeOwned>(value: Value) -> Box<T> {
     Box::new(serde_json::from_value(value).unwrap())
 }
