@@ -98,7 +98,7 @@ pub(crate) struct LoggingFlags {
     /// Form of log lines
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) log_format: Format,
-    /// Least level that is logged, or a filter like "info,quaymaster_watch=debug"
+    /// Least level that is logged, or a filter by module like info,quaymaster=debug
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "QUAYMASTER_LOG")]
     pub(crate) log_level: String,
 }

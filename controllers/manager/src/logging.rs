@@ -22,7 +22,7 @@ pub(crate) enum Format {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoggingError {
     #[error(
-        "--log-level {level:?} is not a level (error, warn, info, debug, trace) or a filter like info,quaymaster_watch=debug: {source}"
+        "--log-level {level:?} is not a level (error, warn, info, debug, trace) or a filter like info,quaymaster=debug: {source}"
     )]
     Level {
         level: String,

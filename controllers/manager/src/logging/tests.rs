@@ -50,7 +50,7 @@ async fn logged(level: &str) -> String {
 
 #[tokio::test]
 async fn kubes_line_for_each_failed_connection_is_not_logged_unless_its_crate_is_named() {
-    for level in ["info", "debug", "info,quaymaster_watch=debug"] {
+    for level in ["info", "debug", "info,quaymaster=debug"] {
         let text = logged(level).await;
         assert!(text.contains("ours"), "{text}");
         assert!(!text.contains(NOISE), "{level}: {text}");
@@ -72,7 +72,7 @@ async fn kubes_line_for_each_failed_connection_is_not_logged_unless_its_crate_is
 fn what_is_no_filter_is_refused_with_an_example() {
     let error = filter("quaymaster=loud").unwrap_err().to_string();
     assert!(
-        error.contains("quaymaster=loud") && error.contains("info,quaymaster_watch=debug"),
+        error.contains("quaymaster=loud") && error.contains("info,quaymaster=debug"),
         "{error}"
     );
 }
