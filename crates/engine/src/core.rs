@@ -2,6 +2,7 @@
 
 mod repairs;
 mod seat;
+mod turn;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,12 @@ pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// Forgets shared values that nothing uses any more. The tables also sweep themselves when they double.
 const SWEEP_EVERY: u32 = 300;
+
+/// Answers taken at a stretch, before the watches have a turn: those of all writes that can be in flight, mostly.
+const MOST_ANSWERS: usize = 64;
+
+/// Cause of a retry after an answer that was no failure: the apiserver stored something other than what was sent.
+const STORED_OTHERWISE: &str = "stored_otherwise";
 
 /// The clock that timers go by, also where a test holds it.
 fn now() -> Instant {
@@ -80,15 +87,21 @@ impl Core {
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return,
+                // First, or whoever keeps the rest busy would make this task look dead. It takes little, once a second.
+                _ = tick.tick() => self.tick(),
                 Some(done) = answers.recv() => {
                     self.answer(done);
                     // Those that wait are taken together: each may free room for the next writes.
-                    while let Ok(done) = answers.try_recv() {
+                    for _ in 1..MOST_ANSWERS {
+                        let Ok(done) = answers.try_recv() else { break };
                         self.answer(done);
+                    }
+                    // However fast answers come, what the watches tell is taken as well.
+                    if let Ok(batch) = told.try_recv() {
+                        self.tell(batch);
                     }
                 }
                 Some(batch) = told.recv() => self.tell(batch),
-                _ = tick.tick() => self.tick(),
                 () = sleep_until(due), if due.is_some() => {}
             }
             self.write();
@@ -142,31 +155,32 @@ impl Core {
         if !self.permit.is_valid(now) {
             return;
         }
-        for at in 0..self.seats.len() {
-            while let room @ 1.. = self.limit.available(now) {
-                let seat = &mut self.seats[at];
-                let Some(taken) = seat.take(now) else { break };
-                let begun = tokio::time::Instant::now();
-                seat.queue_metrics.taken(taken.waited);
-                let planned = seat.controller.plan(&self.world, &taken.key, room);
-                seat.queue.done(&taken.key);
-                if planned.truncated {
-                    // Who plans nothing although there was room would plan nothing again, over and over.
-                    let pause = if planned.requests.is_empty() {
-                        TICK
-                    } else {
-                        Duration::ZERO
-                    };
-                    seat.queue.add(taken.key.clone(), taken.priority, now + pause);
-                }
-                for notice in planned.notices {
-                    seat.events.emit(notice);
-                }
-                for request in planned.requests {
-                    self.submit(at, &taken.key, request);
-                }
-                self.seats[at].queue_metrics.done(begun.elapsed());
+        while let room @ 1.. = self.limit.available(now) {
+            let Some(at) = turn::choose(&mut self.seats, now) else {
+                return;
+            };
+            let seat = &mut self.seats[at];
+            let Some(taken) = seat.take(now) else { return };
+            let begun = tokio::time::Instant::now();
+            seat.queue_metrics.taken(taken.waited);
+            let planned = seat.controller.plan(&self.world, &taken.key, room);
+            seat.queue.done(&taken.key);
+            if planned.truncated {
+                // Who plans nothing although there was room would plan nothing again, over and over.
+                let pause = if planned.requests.is_empty() {
+                    TICK
+                } else {
+                    Duration::ZERO
+                };
+                seat.queue.add(taken.key.clone(), taken.priority, now + pause);
             }
+            for notice in planned.notices {
+                seat.events.emit(notice);
+            }
+            for request in planned.requests {
+                self.submit(at, &taken.key, request);
+            }
+            self.seats[at].queue_metrics.done(begun.elapsed());
         }
     }
 
@@ -244,18 +258,24 @@ impl Core {
             seat.flush(now);
         }
         let seat = &mut self.seats[token.controller];
-        if answer.result.is_ok() {
+        let verdict = seat.controller.answered(&self.world, &answer);
+        // An answer after which the controller wants a pause is no success, whatever the apiserver says: forgotten
+        // failures would make the pause the shortest again, each time.
+        if answer.result.is_ok() && !matches!(verdict, Verdict::Retry { .. }) {
             seat.queue.forget(&token.key);
         }
-        match seat.controller.answered(&self.world, &answer) {
+        match verdict {
             Verdict::Done => {}
             Verdict::Again => seat.queue.add(token.key, Priority::Normal, now),
             Verdict::Retry { notice } => {
                 let at = seat.queue.retry(token.key.clone(), Priority::Normal, now);
-                if let Err(error) = &answer.result {
-                    let delay = at.saturating_duration_since(now);
-                    log_failure(seat.controller.name(), &token.object, verb, error, delay);
-                    seat.queue_metrics.retried(error.label());
+                match &answer.result {
+                    Ok(_) => seat.queue_metrics.retried(STORED_OTHERWISE),
+                    Err(error) => {
+                        let delay = at.saturating_duration_since(now);
+                        log_failure(seat.controller.name(), &token.object, verb, error, delay);
+                        seat.queue_metrics.retried(error.label());
+                    }
                 }
                 if let Some(notice) = notice {
                     seat.events.emit(notice);

@@ -1,5 +1,6 @@
 //! Objects and a controller for tests.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -67,6 +68,10 @@ type Answered = Box<dyn FnMut(&Answer<'_>) -> Verdict + Send>;
 pub(crate) struct Fake {
     pub(crate) reads: &'static [Kind],
     pub(crate) log: Log,
+    /// Of all that it marks.
+    pub(crate) priority: Priority,
+    /// How often it was asked to bring its gauges up to date.
+    pub(crate) measured: Arc<AtomicUsize>,
     pub(crate) plan: Plan,
     pub(crate) answered: Answered,
 }
@@ -77,6 +82,8 @@ impl Fake {
         Self {
             reads: &[Kind::Service, Kind::Slice],
             log: Log::default(),
+            priority: Priority::Normal,
+            measured: Arc::default(),
             plan: Box::new(plan),
             answered: Box::new(|answer| match answer.result {
                 Ok(_) => Verdict::Done,
@@ -112,7 +119,7 @@ impl Controller for Fake {
         let mut keys: Vec<ObjectKey> = world.services().map(|(_, service)| service.key.clone()).collect();
         keys.sort_by(|a, b| a.name.cmp(&b.name));
         for key in keys {
-            dirty.mark(key, Priority::Normal, Duration::ZERO);
+            dirty.mark(key, self.priority, Duration::ZERO);
         }
     }
 
@@ -122,7 +129,7 @@ impl Controller for Fake {
                 let key = change.latest().key.clone();
                 self.note(format!("service {} {}", key.name, what(change)));
                 if change.after().is_some() {
-                    dirty.mark(key, Priority::Normal, Duration::ZERO);
+                    dirty.mark(key, self.priority, Duration::ZERO);
                 } else {
                     dirty.forget(key);
                 }
@@ -156,7 +163,9 @@ impl Controller for Fake {
         (self.answered)(answer)
     }
 
-    fn measure(&mut self, _: &World) {}
+    fn measure(&mut self, _: &World) {
+        self.measured.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 fn request(verb: Verb, name: &str, uid: Option<&str>) -> Request {

@@ -79,8 +79,8 @@ impl<K> Lanes<K> {
             .min()
     }
 
-    /// Takes the earliest key of the lane whose turn it is.
-    pub(crate) fn pop(&mut self) -> Option<(Priority, Position, K)> {
+    /// The lane whose turn it is.
+    fn turn(&self) -> Option<Priority> {
         let out_of_patience = Priority::ALL.into_iter().find(|priority| {
             let lane = &self.lanes[*priority as usize];
             *priority != Priority::Urgent && !lane.keys.is_empty() && lane.passed_over >= priority.patience()
@@ -91,7 +91,19 @@ impl<K> Lanes<K> {
                 .rev()
                 .find(|priority| !self.lanes[*priority as usize].keys.is_empty())
         };
-        let chosen = out_of_patience.or_else(highest)?;
+        out_of_patience.or_else(highest)
+    }
+
+    /// What [`pop`](Self::pop) would take.
+    pub(crate) fn first(&self) -> Option<(Priority, Position)> {
+        let chosen = self.turn()?;
+        let (position, _) = self.lanes[chosen as usize].keys.first_key_value()?;
+        Some((chosen, *position))
+    }
+
+    /// Takes the earliest key of the lane whose turn it is.
+    pub(crate) fn pop(&mut self) -> Option<(Priority, Position, K)> {
+        let chosen = self.turn()?;
         for lower in &mut self.lanes[..chosen as usize] {
             lower.passed_over = if lower.keys.is_empty() {
                 0

@@ -118,13 +118,38 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         K: 'k,
     {
         self.promote(now);
-        let (key, waiting) = self
-            .waiting_of(keys)
-            .filter(|(_, waiting)| waiting.position.0 <= now)
-            .max_by_key(|(_, waiting)| (waiting.priority, Reverse(waiting.position)))?;
+        let (key, waiting) = self.first_of(keys, now)?;
         let key = key.clone();
         self.unqueue(waiting);
         Some(self.give(key, waiting.priority, waiting.position.0, now))
+    }
+
+    /// Priority and due time of the key that [`take`](Self::take) would give.
+    pub fn next(&mut self, now: Instant) -> Option<(Priority, Instant)> {
+        self.promote(now);
+        self.lanes.first().map(|(priority, (due, _))| (priority, due))
+    }
+
+    /// Priority and due time of the key that [`take_of`](Self::take_of) would give.
+    pub fn next_of<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k K>,
+        now: Instant,
+    ) -> Option<(Priority, Instant)>
+    where
+        K: 'k,
+    {
+        self.first_of(keys, now)
+            .map(|(_, waiting)| (waiting.priority, waiting.position.0))
+    }
+
+    fn first_of<'k>(&self, keys: impl IntoIterator<Item = &'k K>, now: Instant) -> Option<(&'k K, Waiting)>
+    where
+        K: 'k,
+    {
+        self.waiting_of(keys)
+            .filter(|(_, waiting)| waiting.position.0 <= now)
+            .max_by_key(|(_, waiting)| (waiting.priority, Reverse(waiting.position)))
     }
 
     /// As [`next_due`](Self::next_due), of these keys.

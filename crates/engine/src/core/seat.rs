@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use quaymaster_model::ObjectKey;
-use quaymaster_queue::{Backoff, Queue, Taken};
+use quaymaster_queue::{Backoff, Priority, Queue, Taken};
 use quaymaster_runtime::events::EventSink;
 use quaymaster_runtime::metrics::QueueHandles;
 
@@ -21,6 +21,10 @@ pub(crate) struct Seat {
     pub(super) dirty: Dirty,
     pub(super) started: bool,
     pub(super) repairs: Repairs,
+    /// How often other seats went before this one while it had a key due.
+    pub(super) passed_over: u32,
+    /// Number of its last turn, counted over all seats.
+    pub(super) last_turn: u64,
     /// Keys with writes in flight, and how many each has.
     in_flight: HashMap<ObjectKey, usize>,
     /// So many keys may have writes in flight at once.
@@ -43,6 +47,8 @@ impl Seat {
             dirty: Dirty::default(),
             started: false,
             repairs: Repairs::default(),
+            passed_over: 0,
+            last_turn: 0,
             in_flight: HashMap::new(),
             most_keys,
         }
@@ -69,6 +75,15 @@ impl Seat {
             self.queue.take_of(self.in_flight.keys(), now)
         } else {
             self.queue.take(now)
+        }
+    }
+
+    /// Priority and due time of the key that [`Seat::take`] would give.
+    pub(super) fn next(&mut self, now: Instant) -> Option<(Priority, Instant)> {
+        if self.is_full() {
+            self.queue.next_of(self.in_flight.keys(), now)
+        } else {
+            self.queue.next(now)
         }
     }
 

@@ -5,3 +5,4 @@ mod answers;
 mod order;
 mod pace;
 mod rig;
+mod turns;

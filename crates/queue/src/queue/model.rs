@@ -97,8 +97,10 @@ proptest! {
                 }
                 Call::Take => {
                     let due = model.due(now);
+                    let next = queue.next(now);
                     let taken = queue.take(now);
                     prop_assert_eq!(taken.is_some(), !due.is_empty());
+                    prop_assert_eq!(next.map(|(priority, due)| (priority, now.saturating_duration_since(due))), taken.as_ref().map(|taken| (taken.priority, taken.waited)));
                     if let Some(taken) = taken {
                         let turn = model.turn(&due);
                         let earliest =
@@ -116,6 +118,8 @@ proptest! {
                 Call::TakeOf(keys) => {
                     let due = model.due(now).into_iter().filter(|due| keys.contains(&due.0));
                     let best = due.map(|(_, due, priority)| (priority, std::cmp::Reverse(due))).max();
+                    let next = queue.next_of(&keys, now);
+                    prop_assert_eq!(next, best.map(|(priority, due)| (priority, due.0)));
                     let taken = queue.take_of(&keys, now);
                     prop_assert_eq!(taken.is_some(), best.is_some());
                     if let Some(taken) = taken {

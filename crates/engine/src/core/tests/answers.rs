@@ -7,7 +7,7 @@ use quaymaster_watch::Item;
 use tokio::time::Instant;
 
 use super::rig::*;
-use crate::controller::{Planned, Request};
+use crate::controller::{Planned, Request, Verdict};
 use crate::decoder::Gone;
 use crate::fixtures::*;
 
@@ -184,6 +184,26 @@ async fn failures_back_off_and_a_success_forgets_them() {
     let metrics = rig.registry.encode();
     assert!(
         metrics.contains(r#"quaymaster_queue_retry_causes_total{name="fake",cause="server"} 5"#),
+        "{metrics}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_after_which_the_controller_wants_a_pause_backs_off_further_each_time() {
+    let mut fake = Fake::new(|_, _, _| planned([create("web-1")]));
+    fake.answered = Box::new(|_| Verdict::Retry { notice: None });
+    let mut rig = Rig::synced(Setup::new(fake), &["web"], &[]).await;
+    rig.call().await.answer(201, slice_json("web-1", "u-1", 7));
+    for (whole, at) in [(50, 8), (100, 9), (200, 10), (400, 11)] {
+        let (call, pause) = next(&mut rig).await;
+        let pause = pause.as_millis();
+        assert!((whole / 2..=whole + 2).contains(&pause), "{pause} of {whole}");
+        call.answer(200, slice_json("web-1", "u-1", at));
+    }
+    rig.settle().await;
+    let metrics = rig.registry.encode();
+    assert!(
+        metrics.contains(r#"quaymaster_queue_retry_causes_total{name="fake",cause="stored_otherwise"} 5"#),
         "{metrics}"
     );
 }

@@ -73,6 +73,8 @@ impl Call {
 /// What a core is made of, but not yet at work.
 pub(super) struct Setup {
     pub(super) fake: Fake,
+    /// Registered after it.
+    pub(super) others: Vec<Fake>,
     pub(super) permit: Permit,
     pub(super) most_keys: Option<usize>,
     /// Writes that may be in flight; stays so.
@@ -83,6 +85,7 @@ impl Setup {
     pub(super) fn new(fake: Fake) -> Self {
         Self {
             fake,
+            others: Vec::new(),
             permit: Permit::permanent(),
             most_keys: None,
             limit: 16,
@@ -114,33 +117,36 @@ impl Setup {
         let cancel = CancellationToken::new();
         let (registry, health, interner) = (Registry::new(), Health::default(), Arc::new(Interner::new()));
         let (pool, answers) = WritePool::new(Writer::new(client.clone(), DEFAULT_TIMEOUT), 128);
-        let events = EventSink::start(
-            client,
-            Reporter {
-                controller: "fake".to_owned(),
-                instance: None,
-            },
-            self.permit.clone(),
-            EventMetrics::register(&registry),
-            cancel.clone(),
-        );
+        let event_metrics = EventMetrics::register(&registry);
+        let events = || {
+            EventSink::start(
+                client.clone(),
+                Reporter {
+                    controller: "fake".to_owned(),
+                    instance: None,
+                },
+                self.permit.clone(),
+                event_metrics.clone(),
+                cancel.clone(),
+            )
+        };
         let log = Arc::clone(&self.fake.log);
         let queue = QueueMetrics::register(&registry).for_queue("fake");
+        let most_keys = self.most_keys.and_then(NonZeroUsize::new);
         let synced = self
             .fake
             .reads
             .iter()
-            .map(|kind| (*kind, health.condition(format!("{kind:?}"))));
+            .map(|kind| (*kind, health.condition(format!("{kind:?}"))))
+            .collect();
+        let seats = std::iter::once(self.fake)
+            .chain(self.others)
+            .map(|fake| Seat::new(Box::new(fake), queue.clone(), events(), most_keys, 1))
+            .collect();
         let core = Core {
             world: World::new(),
-            synced: synced.collect(),
-            seats: vec![Seat::new(
-                Box::new(self.fake),
-                queue,
-                events,
-                self.most_keys.and_then(NonZeroUsize::new),
-                1,
-            )],
+            synced,
+            seats,
             limit: Limit::new(LimitConfig {
                 start: self.limit,
                 min: self.limit,
@@ -197,7 +203,7 @@ pub(super) struct Parts {
     pub(super) log: Log,
     health: Health,
     registry: Registry,
-    cancel: CancellationToken,
+    pub(super) cancel: CancellationToken,
 }
 
 pub(super) struct Rig {
