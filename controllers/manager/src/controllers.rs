@@ -1,5 +1,7 @@
 //! Which controllers run: kube-controller-manager's `--controllers`, with its names.
 
+mod upstream;
+
 use std::collections::BTreeSet;
 
 /// A controller of this binary.
@@ -39,6 +41,16 @@ pub(crate) enum SelectionError {
         name: String,
         nearest: Option<&'static str>,
     },
+    #[error(
+        "--controllers: {name} is not part of quaymaster yet, leave it on in kube-controller-manager; known are: {}",
+        known()
+    )]
+    Planned { name: String },
+    #[error(
+        "--controllers: {name} belongs to kube-controller-manager and stays there; known are: {}",
+        known()
+    )]
+    Upstream { name: String },
     #[error("--controllers: nothing is left to run; known are: {}", known())]
     Nothing,
 }
@@ -90,18 +102,26 @@ fn find(name: &str) -> Result<Controller, SelectionError> {
         ALL.iter()
             .flat_map(|names| std::iter::once(&names.canonical).chain(names.aliases))
     };
-    ALL.iter()
-        .find(|names| names.canonical == name || names.aliases.contains(&name))
-        .map(|names| names.controller)
-        .ok_or_else(|| SelectionError::Unknown {
-            name: name.to_owned(),
-            // Half the letters wrong is another word.
-            nearest: names()
-                .map(|known| (strsim::damerau_levenshtein(name, known), *known))
-                .filter(|(distance, known)| distance * 2 < known.len())
-                .min()
-                .map(|(_, known)| known),
-        })
+    let found = ALL
+        .iter()
+        .find(|names| names.canonical == name || names.aliases.contains(&name));
+    if let Some(names) = found {
+        return Ok(names.controller);
+    }
+    let name = name.to_owned();
+    if upstream::PLANNED.contains(&&*name) {
+        return Err(SelectionError::Planned { name });
+    }
+    if upstream::OTHERS.contains(&&*name) {
+        return Err(SelectionError::Upstream { name });
+    }
+    // Half the letters wrong is another word.
+    let nearest = names()
+        .map(|known| (strsim::damerau_levenshtein(&name, known), *known))
+        .filter(|(distance, known)| distance * 2 < known.len())
+        .min()
+        .map(|(_, known)| known);
+    Err(SelectionError::Unknown { name, nearest })
 }
 
 #[cfg(test)]
@@ -145,6 +165,24 @@ mod tests {
             selected(&["-endpointslice", "endpointslice"]),
             Err(SelectionError::Nothing)
         );
+    }
+
+    #[test]
+    fn of_kube_controller_managers_other_controllers_it_is_said_that_they_stay_there() {
+        for (name, expected) in [
+            (
+                "endpoints-controller",
+                "endpoints-controller is not part of quaymaster yet",
+            ),
+            ("-service-cidr", "service-cidr is not part of quaymaster yet"),
+            (
+                "deployment-controller",
+                "deployment-controller belongs to kube-controller-manager",
+            ),
+        ] {
+            let error = selected(&["*", name]).unwrap_err().to_string();
+            assert!(error.contains(expected) && error.contains("known are"), "{error}");
+        }
     }
 
     #[test]

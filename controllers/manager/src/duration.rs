@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-/// Reads Go's form: `500ms`, `1.5s`, `1m30s`, `0`, `0s`.
+/// Reads Go's form: `500ms`, `1.5s`, `1m30s`, `0`, `0s`. Go's negative ones make no sense in any flag here.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let error = || format!("{text:?} is not a duration like 500ms, 1.5s or 1m30s");
+    if let Some(positive) = text.strip_prefix('-') {
+        return parse(positive).and(Err("it must not be negative".to_owned()));
+    }
+    let error = || "it is not a duration like 500ms, 1.5s or 1m30s".to_owned();
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -52,8 +55,15 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused_with_an_example() {
-        for text in ["", "5", "s", "-1s", "1x", "1.2.3s"] {
+        for text in ["", "5", "s", "-", "-5", "--port", "1x", "1.2.3s"] {
             assert!(parse(text).is_err_and(|error| error.contains("500ms")), "{text}");
+        }
+    }
+
+    #[test]
+    fn negative_durations_are_refused_as_such() {
+        for text in ["-1s", "-1m30s", "-0"] {
+            assert_eq!(parse(text), Err("it must not be negative".to_owned()), "{text}");
         }
     }
 }

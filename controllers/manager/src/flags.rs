@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser};
 
-use crate::logging::Format;
-use crate::{controllers, duration};
+use crate::logging::{Format, Level};
+use crate::{controllers, duration, logging};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -48,7 +48,7 @@ pub(crate) struct ClusterFlags {
     #[arg(long, value_name = "NAME")]
     pub(crate) holder: Option<String>,
     /// Give up if the apiserver cannot be reached for this long at start; 0 waits for ever
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true, default_value = "0")]
     pub(crate) start_timeout: Duration,
 }
 
@@ -70,14 +70,14 @@ pub(crate) struct ControllerFlags {
 #[derive(Debug, Args)]
 pub(crate) struct EndpointSliceFlags {
     /// Most endpoints that a slice is filled to, 1 to 1000
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) max_endpoints_per_slice: u16,
     /// How long changes of Pods are gathered before slices are written
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0s")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true, default_value = "0s")]
     pub(crate) endpointslice_updates_batch_period: Duration,
     /// Most Services whose slices are written at once, 1 to 50 [default: no bound but that of all writes in flight,
     /// which follows the apiserver's latency]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=50))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=50))]
     pub(crate) concurrent_service_endpoint_syncs: Option<u16>,
 }
 
@@ -88,7 +88,12 @@ pub(crate) struct AdminFlags {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(crate) bind_address: std::net::IpAddr,
     /// Port of the same; 0 switches it off
-    #[arg(long, value_name = "PORT", default_value_t = 10270)]
+    #[arg(
+        long,
+        value_name = "PORT",
+        allow_negative_numbers = true,
+        default_value_t = 10270
+    )]
     pub(crate) port: u16,
 }
 
@@ -98,9 +103,9 @@ pub(crate) struct LoggingFlags {
     /// Form of log lines
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) log_format: Format,
-    /// Least level that is logged, or a filter by module like info,quaymaster=debug
-    #[arg(long, value_name = "LEVEL", default_value = "info", env = "QUAYMASTER_LOG")]
-    pub(crate) log_level: String,
+    /// Least level that is logged: error, warn, info, debug, trace or off; also by module, like info,quaymaster=debug
+    #[arg(long, value_name = "LEVEL", value_parser = logging::level, default_value = "info", env = "QUAYMASTER_LOG")]
+    pub(crate) log_level: Level,
 }
 
 #[cfg(test)]

@@ -26,7 +26,10 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("quaymaster: cannot start threads: {error}");
+            logging::fatal(
+                flags.logging.log_format,
+                &format!("cannot start threads: {error}"),
+            );
             return ExitCode::FAILURE;
         }
     };

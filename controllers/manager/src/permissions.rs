@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
@@ -54,6 +55,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) async fn check(client: &kube::Client, needs: &[Need]) -> usize {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut missing = 0;
+    let mut user = None;
     for need in needs {
         for verb in need.verbs {
             let review = SelfSubjectAccessReview {
@@ -78,13 +80,31 @@ pub(crate) async fn check(client: &kube::Client, needs: &[Need]) -> usize {
                 } else {
                     format!("{}.{}", need.resource, need.group)
                 };
+                let user = match &user {
+                    Some(user) => user,
+                    None => user.insert(own_name(client).await),
+                };
                 tracing::error!(
                     verb,
                     resource,
-                    "RBAC does not allow this process to {verb} {resource}: grant it to the ServiceAccount or user it runs as"
+                    user,
+                    "RBAC does not allow {user} to {verb} {resource}: bind the ClusterRole of docs/operations.md to it"
                 );
             }
         }
     }
     missing
+}
+
+/// The user that the apiserver takes this process for, such as `system:serviceaccount:NAMESPACE:NAME`. Every user may
+/// ask that.
+async fn own_name(client: &kube::Client) -> String {
+    let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
+    let (params, review) = (PostParams::default(), SelfSubjectReview::default());
+    let answer = tokio::time::timeout(TIMEOUT, reviews.create(&params, &review)).await;
+    answer
+        .ok()
+        .and_then(Result::ok)
+        .and_then(|review| review.status?.user_info?.username)
+        .unwrap_or_else(|| "the user of this process".to_owned())
 }

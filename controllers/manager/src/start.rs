@@ -1,13 +1,14 @@
 //! From flags to a running engine.
 
+mod reach;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use quaymaster_endpointslice::EndpointSlices;
-use quaymaster_engine::{Engine, Options, Registration};
+use quaymaster_engine::{Engine, EngineError, Options, Registration};
 use quaymaster_model::{KubernetesVersion, UpstreamRules};
 use quaymaster_runtime::admin::AdminServer;
 use quaymaster_runtime::client::{Connection, Source, UserAgent};
@@ -15,36 +16,31 @@ use quaymaster_runtime::health::Health;
 use quaymaster_runtime::metrics::{BuildInfo, ProcessCollector, Registry};
 use quaymaster_runtime::permit::Permit;
 use quaymaster_runtime::shutdown;
-use quaymaster_runtime::version::{ServerVersion, Support, discover_version};
+use quaymaster_runtime::version::Support;
 use quaymaster_slices::Settings;
 use tokio_util::sync::CancellationToken;
 
 use crate::controllers::{self, Controller};
 use crate::flags::Flags;
-use crate::permissions;
+use crate::{logging, permissions};
 
 /// Wrong flags or settings: what clap itself exits with.
 pub(crate) const EXIT_USAGE: u8 = 2;
 
-/// Longest wait for one answer at start.
-const ATTEMPT: Duration = Duration::from_secs(5);
-
-/// First and longest pause between attempts to reach the apiserver at start.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
-
-/// Runs until a signal. Errors are one line on standard error, causes included.
+/// Runs until a signal. Errors are one line, causes included, in the form of the logs.
 pub(crate) async fn run(flags: Flags) -> ExitCode {
+    let format = flags.logging.log_format;
     let selected = match controllers::select(&flags.controllers.controllers) {
         Ok(selected) => selected,
         Err(error) => {
-            eprintln!("quaymaster: {error}");
+            logging::fatal(format, &error.to_string());
             return ExitCode::from(EXIT_USAGE);
         }
     };
     match serve(flags, selected.into_iter().collect()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("quaymaster: {error:#}");
+            logging::fatal(format, &format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -82,7 +78,8 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
     let client = connection
         .client(&agent)
         .map_err(|error| anyhow::anyhow!(error.line()))?;
-    let Some(server) = reach(&client, &connection, flags.cluster.start_timeout, &cancel).await? else {
+    let limit = flags.cluster.start_timeout;
+    let Some(server) = reach::reach(&client, &connection, limit, &started, &cancel).await? else {
         return Ok(());
     };
     if server.support()? == Support::Newer {
@@ -134,7 +131,10 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
         };
     }
     started.hold();
-    engine.run(cancel.clone()).await?;
+    engine
+        .run(cancel.clone())
+        .await
+        .map_err(|EngineError::Connect(error)| anyhow::anyhow!(error.line()))?;
     tracing::info!("stopped");
     if let Some(admin) = admin {
         admin.await.context("the health and metrics server broke")??;
@@ -159,41 +159,6 @@ async fn serve_admin(
         .context("choose another --bind-address or --port, or --port=0 for none")?;
     tracing::info!(address = %server.address()?, "serving health and metrics");
     Ok(Some(tokio::spawn(server.serve(cancel.clone()))))
-}
-
-/// Asks for the apiserver's version until it answers: at the start of a cluster it may come later than we do.
-/// None if a signal came first.
-async fn reach(
-    client: &kube::Client,
-    connection: &Connection,
-    limit: Duration,
-    cancel: &CancellationToken,
-) -> anyhow::Result<Option<ServerVersion>> {
-    let begin = Instant::now();
-    let (mut pause, longest) = RETRY;
-    let address = connection.server();
-    loop {
-        let attempt = tokio::select! {
-            () = cancel.cancelled() => return Ok(None),
-            attempt = discover_version(client, &address, ATTEMPT) => attempt,
-        };
-        let error = match attempt {
-            Ok(version) => return Ok(Some(version)),
-            Err(error) => error,
-        };
-        if !error.may_heal() {
-            return Err(anyhow::anyhow!(error.line()));
-        }
-        if !limit.is_zero() && begin.elapsed() >= limit {
-            return Err(anyhow::anyhow!(error.line()).context(format!("gave up after {limit:?}")));
-        }
-        tracing::warn!(retry_in = ?pause, "{}", error.line());
-        tokio::select! {
-            () = cancel.cancelled() => return Ok(None),
-            () = tokio::time::sleep(pause) => {}
-        }
-        pause = (pause * 2).min(longest);
-    }
 }
 
 fn default_holder() -> String {

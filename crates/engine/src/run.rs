@@ -150,10 +150,16 @@ impl Engine {
         let names = names.join(",");
 
         let kinds: Vec<Kind> = read.keys().copied().collect();
-        let synced = read.into_iter().collect();
         let interner = Arc::new(Interner::new());
         let reader = connection.client(&agent(&names))?;
         let feed = feed::start(&reader, &kinds, &interner, &watch, &cancel);
+        for (kind, stats) in &feed.stats {
+            if let Some(condition) = read.get(kind) {
+                let stats = Arc::clone(stats);
+                condition.trouble(move || stats.last_error().filter(|_| !stats.is_healthy()));
+            }
+        }
+        let synced = read.into_iter().collect();
         registry.register_collector(WatchCollector(feed.stats));
 
         let writer = Writer::new(connection.client(&agent(&names))?, DEFAULT_TIMEOUT);

@@ -25,9 +25,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// Another process has the port.
-    #[error(
-        "the address {address} is in use by another process: choose another port, or 0 to switch the server off"
-    )]
+    #[error("the address {address} is in use by another process")]
     AddressInUse {
         /// The address wanted.
         address: SocketAddr,

@@ -1,5 +1,6 @@
 //! Reaching the apiserver, and saying clearly why it cannot be reached.
 
+mod kubeconfig;
 #[cfg(test)]
 mod tests;
 
@@ -12,13 +13,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::client::AuthError;
+use kube::config::{InClusterError, KubeconfigError};
+
+pub(crate) use kubeconfig::Origin;
 
 /// Time to connect to the apiserver, TLS included. kube's default of 30 s is longer than a lease.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// More than any answer to a question asked at start needs.
 const MAX_ANSWER: usize = 1 << 20;
+
+/// Most characters shown of what an exec command said.
+const MAX_SAID: usize = 300;
 
 /// Where the address and the credentials of the apiserver come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,10 +88,16 @@ pub enum ConnectError {
         #[source]
         source: io::Error,
     },
+    /// Several kubeconfig files are named and none of them exists.
+    #[error("none of the kubeconfig files {paths} exists")]
+    KubeconfigsMissing {
+        /// The files.
+        paths: String,
+    },
     /// The kubeconfig can be read and makes no sense.
     #[error("the kubeconfig {origin} cannot be used")]
     KubeconfigInvalid {
-        /// Where it came from.
+        /// The file; where it is whole but does not fit together, also context and user.
         origin: String,
         /// What is wrong.
         #[source]
@@ -101,10 +114,12 @@ pub enum ConnectError {
         source: Box<InClusterError>,
     },
     /// The credentials or certificates of the configuration cannot be used.
-    #[error("cannot make a client for the apiserver at {server}")]
+    #[error("no credentials for the apiserver at {server}{}", of(origin))]
     Credentials {
         /// The apiserver's address.
         server: String,
+        /// The kubeconfig with context, user and exec command; empty in a Pod.
+        origin: String,
         /// What is wrong.
         #[source]
         source: Box<kube::Error>,
@@ -136,10 +151,15 @@ pub enum ConnectError {
         after: Duration,
     },
     /// 401.
-    #[error("the apiserver at {server} does not accept the credentials (401 Unauthorized)")]
+    #[error(
+        "the apiserver at {server} does not accept the credentials (401 Unauthorized){}",
+        of(origin)
+    )]
     Unauthorized {
         /// The apiserver's address.
         server: String,
+        /// The kubeconfig with context, user and exec command; empty in a Pod.
+        origin: String,
     },
     /// 403.
     #[error("the apiserver at {server} forbids reading {path} (403 Forbidden)")]
@@ -181,16 +201,37 @@ impl ConnectError {
     pub fn line(&self) -> String {
         let cause = self
             .source()
-            .map(|source| format!(": {}", root_cause(source)))
+            .map(|source| format!(": {}", self.cause(source)))
             .unwrap_or_default();
         // Parsers point at their input in several lines.
         let cause = cause.split_whitespace().collect::<Vec<_>>().join(" ");
         format!("{self}{cause} ({})", self.hint())
     }
 
+    /// What stands behind an error. Errors of kubeconfigs and credentials name files and commands on their way to the
+    /// innermost one; of all others that one says it.
+    fn cause(&self, source: &(dyn StdError + 'static)) -> String {
+        match self {
+            // kube's text puts the name of a file in two kinds of quotes.
+            Self::KubeconfigInvalid { source, .. } => {
+                source.to_string().replace("'\"", "").replace("\"'", "")
+            }
+            Self::Credentials { source, .. } => match source.as_ref() {
+                // What it printed may be a credential, so only what it said on standard error is shown.
+                kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
+                    let said = String::from_utf8_lossy(&out.stderr);
+                    let said: String = said.trim().chars().take(MAX_SAID).collect();
+                    format!("the exec command ended with {} {said}", out.status)
+                }
+                source => source.to_string(),
+            },
+            _ => root_cause(source).to_string(),
+        }
+    }
+
     fn hint(&self) -> &'static str {
         match self {
-            Self::KubeconfigUnreadable { .. } => {
+            Self::KubeconfigsMissing { .. } | Self::KubeconfigUnreadable { .. } => {
                 "check --kubeconfig or $KUBECONFIG and the file's permissions"
             }
             Self::KubeconfigInvalid { .. } => "check it with: kubectl config view",
@@ -220,7 +261,11 @@ impl ConnectError {
         }
         match source.as_ref() {
             // Tokens that are fetched (exec plugins, token files) fail with the request.
-            kube::Error::Auth(_) => Self::Credentials { server, source },
+            kube::Error::Auth(_) => Self::Credentials {
+                server,
+                origin: String::new(),
+                source,
+            },
             _ => Self::Unreachable { server, source },
         }
     }
@@ -230,19 +275,39 @@ impl ConnectError {
 #[derive(Clone, Debug)]
 pub struct Connection {
     config: kube::Config,
+    /// Where credentials come from; `None` in a Pod.
+    origin: Option<Origin>,
 }
 
 impl Connection {
     /// Reads the configuration. Nothing is sent yet.
     pub async fn load(source: &Source) -> Result<Self, ConnectError> {
-        let mut config = match source {
-            Source::Kubeconfig(path) => from_file(path.clone()).await?,
-            Source::Environment => from_environment().await?,
+        let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some_and(|value| !value.is_empty());
+        let (mut config, origin) = if *source == Source::Environment && in_pod && !kubeconfig::is_named() {
+            let config = kube::Config::incluster().map_err(|source| ConnectError::ServiceAccount {
+                source: Box::new(source),
+            })?;
+            (config, None)
+        } else {
+            let (config, origin) = kubeconfig::load(source).await?;
+            (config, Some(origin))
         };
         // Repeats a POST after 429, 503 and 504, below any queue or permit (kube-rs/kube#2082).
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
-        Ok(Self { config })
+        Ok(Self { config, origin })
+    }
+
+    /// The error of a request of one of this connection's clients, with the kubeconfig, context and user whose
+    /// credentials were not good.
+    #[must_use]
+    pub fn explain(&self, mut error: ConnectError) -> ConnectError {
+        if let ConnectError::Credentials { origin, .. } | ConnectError::Unauthorized { origin, .. } =
+            &mut error
+        {
+            *origin = self.origin.as_ref().map(ToString::to_string).unwrap_or_default();
+        }
+        error
     }
 
     /// The apiserver's address, for messages.
@@ -270,57 +335,23 @@ impl Connection {
         config.connect_timeout = Some(connect_timeout);
         config.headers.retain(|(name, _)| name != header::USER_AGENT);
         config.headers.push((header::USER_AGENT, user_agent.header()));
-        kube::Client::try_from(config).map_err(|source| ConnectError::Credentials {
-            server: self.server(),
-            source: Box::new(source),
+        kube::Client::try_from(config).map_err(|source| {
+            self.explain(ConnectError::Credentials {
+                server: self.server(),
+                origin: String::new(),
+                source: Box::new(source),
+            })
         })
     }
 }
 
-async fn from_file(path: PathBuf) -> Result<kube::Config, ConnectError> {
-    let invalid = |source: KubeconfigError| match source {
-        KubeconfigError::ReadConfig(source, path) => ConnectError::KubeconfigUnreadable { path, source },
-        source => ConnectError::KubeconfigInvalid {
-            origin: path.display().to_string(),
-            source: Box::new(source),
-        },
-    };
-    let kubeconfig = Kubeconfig::read_from(&path).map_err(invalid)?;
-    kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .map_err(invalid)
-}
-
-async fn from_environment() -> Result<kube::Config, ConnectError> {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if !set("KUBECONFIG") && set("KUBERNETES_SERVICE_HOST") {
-        return kube::Config::incluster().map_err(|source| ConnectError::ServiceAccount {
-            source: Box::new(source),
-        });
+/// Where credentials came from, as part of a sentence.
+fn of(origin: &str) -> String {
+    if origin.is_empty() {
+        String::new()
+    } else {
+        format!(", by the kubeconfig {origin}")
     }
-    let explicit = set("KUBECONFIG");
-    kube::Config::from_kubeconfig(&KubeConfigOptions::default())
-        .await
-        .map_err(|source| match source {
-            KubeconfigError::ReadConfig(source, _)
-                if !explicit && source.kind() == io::ErrorKind::NotFound =>
-            {
-                ConnectError::NoConfiguration
-            }
-            KubeconfigError::FindPath => ConnectError::NoConfiguration,
-            KubeconfigError::ReadConfig(source, path) => ConnectError::KubeconfigUnreadable { path, source },
-            source => {
-                let origin = if explicit {
-                    "of $KUBECONFIG"
-                } else {
-                    "~/.kube/config"
-                };
-                ConnectError::KubeconfigInvalid {
-                    origin: origin.to_owned(),
-                    source: Box::new(source),
-                }
-            }
-        })
 }
 
 /// One GET with a time limit and a bounded body, its failures told apart for the user.
@@ -340,7 +371,10 @@ pub(crate) async fn get(
         let (server, path) = (server.to_owned(), path.to_owned());
         match status {
             StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED => return Err(ConnectError::Unauthorized { server }),
+            StatusCode::UNAUTHORIZED => {
+                let origin = String::new();
+                return Err(ConnectError::Unauthorized { server, origin });
+            }
             StatusCode::FORBIDDEN => return Err(ConnectError::Forbidden { server, path }),
             status => {
                 return Err(ConnectError::Refused {

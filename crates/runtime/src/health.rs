@@ -4,7 +4,7 @@
 mod tests;
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,7 +25,7 @@ struct Check {
 
 #[derive(Debug)]
 enum Kind {
-    Condition(Arc<Mutex<Result<(), Cow<'static, str>>>>),
+    Condition(Condition),
     Heartbeat { shared: Arc<Beats>, max_age: Duration },
 }
 
@@ -47,18 +47,52 @@ pub enum Scope {
 
 /// Something that must hold for the process to be ready, for example that a watch has synced. It begins as not
 /// holding. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Condition(Arc<Mutex<Result<(), Cow<'static, str>>>>);
+#[derive(Clone)]
+pub struct Condition(Arc<Mutex<State>>);
+
+struct State {
+    result: Result<(), Cow<'static, str>>,
+    trouble: Option<Box<dyn Fn() -> Option<String> + Send>>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            result: Err(Cow::Borrowed("not yet")),
+            trouble: None,
+        }
+    }
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Condition").field(&lock(&self.0).result).finish()
+    }
+}
 
 impl Condition {
     /// It holds.
     pub fn hold(&self) {
-        *lock(&self.0) = Ok(());
+        lock(&self.0).result = Ok(());
     }
 
     /// It does not hold, and why, in the user's words.
     pub fn fail(&self, reason: impl Into<Cow<'static, str>>) {
-        *lock(&self.0) = Err(reason.into());
+        lock(&self.0).result = Err(reason.into());
+    }
+
+    /// Whom to ask, at each report, what is going wrong now. The answer is shown beside the result and changes
+    /// nothing about it: a watch that has read everything and is cut off since is still ready.
+    pub fn trouble(&self, ask: impl Fn() -> Option<String> + Send + 'static) {
+        lock(&self.0).trouble = Some(Box::new(ask));
+    }
+
+    fn check(&self) -> Checked {
+        let state = lock(&self.0);
+        Checked {
+            result: state.result.clone().map_err(Cow::into_owned),
+            trouble: state.trouble.as_ref().and_then(|ask| ask()),
+        }
     }
 }
 
@@ -79,17 +113,23 @@ impl Heartbeat {
 
 /// Results of all checks asked, in the order of their registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report(Vec<(String, Result<(), String>)>);
+pub struct Report(Vec<(String, Checked)>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Checked {
+    result: Result<(), String>,
+    trouble: Option<String>,
+}
 
 impl Health {
     /// Registers a condition of readiness.
     pub fn condition(&self, name: impl Into<String>) -> Condition {
-        let shared = Arc::new(Mutex::new(Err(Cow::Borrowed("not yet"))));
+        let condition = Condition(Arc::default());
         lock(&self.checks).push(Check {
             name: name.into(),
-            kind: Kind::Condition(Arc::clone(&shared)),
+            kind: Kind::Condition(condition.clone()),
         });
-        Condition(shared)
+        condition
     }
 
     /// Registers a heartbeat, which counts as given now. Without one for `max_age` the process is held for dead,
@@ -119,7 +159,7 @@ impl Health {
             .filter(|check| scope == Scope::Ready || check.kind.is_of_life());
         Report(
             asked
-                .map(|check| (check.name.clone(), check.kind.result(now)))
+                .map(|check| (check.name.clone(), check.kind.check(now)))
                 .collect(),
         )
     }
@@ -130,16 +170,21 @@ impl Kind {
         matches!(self, Self::Heartbeat { .. })
     }
 
-    fn result(&self, now: Instant) -> Result<(), String> {
+    fn check(&self, now: Instant) -> Checked {
         match self {
-            Self::Condition(state) => lock(state).clone().map_err(Cow::into_owned),
+            Self::Condition(condition) => condition.check(),
             Self::Heartbeat { shared, max_age } => {
                 let last = shared.origin + Duration::from_millis(shared.last.load(Ordering::Relaxed));
                 let age = now.saturating_duration_since(last);
-                if age > *max_age {
-                    return Err(format!("no sign of life for {} s", age.as_secs()));
+                let result = if age > *max_age {
+                    Err(format!("no sign of life for {} s", age.as_secs()))
+                } else {
+                    Ok(())
+                };
+                Checked {
+                    result,
+                    trouble: None,
                 }
-                Ok(())
             }
         }
     }
@@ -148,17 +193,21 @@ impl Kind {
 impl Report {
     /// Whether no check failed.
     pub fn passed(&self) -> bool {
-        self.0.iter().all(|(_, result)| result.is_ok())
+        self.0.iter().all(|(_, checked)| checked.result.is_ok())
     }
 
     /// All checks with their results, in the form of the Kubernetes components' `?verbose`.
     pub fn verbose(&self, endpoint: &str) -> String {
         let mut text = String::new();
-        for (name, result) in &self.0 {
+        for (name, Checked { result, trouble }) in &self.0 {
+            let trouble = trouble
+                .as_ref()
+                .map(|trouble| format!("; last error: {trouble}"))
+                .unwrap_or_default();
             // Writing to a String does not fail.
             let _ = match result {
-                Ok(()) => writeln!(text, "[+]{name} ok"),
-                Err(reason) => writeln!(text, "[-]{name} failed: {reason}"),
+                Ok(()) => writeln!(text, "[+]{name} ok{trouble}"),
+                Err(reason) => writeln!(text, "[-]{name} failed: {reason}{trouble}"),
             };
         }
         text.push_str(endpoint);

@@ -7,7 +7,7 @@ use crate::version::discover_version;
 const SERVER: &str = "https://api.example";
 const SECOND: Duration = Duration::from_secs(1);
 
-fn agent() -> UserAgent {
+pub(super) fn agent() -> UserAgent {
     UserAgent {
         version: "0.1.0".into(),
         controller: "endpointslice".into(),

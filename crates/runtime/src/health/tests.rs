@@ -52,3 +52,34 @@ async fn a_core_loop_that_stops_beating_is_neither_alive_nor_ready() {
     heartbeat.beat();
     assert!(health.report(Scope::Live).passed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_now_is_shown_beside_the_result_and_does_not_change_it() {
+    let health = Health::default();
+    let pods = health.condition("pods read");
+    let trouble = Arc::new(Mutex::new(Some("forbidden".to_owned())));
+    let asked = Arc::clone(&trouble);
+    pods.trouble(move || lock(&asked).clone());
+    let report = health.report(Scope::Ready);
+    assert!(!report.passed());
+    assert_eq!(
+        report.verbose("readyz"),
+        "[-]pods read failed: not yet; last error: forbidden\nreadyz check failed\n"
+    );
+    pods.hold();
+    *lock(&trouble) = Some("connection refused".to_owned());
+    let report = health.report(Scope::Ready);
+    assert!(report.passed());
+    assert!(
+        report
+            .verbose("readyz")
+            .contains("[+]pods read ok; last error: connection refused\n")
+    );
+    *lock(&trouble) = None;
+    assert!(
+        health
+            .report(Scope::Ready)
+            .verbose("readyz")
+            .contains("[+]pods read ok\n")
+    );
+}

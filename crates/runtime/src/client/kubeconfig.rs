@@ -1,0 +1,175 @@
+//! Kubeconfig files: which are read, and what messages name of them.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+
+use super::{ConnectError, Source};
+
+/// The variable with the files, separated as in `PATH`.
+const VARIABLE: &str = "KUBECONFIG";
+
+/// Where the credentials come from, for messages: the files, and what of them is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    files: Vec<PathBuf>,
+    context: Option<String>,
+    user: Option<String>,
+    /// The program that gives the credentials.
+    exec: Option<String>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&list(&self.files))?;
+        let words = [
+            ("context", &self.context),
+            ("user", &self.user),
+            ("exec command", &self.exec),
+        ];
+        for (word, value) in words {
+            if let Some(value) = value {
+                write!(f, ", {word} {value}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Origin {
+    fn of(files: Vec<PathBuf>, kubeconfig: &Kubeconfig) -> Self {
+        let context = kubeconfig.current_context.clone();
+        let user = kubeconfig
+            .contexts
+            .iter()
+            .find(|named| Some(&named.name) == context.as_ref())
+            .and_then(|named| named.context.as_ref()?.user.clone());
+        let exec = kubeconfig
+            .auth_infos
+            .iter()
+            .find(|named| Some(&named.name) == user.as_ref())
+            .and_then(|named| named.auth_info.as_ref()?.exec.as_ref()?.command.clone());
+        Self {
+            files,
+            context,
+            user,
+            exec,
+        }
+    }
+}
+
+/// The files that are read, and whether the user named them.
+struct Files {
+    paths: Vec<PathBuf>,
+    /// Of several files, those that do not exist are passed over, as kubectl does.
+    may_lack: bool,
+    /// Without any file this means that nothing was configured, rather than that something is missing.
+    default: bool,
+}
+
+impl Files {
+    fn of(source: &Source, variable: Option<&OsStr>, home: Option<PathBuf>) -> Self {
+        if let Source::Kubeconfig(path) = source {
+            return Self {
+                paths: vec![path.clone()],
+                may_lack: false,
+                default: false,
+            };
+        }
+        let named: Vec<PathBuf> = variable
+            .map(|value| env::split_paths(value).filter(|path| !path.as_os_str().is_empty()))
+            .into_iter()
+            .flatten()
+            .collect();
+        if named.is_empty() {
+            let default = home.map(|home| home.join(".kube").join("config"));
+            return Self {
+                paths: default.into_iter().collect(),
+                may_lack: true,
+                default: true,
+            };
+        }
+        Self {
+            may_lack: named.len() > 1,
+            paths: named,
+            default: false,
+        }
+    }
+
+    fn read(self) -> Result<(Kubeconfig, Origin), ConnectError> {
+        let mut merged: Option<Kubeconfig> = None;
+        let mut read = Vec::new();
+        for path in &self.paths {
+            let invalid = |source| ConnectError::KubeconfigInvalid {
+                origin: path.display().to_string(),
+                source: Box::new(source),
+            };
+            let next = match Kubeconfig::read_from(path) {
+                Ok(next) => next,
+                Err(KubeconfigError::ReadConfig(source, _))
+                    if self.may_lack && source.kind() == io::ErrorKind::NotFound =>
+                {
+                    if !self.default {
+                        tracing::warn!(
+                            file = %path.display(),
+                            "a file that $KUBECONFIG names does not exist; going on without it"
+                        );
+                    }
+                    continue;
+                }
+                Err(KubeconfigError::ReadConfig(source, path)) => {
+                    return Err(ConnectError::KubeconfigUnreadable { path, source });
+                }
+                Err(source) => return Err(invalid(source)),
+            };
+            merged = Some(match merged {
+                Some(merged) => merged.merge(next).map_err(invalid)?,
+                None => next,
+            });
+            read.push(path.clone());
+        }
+        match merged {
+            Some(kubeconfig) => {
+                let origin = Origin::of(read, &kubeconfig);
+                Ok((kubeconfig, origin))
+            }
+            None if self.default => Err(ConnectError::NoConfiguration),
+            None => Err(ConnectError::KubeconfigsMissing {
+                paths: list(&self.paths),
+            }),
+        }
+    }
+}
+
+/// The configuration of the files that `source` means.
+pub(super) async fn load(source: &Source) -> Result<(kube::Config, Origin), ConnectError> {
+    let variable = env::var_os(VARIABLE);
+    let (kubeconfig, origin) = Files::of(source, variable.as_deref(), env::home_dir()).read()?;
+    match kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await {
+        Ok(config) => Ok((config, origin)),
+        Err(source) => Err(ConnectError::KubeconfigInvalid {
+            origin: origin.to_string(),
+            source: Box::new(source),
+        }),
+    }
+}
+
+/// Whether the environment names files.
+pub(super) fn is_named() -> bool {
+    env::var_os(VARIABLE).is_some_and(|value| !value.is_empty())
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(":")
+}
+
+#[cfg(test)]
+mod tests;
