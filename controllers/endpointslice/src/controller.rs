@@ -13,7 +13,7 @@ use quaymaster_runtime::metrics::{
 };
 use quaymaster_slices::convert::HintMode;
 use quaymaster_slices::topology::Zones;
-use quaymaster_slices::{Context, Failure, Outcome, ServiceSlices, Settings, WriteId};
+use quaymaster_slices::{Context, Failure, Finished, Outcome, ServiceSlices, Settings, WriteId};
 use quaymaster_world::{Delta, Kind, ServiceId, World};
 
 use crate::backing::Backing;
@@ -168,9 +168,9 @@ impl Controller for EndpointSlices {
             return Verdict::Done;
         };
         let name = &answer.object.name;
-        let Some((pause, more)) = self.with(world, id, |state, cx| {
-            let pause = state.finished(cx, name, WriteId(answer.write), outcome);
-            (pause, state.has_work())
+        let Some((after, more)) = self.with(world, id, |state, cx| {
+            let after = state.finished(cx, name, WriteId(answer.write), outcome);
+            (after, state.has_work())
         }) else {
             return Verdict::Done;
         };
@@ -179,7 +179,7 @@ impl Controller for EndpointSlices {
             Err(WriteError::Conflict { .. }) => SyncResult::Stale,
             Err(_) => SyncResult::Error,
         });
-        if pause {
+        if after == Finished::Retry {
             let notice = answer.result.as_ref().err().and_then(|error| {
                 let worth_telling = matches!(error.remedy(), Remedy::Report | Remedy::Retry);
                 let service = world.service(id).filter(|_| worth_telling)?;

@@ -29,6 +29,9 @@ pub(crate) struct Held {
     /// The last write failed without an answer about what is stored, and nothing was observed since: consumers may see
     /// something other than `observed`.
     pub(crate) uncertain: bool,
+    /// What the apiserver stored instead of what was sent last, and still stores. `observed` then has what was sent:
+    /// to send it again would change nothing.
+    pub(crate) altered: Option<Arc<SliceRecord>>,
 }
 
 /// The one write that a slice may have in flight.

@@ -156,7 +156,7 @@ fn foreign_annotations(slice: &SliceRecord) -> Vec<(Text, Text)> {
         .collect()
 }
 
-fn owner<C>(cx: Context<'_, C>) -> OwnerRef {
+pub(crate) fn owner<C>(cx: Context<'_, C>) -> OwnerRef {
     OwnerRef {
         api_version: Text::new("v1"),
         kind: Text::new("Service"),

@@ -8,6 +8,7 @@
 //! Where an endpoint is placed is chosen only inside `plan`, never when a Pod changes: a standby that placed eagerly
 //! would drift from what the leader wrote, and write at promotion.
 
+mod answer;
 pub mod cluster;
 pub mod convert;
 mod draft;
@@ -27,7 +28,7 @@ pub mod write;
 
 pub use cluster::{Cluster, Context, Settings};
 pub use state::{Plan, ServiceSlices, Summary, Urgency};
-pub use write::{Failure, Op, Outcome, SliceDraft, Write, WriteId};
+pub use write::{Failure, Finished, Op, Outcome, SliceDraft, Write, WriteId};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Behaviour of one Service's slices against a small in-memory apiserver.
 
+mod altered;
 mod conversion;
 mod cost;
 mod duplicates;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use quaymaster_model::{AddressType, IpFamily, SliceRecord, Text};
 
+use crate::answer::Answered;
 use crate::cluster::{Cluster, Context};
 use crate::convert::same_identity;
 use crate::groups::index;
 use crate::held::{Content, Held, InFlight, InFlightWrite, SliceId, pod_name};
 use crate::state::ServiceSlices;
-use crate::write::{Failure, Outcome, WriteId};
+use crate::write::{Failure, Finished, Outcome, WriteId};
 
 impl ServiceSlices {
     /// A slice with this Service's label and our manager's label was listed, added or changed.
@@ -30,8 +31,15 @@ impl ServiceSlices {
             }
             None => self.add_slice(&name, &slice.address_type),
         };
-        self.slices[id.0].uncertain = false;
-        self.observe(cx, id, Some(slice), |_| ());
+        let held = &self.slices[id.0];
+        let (slice, altered) = match held.as_believed(&slice, &self.uid) {
+            Some(believed) => (believed, Some(slice)),
+            None => (slice, None),
+        };
+        self.observe(cx, id, Some(slice), |held| {
+            held.uncertain = false;
+            held.altered = altered;
+        });
         self.mark(id);
     }
 
@@ -47,103 +55,55 @@ impl ServiceSlices {
         }
     }
 
-    /// A write is answered. Returns whether it should be looked at again only after a pause: it failed, or the
-    /// apiserver stored something other than what was sent.
+    /// A write is answered.
     pub fn finished<C: Cluster>(
         &mut self,
         cx: Context<'_, C>,
         name: &Text,
         write: WriteId,
         outcome: Outcome,
-    ) -> bool {
+    ) -> Finished {
         let Some(id) = self.by_name.get(name).copied() else {
-            return false;
+            return Finished::Done;
         };
         let held = &self.slices[id.0];
         let Some(in_flight) = held.in_flight.as_ref().filter(|in_flight| in_flight.id == write) else {
-            return false;
+            return Finished::Done;
         };
         let trigger = in_flight.trigger;
-        let gone = in_flight.gone.clone();
-        let observed = held.observed.as_ref().map(|(slice, _)| Arc::clone(slice));
-        // Another slice of that name, which the watch told before this answer came.
-        let replaced = |slice: &Arc<SliceRecord>| {
-            let over = in_flight.over.as_ref();
-            over.is_some_and(|(uid, _)| *uid != slice.uid)
+        let failure = match &outcome {
+            Outcome::Failed(failure) => Some(*failure),
+            _ => None,
         };
-        let failed = matches!(outcome, Outcome::Failed(_));
-        let deleted = matches!(outcome, Outcome::Deleted | Outcome::Deleting);
-        let mut uncertain = false;
-        let (next, pause) = match outcome {
-            Outcome::Stored(stored) => {
-                let as_sent = match &in_flight.what {
-                    InFlightWrite::Put {
-                        endpoints, labels, ..
-                    } => stored.endpoints == **endpoints && *stored.labels == *labels,
-                    InFlightWrite::Delete => false,
-                };
-                // The watch may have been faster, and may know of a later change.
-                let newest = match observed {
-                    Some(seen) if stored.resource_version.is_older_than(&seen.resource_version) => Some(seen),
-                    None if gone.is_some_and(|(uid, version)| {
-                        uid == stored.uid || stored.resource_version.is_older_than(&version)
-                    }) =>
-                    {
-                        None
-                    }
-                    _ => Some(stored),
-                };
-                (newest, !as_sent)
-            }
-            Outcome::Deleted => (observed.filter(replaced), false),
-            Outcome::Deleting => (
-                observed.map(|slice| {
-                    if replaced(&slice) {
-                        return slice;
-                    }
-                    Arc::new(SliceRecord {
-                        terminating: true,
-                        ..SliceRecord::clone(&slice)
-                    })
-                }),
-                false,
-            ),
-            Outcome::Failed(failure) => {
-                let next = if failure == Failure::Missing {
-                    observed.filter(replaced)
-                } else {
-                    observed
-                };
-                // What was observed since is later than the write, whether or not that was carried out.
-                uncertain = failure == Failure::Other
-                    && in_flight.over.as_ref().is_some_and(|(_, version)| {
-                        next.as_ref()
-                            .is_some_and(|slice| slice.resource_version == *version)
-                    });
-                self.add_trigger(trigger);
-                match failure {
-                    Failure::NameTaken => {
-                        self.taken_names.insert(name.clone());
-                    }
-                    Failure::NamespaceTerminating => self.namespace_terminating = true,
-                    Failure::Missing | Failure::Other => {}
-                }
-                (
-                    next,
-                    !matches!(failure, Failure::Missing | Failure::NamespaceTerminating),
-                )
-            }
-        };
+        let Answered {
+            observed,
+            altered,
+            uncertain,
+            as_sent,
+        } = self.answered(cx, held, in_flight, outcome);
+        let newly_altered = altered.is_some() && held.altered.is_none();
+        if failure.is_some() {
+            self.add_trigger(trigger);
+        }
+        match failure {
+            Some(Failure::NameTaken) => _ = self.taken_names.insert(name.clone()),
+            Some(Failure::NamespaceTerminating) => self.namespace_terminating = true,
+            Some(Failure::Missing | Failure::Other) | None => {}
+        }
         // In one step: between two, the slice would not count, and its marks would be lost.
-        self.observe(cx, id, next, |held| {
+        self.observe(cx, id, observed, |held| {
             held.in_flight = None;
             held.uncertain = uncertain;
+            held.altered = altered;
         });
-        // After a deletion another slice may be there, which was not marked while the name was to be freed.
-        if failed || pause || deleted {
+        if !as_sent {
             self.mark(id);
         }
-        pause
+        match failure {
+            Some(Failure::NameTaken | Failure::Other) => Finished::Retry,
+            None if newly_altered => Finished::Altered,
+            Some(Failure::Missing | Failure::NamespaceTerminating) | None => Finished::Done,
+        }
     }
 
     /// A write was decided and is about to be sent.
@@ -169,6 +129,7 @@ impl ServiceSlices {
             in_flight: None,
             deletable_since: None,
             uncertain: false,
+            altered: None,
         }));
         self.by_name.insert(name.clone(), id);
         id

@@ -82,6 +82,19 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+/// What follows from an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finished {
+    /// Nothing in particular.
+    Done,
+    /// The write failed. To be planned again after a pause.
+    Retry,
+    /// The apiserver stored something other than what was sent, as a mutating admission policy makes it do, and has not
+    /// done so with this slice before. The slice counts as written until its content is to change or somebody else
+    /// changes it; to be told once, nothing needs to be tried again.
+    Altered,
+}
+
 /// Why a write failed, as far as it matters for what is decided next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {

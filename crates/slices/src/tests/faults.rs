@@ -9,7 +9,7 @@ mod event;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use self::cluster::Sim;
+use self::cluster::{Sim, alter};
 use self::event::Event;
 use super::random::Random;
 
@@ -17,9 +17,10 @@ const SEEDS: std::ops::Range<u64> = 0..250;
 const EVENTS: usize = 120;
 
 /// Plays events and then lets everything settle. An error tells what went wrong.
-fn play(max: usize, events: &[Event]) -> Result<(), String> {
+fn play(max: usize, policy: bool, events: &[Event]) -> Result<(), String> {
     let run = AssertUnwindSafe(|| {
         let mut sim = Sim::new(max);
+        sim.policy = policy.then_some(alter);
         for (at, event) in events.iter().enumerate() {
             sim.apply(event)
                 .map_err(|wrong| format!("event {at} {event:?}: {wrong}"))?;
@@ -35,14 +36,14 @@ fn play(max: usize, events: &[Event]) -> Result<(), String> {
 }
 
 /// The shortest list of events, with some left out, that still goes wrong.
-fn shrink(max: usize, mut events: Vec<Event>) -> Vec<Event> {
+fn shrink(max: usize, policy: bool, mut events: Vec<Event>) -> Vec<Event> {
     let mut step = events.len() / 2;
     while step > 0 {
         let mut at = 0;
         while at < events.len() {
             let mut fewer = events.clone();
             fewer.drain(at..(at + step).min(events.len()));
-            if play(max, &fewer).is_err() {
+            if play(max, policy, &fewer).is_err() {
                 events = fewer;
             } else {
                 at += step;
@@ -53,16 +54,16 @@ fn shrink(max: usize, mut events: Vec<Event>) -> Vec<Event> {
     events
 }
 
-fn run(seeds: std::ops::Range<u64>, others_write: bool) {
+fn run(seeds: std::ops::Range<u64>, others_write: bool, policy: bool) {
     for seed in seeds {
         let mut random = Random::new(seed);
         let max = 1 + random.below(5);
         let events: Vec<Event> = (0..EVENTS)
             .map(|_| Event::random(&mut random, others_write))
             .collect();
-        if let Err(wrong) = play(max, &events) {
-            let events = shrink(max, events);
-            let again = play(max, &events).err().unwrap_or(wrong);
+        if let Err(wrong) = play(max, policy, &events) {
+            let events = shrink(max, policy, events);
+            let again = play(max, policy, &events).err().unwrap_or(wrong);
             panic!("seed {seed}, at most {max} in a slice: {again}\n{events:#?}");
         }
     }
@@ -70,10 +71,15 @@ fn run(seeds: std::ops::Range<u64>, others_write: bool) {
 
 #[test]
 fn whatever_the_answers_each_pod_ends_in_one_slice_and_was_never_absent() {
-    run(SEEDS, false);
+    run(SEEDS, false, false);
 }
 
 #[test]
 fn the_same_holds_when_others_edit_and_delete_slices_meanwhile() {
-    run(SEEDS, true);
+    run(SEEDS, true, false);
+}
+
+#[test]
+fn the_same_holds_of_what_is_sent_when_a_policy_alters_all_that_is_stored() {
+    run(SEEDS, false, true);
 }

@@ -12,7 +12,9 @@ use quaymaster_model::{
 
 pub(super) use self::objects::{named_port, node, pod, pod_name, port, service};
 use crate::topology::Zones;
-use crate::{Cluster, Context, Failure, Op, Outcome, Plan, ServiceSlices, Settings, SliceDraft, Write};
+use crate::{
+    Cluster, Context, Failure, Finished, Op, Outcome, Plan, ServiceSlices, Settings, SliceDraft, Write,
+};
 
 pub(super) const NAMESPACE: &str = "test";
 
@@ -23,6 +25,8 @@ pub(super) struct World {
     pub(super) nodes: BTreeMap<Text, NodeRecord>,
     pub(super) slices: BTreeMap<Text, Arc<SliceRecord>>,
     pub(super) zones: Zones,
+    /// What an admission policy makes of all that is written.
+    pub(super) policy: Option<fn(&mut SliceDraft)>,
     versions: u64,
 }
 
@@ -223,8 +227,8 @@ impl Fixture {
         self.finish(write, outcome);
     }
 
-    /// Answers a write. Returns whether it should be looked at again only after a pause.
-    pub(super) fn finish(&mut self, write: &Write, outcome: Outcome) -> bool {
+    /// Answers a write.
+    pub(super) fn finish(&mut self, write: &Write, outcome: Outcome) -> Finished {
         let cx = Context {
             service: &self.service,
             cluster: &self.world,
@@ -328,7 +332,10 @@ impl World {
         self.zones.node_changed(old.as_ref(), self.nodes.get(&name));
     }
 
-    fn store(&mut self, draft: SliceDraft, name: &Text, uid: Option<Uid>) -> Arc<SliceRecord> {
+    fn store(&mut self, mut draft: SliceDraft, name: &Text, uid: Option<Uid>) -> Arc<SliceRecord> {
+        if let Some(policy) = self.policy {
+            policy(&mut draft);
+        }
         self.versions += 1;
         let mut meta = Stored::new(self.versions);
         meta.uid = uid.unwrap_or(meta.uid);

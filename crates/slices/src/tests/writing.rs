@@ -19,7 +19,7 @@ use std::sync::Arc;
 use quaymaster_model::{Interned, OwnerRef, ServicePort, TargetPort, Text, Uid, slice::UnknownFields};
 
 use super::fixture::{Fixture, counts, draft, named_port, pod, pod_name, port};
-use crate::{Failure, Op, Outcome};
+use crate::{Failure, Finished, Op, Outcome};
 
 fn not_ready(n: usize) -> quaymaster_model::PodRecord {
     let mut pod = pod(n);
@@ -279,10 +279,8 @@ fn a_failed_create_is_tried_again() {
     let mut fixture = Fixture::new().with_pods(1);
     fixture.restart();
     let first = fixture.plan(16);
-    assert!(
-        fixture.finish(&first[0], Outcome::Failed(Failure::Other)),
-        "after a pause"
-    );
+    let after = fixture.finish(&first[0], Outcome::Failed(Failure::Other));
+    assert_eq!(after, Finished::Retry, "after a pause");
     assert!(fixture.state.has_work());
     let second = fixture.plan(16);
     assert_eq!(second[0].key, first[0].key);
@@ -309,10 +307,8 @@ fn a_conflict_is_planned_again_over_the_newer_version() {
     let newer = fixture.touch("svc-a", |slice| {
         slice.annotations.push(("note".into(), "x".into()));
     });
-    assert!(
-        fixture.finish(&first[0], Outcome::Failed(Failure::Other)),
-        "after a pause"
-    );
+    let after = fixture.finish(&first[0], Outcome::Failed(Failure::Other));
+    assert_eq!(after, Finished::Retry, "after a pause");
     fixture.see(Arc::clone(&newer));
     let second = fixture.plan(16);
     let Op::Update {
@@ -458,16 +454,4 @@ fn a_deletion_does_not_take_the_slice_that_came_after() {
         "the Pods stand in the other slice already"
     );
     assert_eq!(fixture.published(), [0, 1].map(pod_name));
-}
-
-#[test]
-fn a_slice_that_is_stored_otherwise_than_sent_is_looked_at_after_a_pause() {
-    let mut fixture = two_slices();
-    fixture.set_pod(not_ready(0));
-    let first = fixture.plan(16);
-    fixture.world.perform(&first[0]);
-    // Some admission plugin had its own idea.
-    let stored = fixture.touch("svc-a", |slice| slice.endpoints[1].zone = Some("moon".into()));
-    assert!(fixture.finish(&first[0], Outcome::Stored(stored)));
-    assert_eq!(counts(&fixture.plan(16)), (0, 1, 0));
 }

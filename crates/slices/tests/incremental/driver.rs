@@ -11,7 +11,9 @@ use quaymaster_model::{
 use quaymaster_oracle::generate::{Change, ChangeKind, Cluster as Objects, Object};
 use quaymaster_oracle::sim::{ApiServer, Preconditions};
 use quaymaster_slices::topology::Zones;
-use quaymaster_slices::{Cluster, Context, Op, Outcome, ServiceSlices, Settings, SliceDraft, Write};
+use quaymaster_slices::{
+    Cluster, Context, Finished, Op, Outcome, ServiceSlices, Settings, SliceDraft, Write,
+};
 use quaymaster_wire::json::{NodeDecoder, PodDecoder, ServiceDecoder, SliceBody, SliceDecoder, encode_slice};
 use quaymaster_world::{self as world, Delta, Origin, ServiceId, World};
 
@@ -354,10 +356,14 @@ impl Driver {
                 Outcome::Deleted
             }
         };
-        let pause = self.held.with(&self.world, id, |state, cx| {
+        let after = self.held.with(&self.world, id, |state, cx| {
             state.finished(cx, &write.key.name, write.id, outcome)
         });
-        assert_eq!(pause, Some(false), "what was sent comes back: {write:#?}");
+        assert_eq!(
+            after,
+            Some(Finished::Done),
+            "what was sent comes back: {write:#?}"
+        );
     }
 
     fn stored(&mut self, response: &serde_json::Value) -> Outcome {

@@ -30,8 +30,7 @@ fn one_family(sim: &Sim, of: IpFamily) -> Result<(), String> {
     }
     let supported = sim.service.slice_families().contains(&of);
     let slices = sim
-        .stored
-        .values()
+        .as_sent()
         .filter(|slice| is_of_service(slice) && !slice.terminating);
     let slices: Vec<_> = slices.filter(|slice| family(slice) == Some(of)).collect();
     if supported == slices.is_empty() {
@@ -107,8 +106,7 @@ fn nothing_left(sim: &mut Sim) -> Result<(), String> {
         .map(|pod| convert::ports(&sim.service, pod))
         .collect();
     groups.extend(
-        sim.stored
-            .values()
+        sim.as_sent()
             .filter(|slice| is_of_service(slice))
             .map(|slice| PortSet::clone(&slice.ports)),
     );

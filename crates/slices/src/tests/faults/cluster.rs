@@ -16,7 +16,7 @@ use crate::convert::{self, HintMode};
 use crate::tests::fixture::{NAMESPACE, named_port, node, pod, pod_name, port, service};
 use crate::topology::Zones;
 use crate::write::{Failure, Op, Outcome};
-use crate::{Cluster, Context, ServiceSlices, Settings, Write};
+use crate::{Cluster, Context, ServiceSlices, Settings, SliceDraft, Write};
 
 /// What the controller sees.
 pub(super) struct Seen {
@@ -65,6 +65,10 @@ pub(super) struct Sim {
     pub(super) settings: Settings,
     pub(super) state: ServiceSlices,
     pub(super) stored: BTreeMap<Text, Arc<SliceRecord>>,
+    /// What an admission policy makes of what is sent.
+    pub(super) policy: Option<fn(&mut SliceDraft)>,
+    /// The stored slices as they were sent, where there is a policy.
+    sent: BTreeMap<Text, Arc<SliceRecord>>,
     version: u64,
     /// Changes that the watch has not told yet: the slice after, or before if it is gone.
     untold: Vec<(SliceRecord, bool)>,
@@ -100,6 +104,8 @@ impl Sim {
             },
             state,
             stored: BTreeMap::new(),
+            policy: None,
+            sent: BTreeMap::new(),
             version: 0,
             untold: Vec::new(),
             calls: Vec::new(),
@@ -267,7 +273,9 @@ impl Sim {
         for (place, (addresses, since)) in &self.wanted {
             let key = (place.clone(), addresses.clone());
             let lost = before.contains(&key) && !after.contains(&key);
-            if lost && write.id.0 > *since && !self.touched_by_others.contains(&place.0) {
+            // Where answers are lost, what a policy makes of a write looks like somebody's edit.
+            let edited = self.policy.is_some() || self.touched_by_others.contains(&place.0);
+            if lost && write.id.0 > *since && !edited {
                 return Err(format!("{} {:?} left all slices by {write:#?}", place.0, place.1));
             }
         }
@@ -329,10 +337,16 @@ impl Sim {
         }
     }
 
+    /// The stored slices without what a policy made of them.
+    pub(super) fn as_sent(&self) -> impl Iterator<Item = &Arc<SliceRecord>> {
+        let slices = self.stored.iter();
+        slices.map(|(name, stored)| self.sent.get(name).unwrap_or(stored))
+    }
+
     /// Pods and addresses of all slices that count, as consumers see them.
     fn union(&self) -> HashSet<(Place, Vec<EndpointAddress>)> {
         let mut union = HashSet::new();
-        for slice in self.stored.values().filter(|slice| is_of_service(slice)) {
+        for slice in self.as_sent().filter(|slice| is_of_service(slice)) {
             for endpoint in &slice.endpoints {
                 if let (Some(target), Some(family)) = (&endpoint.target, family(slice)) {
                     union.insert(((target.name.clone(), family), endpoint.addresses.to_vec()));
@@ -389,6 +403,21 @@ impl Sim {
         }
         Err("never settles".to_owned())
     }
+}
+
+/// A policy that changes all that is decided about.
+pub(super) fn alter(draft: &mut SliceDraft) {
+    let endpoints = Arc::make_mut(&mut draft.endpoints);
+    endpoints.pop();
+    if let Some(first) = endpoints.first_mut() {
+        first.zone = Some("moon".into());
+    }
+    for port in &mut draft.ports {
+        port.port = Some(1);
+    }
+    draft.owners.clear();
+    let labels = draft.labels.iter().map(|(k, v)| (k.clone(), v.clone()));
+    draft.labels = LabelSet::new(labels.chain([("altered".into(), "yes".into())]));
 }
 
 pub(super) fn is_of_service(slice: &SliceRecord) -> bool {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use quaymaster_model::{Interned, LabelSet, OwnerRef, ResourceVersion, SliceRecord, Uid, names};
+use quaymaster_model::{Interned, LabelSet, OwnerRef, ResourceVersion, SliceRecord, Text, Uid, names};
 
 use super::Sim;
-use crate::Write;
 use crate::tests::faults::event::Edit;
 use crate::tests::fixture::{Stored, stored};
 use crate::write::{Failure, Op, Outcome};
+use crate::{SliceDraft, Write};
 
 impl Sim {
     pub(super) fn perform(&mut self, write: &Write) -> Outcome {
@@ -20,7 +20,7 @@ impl Sim {
                     return Outcome::Failed(Failure::NameTaken);
                 }
                 self.version += 1;
-                let slice = stored(draft.clone(), name, &Stored::new(self.version));
+                let slice = self.admit(draft, name, &Stored::new(self.version));
                 self.put(slice.clone());
                 Outcome::Stored(Arc::new(slice))
             }
@@ -39,7 +39,7 @@ impl Sim {
                         version: held.resource_version.clone(),
                         terminating: held.terminating,
                     };
-                    let unchanged = stored(draft.clone(), name, &same);
+                    let unchanged = self.admit(draft, name, &same);
                     if unchanged == *held {
                         return Outcome::Stored(held);
                     }
@@ -48,7 +48,7 @@ impl Sim {
                         version: ResourceVersion::new(&self.version.to_string()),
                         ..same
                     };
-                    let slice = stored(draft.clone(), name, &next);
+                    let slice = self.admit(draft, name, &next);
                     self.put(slice.clone());
                     Outcome::Stored(Arc::new(slice))
                 }
@@ -76,6 +76,18 @@ impl Sim {
                 }
             },
         }
+    }
+
+    /// The slice as it is stored, and a note of how it was sent.
+    fn admit(&mut self, draft: &SliceDraft, name: &Text, meta: &Stored) -> SliceRecord {
+        let Some(policy) = self.policy else {
+            return stored(draft.clone(), name, meta);
+        };
+        self.sent
+            .insert(name.clone(), Arc::new(stored(draft.clone(), name, meta)));
+        let mut altered = draft.clone();
+        policy(&mut altered);
+        stored(altered, name, meta)
     }
 
     fn put(&mut self, slice: SliceRecord) {
