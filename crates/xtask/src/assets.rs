@@ -4,6 +4,8 @@ use anyhow::Result;
 use clap::Args;
 use quaymaster_testkit::assets::{Assets, Minor, Places};
 
+use crate::workspace;
+
 /// Find or build etcd, kube-apiserver, kube-controller-manager and kubectl, and print their folder
 ///
 /// Programs are built with Go into a cache folder (`QUAYMASTER_CACHE`, else `quaymaster` below `XDG_CACHE_HOME` or
@@ -12,7 +14,7 @@ use quaymaster_testkit::assets::{Assets, Minor, Places};
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// A Kubernetes minor such as 1.33; may be given several times [default: the newest]
-    #[arg(long, value_name = "MINOR")]
+    #[arg(long, value_name = "MINOR", value_parser = workspace::known_minor)]
     minor: Vec<Minor>,
     /// Every minor that tests/controlplane holds
     #[arg(long, conflicts_with = "minor")]

@@ -49,7 +49,7 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The Kubernetes minor, such as 1.33 [default: the newest]
-    #[arg(long, value_name = "MINOR")]
+    #[arg(long, value_name = "MINOR", value_parser = workspace::known_minor)]
     minor: Option<Minor>,
     /// End after the last step: exit code 0 only if every step showed the right slices
     #[arg(long)]
@@ -117,10 +117,10 @@ async fn demo(
     let steps = steps::all();
     let count = steps.len();
     for (at, step) in steps.iter().enumerate() {
-        println!("\n[{}/{count}] {}: {}", at + 1, step.source, step.title);
+        println!("\n[{}/{count}] {}", at + 1, step.title);
         play(step, &client, &kubectl, &mut memory)
             .await
-            .with_context(|| format!("step {} ({}: {}) failed", at + 1, step.source, step.title))?;
+            .with_context(|| format!("step {} ({}) failed", at + 1, step.title))?;
         if let Some(status) = quaymaster.server().exited() {
             bail!("quaymaster ended during step {}: {status}", at + 1);
         }

@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Size::Small)]
     size: Size,
     /// The Kubernetes minor, such as 1.33 [default: the newest]
-    #[arg(long, value_name = "MINOR")]
+    #[arg(long, value_name = "MINOR", value_parser = workspace::known_minor)]
     minor: Option<Minor>,
     /// In how many parts the changes come, with a rest, a restart and a comparison after each
     #[arg(long, value_name = "N", default_value_t = 1)]

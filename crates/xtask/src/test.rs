@@ -28,7 +28,7 @@ const SUITE_MINORS: &str = "QUAYMASTER_TEST_MINORS";
 pub(crate) struct Arguments {
     /// A Kubernetes minor to test on; may be given several times [default: 1.37 and 1.33, or the one in
     /// `KUBEBUILDER_ASSETS` where that is set]
-    #[arg(long, value_name = "MINOR")]
+    #[arg(long, value_name = "MINOR", value_parser = workspace::known_minor)]
     minor: Vec<Minor>,
 }
 

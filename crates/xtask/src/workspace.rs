@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use quaymaster_testkit::assets::{Minor, Places};
 use serde_json::Value;
 
 /// The profile of the binary in tests, demo and generated docs: optimised, and still built quickly.
@@ -85,6 +86,28 @@ pub(crate) fn build_quaymaster_as(profile: &str) -> Result<PathBuf> {
         .context("cargo did not say where it put quaymaster")
 }
 
+/// Reads a Kubernetes minor that there are programs for, so that a wrong one is refused before anything is built.
+pub(crate) fn known_minor(text: &str) -> Result<Minor> {
+    known_minor_of(text, &Places::from_env()?)
+}
+
+fn known_minor_of(text: &str, places: &Places) -> Result<Minor> {
+    let known = Minor::known(&places.modules)?;
+    let minor: Option<Minor> = text.parse().ok();
+    match minor {
+        Some(minor) if known.contains(&minor) => Ok(minor),
+        // The user's own programs may be of any minor; which one they are is looked at later.
+        Some(minor) if places.kubebuilder_assets.is_some() => Ok(minor),
+        _ => {
+            let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+            bail!(
+                "there is no such Kubernetes minor here; known: {}",
+                known.join(", ")
+            )
+        }
+    }
+}
+
 /// The files of the work tree, relative to [`root`]: those that git tracks and new ones that it does not ignore.
 pub(crate) fn files() -> Result<Vec<PathBuf>> {
     let output = Command::new("git")
@@ -108,4 +131,24 @@ pub(crate) fn files() -> Result<Vec<PathBuf>> {
     files.sort();
     files.dedup();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_minor_is_refused_with_the_known_ones_unless_the_programs_are_the_users() {
+        let mut places = Places {
+            kubebuilder_assets: None,
+            ..Places::from_env().unwrap()
+        };
+        assert_eq!(known_minor_of("1.37", &places).unwrap().to_string(), "1.37");
+        for unknown in ["1.99", "37", "newest"] {
+            let error = known_minor_of(unknown, &places).unwrap_err().to_string();
+            assert!(error.contains("1.33") && error.contains("1.37"), "{error}");
+        }
+        places.kubebuilder_assets = Some(PathBuf::from("/anywhere"));
+        assert_eq!(known_minor_of("1.99", &places).unwrap().to_string(), "1.99");
+    }
 }

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
 use quaymaster_testkit::objects::delete_now;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::NODES;
 
@@ -92,6 +92,7 @@ impl Kubelet {
             "phase": "Running",
             "podIP": address,
             "podIPs": [{ "ip": address }],
+            "containerStatuses": container_statuses(pod, wanted),
             "conditions": [{
                 "type": "Ready",
                 "status": if wanted { "True" } else { "False" },
@@ -116,6 +117,37 @@ impl Kubelet {
     }
 }
 
+/// What `kubectl get pods` counts under READY.
+fn container_statuses(pod: &Pod, ready: bool) -> Vec<Value> {
+    let before = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    containers
+        .map(|container| {
+            // The list is replaced whole, and a container that runs goes on.
+            let state = before
+                .into_iter()
+                .flatten()
+                .find(|status| status.name == container.name)
+                .and_then(|status| status.state.as_ref());
+            json!({
+                "name": container.name,
+                "image": container.image,
+                "imageID": "",
+                "ready": ready,
+                "started": true,
+                "restartCount": 0,
+                "state": state.map_or_else(
+                    || json!({ "running": { "startedAt": Timestamp::now().to_string() } }),
+                    |state| json!(state),
+                ),
+            })
+        })
+        .collect()
+}
+
 /// What the scheduler does.
 async fn bind(pods: &Api<Pod>, name: &str, node: &str) -> kube::Result<()> {
     let binding = Binding {
@@ -133,4 +165,27 @@ async fn bind(pods: &Api<Pod>, name: &str, node: &str) -> kube::Result<()> {
         .create_subresource("binding", name, &PostParams::default(), &binding)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use quaymaster_testkit::pod;
+
+    use super::*;
+
+    #[test]
+    fn each_container_has_a_status_and_keeps_its_start() {
+        let mut pod = pod("a").build();
+        let mut first = container_statuses(&pod, false);
+        assert_eq!(first.len(), 1);
+        assert_eq!(
+            (&first[0]["name"], &first[0]["ready"]),
+            (&json!("app"), &json!(false))
+        );
+        let state = json!({ "running": { "startedAt": "2020-01-01T00:00:00Z" } });
+        first[0]["state"] = state.clone();
+        pod.status = serde_json::from_value(json!({ "containerStatuses": first })).unwrap();
+        let second = container_statuses(&pod, true);
+        assert_eq!((&second[0]["state"], &second[0]["ready"]), (&state, &json!(true)));
+    }
 }

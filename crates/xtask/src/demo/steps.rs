@@ -6,8 +6,6 @@ pub(crate) const POD: &str = "POD";
 /// One step.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// The scenario that it plays, by its letter in the manifests' names.
-    pub(crate) source: &'static str,
     pub(crate) title: &'static str,
     pub(crate) actions: Vec<Action>,
     /// In words, what [`Self::wants`] says.
@@ -98,29 +96,26 @@ pub(crate) fn all() -> Vec<Step> {
 fn first_steps() -> Vec<Step> {
     vec![
         Step {
-            source: "A1",
             title: "a ReplicationController with three Pods, and a Service in front of them",
-            actions: vec![apply("crates/xtask/manifests/a1-test-rc.yaml")],
+            actions: vec![apply("crates/xtask/manifests/replication-controller.yaml")],
             expected: "test-svc has a ClusterIP and one slice, port 8080, three ready Pods",
             wants: vec![want("test-svc", vec![group(&["8080/TCP"], TEST1, 3, 0)])],
         },
         Step {
-            source: "A4",
             title: "a Service with two ports; without names the apiserver refuses it",
             actions: vec![
                 Action::Refused {
-                    arguments: vec!["apply", "-f", "crates/xtask/manifests/a4-unnamed-port.yaml"],
+                    arguments: vec!["apply", "-f", "crates/xtask/manifests/unnamed-port.yaml"],
                     reason: "spec.ports[1].name: Required value",
                 },
-                apply("crates/xtask/manifests/a4-two-ports.yaml"),
+                apply("crates/xtask/manifests/two-ports.yaml"),
             ],
             expected: "both Services have the three Pods, test-svc-ports by two ports in one slice",
             wants: test1(3, 0),
         },
         Step {
-            source: "A5",
             title: "ports by name: two versions of the Pods give the same names other numbers",
-            actions: vec![apply("crates/xtask/manifests/a5-named-ports.yaml")],
+            actions: vec![apply("crates/xtask/manifests/named-ports.yaml")],
             expected: "two slices: v1 by 8080 and 8443, v2 by 80 and 443, two ready Pods each",
             wants: vec![want(
                 "test-svc-named",
@@ -131,9 +126,8 @@ fn first_steps() -> Vec<Step> {
             )],
         },
         Step {
-            source: "A6",
             title: "a Service that says port: 80 and nothing else",
-            actions: vec![apply("crates/xtask/manifests/a6-sleep.yaml")],
+            actions: vec![apply("crates/xtask/manifests/deployments.yaml")],
             expected: "sleep-2 has one slice, port 80, with the Pod of sleep-2 and not that of sleep-1",
             wants: vec![want("sleep-2", vec![group(&["80/TCP"], SLEEP_2, 1, 0)])],
         },
@@ -143,14 +137,12 @@ fn first_steps() -> Vec<Step> {
 fn changes() -> Vec<Step> {
     vec![
         Step {
-            source: "A1",
             title: "the ReplicationController is scaled to five",
             actions: vec![Action::Kubectl(vec!["scale", "rc", "test-rc", "--replicas=5"])],
             expected: "five ready Pods in each of both Services",
             wants: test1(5, 0),
         },
         Step {
-            source: "A7",
             title: "a Pod is deleted; its Deployment replaces it",
             actions: vec![Action::OfOnePod {
                 selector: SLEEP_2,
@@ -161,7 +153,6 @@ fn changes() -> Vec<Step> {
             wants: vec![want("sleep-2", vec![group(&["80/TCP"], SLEEP_2, 1, 0)])],
         },
         Step {
-            source: "A1",
             title: "a Pod becomes unready",
             actions: vec![Action::OfOnePod {
                 selector: TEST1,
@@ -178,7 +169,6 @@ fn changes() -> Vec<Step> {
             wants: test1(4, 1),
         },
         Step {
-            source: "A1",
             title: "and ready again",
             actions: vec![Action::OfOnePod {
                 selector: TEST1,
@@ -195,14 +185,12 @@ fn changes() -> Vec<Step> {
             wants: test1(5, 0),
         },
         Step {
-            source: "F2",
             title: "two versions run; the Service selects v1 by label",
-            actions: vec![apply("crates/xtask/manifests/f2-numbers-web.yaml")],
+            actions: vec![apply("crates/xtask/manifests/two-versions.yaml")],
             expected: "one slice with the three Pods of v1",
             wants: vec![want("numbers-web", vec![group(&["80/TCP"], WEB_V1, 3, 0)])],
         },
         Step {
-            source: "F2",
             title: "once v2 is ready, the selector is switched",
             actions: vec![
                 Action::Kubectl(vec![
@@ -225,7 +213,6 @@ fn changes() -> Vec<Step> {
             wants: vec![want("numbers-web", vec![group(&["80/TCP"], WEB_V2, 3, 0)])],
         },
         Step {
-            source: "A8",
             title: "the Deployment is deleted; the Service stays",
             actions: vec![Action::Kubectl(vec![
                 "delete",
