@@ -84,6 +84,7 @@ impl ServiceSlices {
             endpoints,
             group,
             labels,
+            ..
         } = &in_flight.what
         else {
             return Answered {

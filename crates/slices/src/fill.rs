@@ -32,14 +32,14 @@ impl ServiceSlices {
     /// new slices. One creation is preferred to spreading over two updates
     /// (`k8s.io/endpointslice/reconciler.go`, `reconcileByPortMapping`).
     ///
-    /// `not_available` are the slices that are deleted.
+    /// `gone` are the slices that are deleted.
     pub(crate) fn fill(
         &self,
         family: IpFamily,
         group: GroupId,
         mut remaining: Vec<EndpointRecord>,
         updating: &mut [Updating],
-        not_available: &BTreeSet<SliceId>,
+        gone: impl Fn(SliceId) -> bool,
         max: usize,
     ) -> Filled {
         // Taken from the back.
@@ -50,7 +50,7 @@ impl ServiceSlices {
             b.endpoints
                 .len()
                 .cmp(&a.endpoints.len())
-                .then_with(|| self.slices[a.id.0].name.cmp(&self.slices[b.id.0].name))
+                .then_with(|| self.slices[a.id].name.cmp(&self.slices[b.id].name))
         });
         for at in order {
             let slice = &mut updating[at];
@@ -70,9 +70,9 @@ impl ServiceSlices {
                     .range(..=(max - remaining.len(), SliceId(usize::MAX)))
                     .rev()
                     .map(|(_, id)| *id)
-                    .find(|id| !updated.contains(id) && !not_available.contains(id));
+                    .find(|id| !updated.contains(id) && !gone(*id));
                 if let Some(id) = fits {
-                    let held = &self.slices[id.0];
+                    let held = &self.slices[id];
                     if held.in_flight.is_some() {
                         filled.waits = true;
                     } else {

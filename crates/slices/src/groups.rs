@@ -20,6 +20,10 @@ pub(crate) struct Group {
     pub(crate) eligible: usize,
     /// Slices in force by number of endpoints, for the best fit. In force: with what a write in flight makes of it.
     by_length: [BTreeSet<(usize, SliceId)>; 2],
+    /// Endpoints in these slices.
+    endpoints: [usize; 2],
+    /// All names of new slices with lower ordinals are taken.
+    next_ordinal: [u32; 2],
     /// Slices that refer to this group in any way; with `eligible`, what keeps the group alive.
     references: usize,
 }
@@ -29,8 +33,29 @@ impl Group {
         &self.by_length[index(family)]
     }
 
-    pub(crate) fn by_length_mut(&mut self, family: IpFamily) -> &mut BTreeSet<(usize, SliceId)> {
-        &mut self.by_length[index(family)]
+    /// Endpoints in slices in force.
+    pub(crate) fn endpoints(&self, family: IpFamily) -> usize {
+        self.endpoints[index(family)]
+    }
+
+    /// A slice with this many endpoints is in force.
+    pub(crate) fn add(&mut self, family: IpFamily, length: usize, id: SliceId) {
+        self.by_length[index(family)].insert((length, id));
+        self.endpoints[index(family)] += length;
+    }
+
+    /// The slice no longer is, with this many endpoints.
+    pub(crate) fn take(&mut self, family: IpFamily, length: usize, id: SliceId) {
+        self.by_length[index(family)].remove(&(length, id));
+        self.endpoints[index(family)] -= length;
+    }
+
+    pub(crate) fn next_ordinal(&self, family: IpFamily) -> u32 {
+        self.next_ordinal[index(family)]
+    }
+
+    pub(crate) fn set_next_ordinal(&mut self, family: IpFamily, ordinal: u32) {
+        self.next_ordinal[index(family)] = ordinal;
     }
 }
 
@@ -94,6 +119,15 @@ impl Groups {
         self.forget_if_unused(id)
     }
 
+    /// The name with this ordinal is free again. The group may be gone, and another one be in its place: that one merely
+    /// tries some names in vain.
+    pub(crate) fn free_ordinal(&mut self, id: GroupId, family: IpFamily, ordinal: u32) {
+        if let Some(group) = self.groups.get_mut(id.0) {
+            let next = &mut group.next_ordinal[index(family)];
+            *next = ordinal.min(*next);
+        }
+    }
+
     fn find_or_add(&mut self, ports: &PortSet) -> GroupId {
         if let Some(id) = self.by_ports.get(ports) {
             return *id;
@@ -102,6 +136,8 @@ impl Groups {
             ports: ports.clone(),
             eligible: 0,
             by_length: [BTreeSet::new(), BTreeSet::new()],
+            endpoints: [0; 2],
+            next_ordinal: [0; 2],
             references: 0,
         }));
         self.by_ports.insert(ports.clone(), id);

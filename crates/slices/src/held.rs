@@ -24,6 +24,8 @@ pub(crate) struct Held {
     /// An owner reference of the observed slice names this very Service.
     pub(crate) owned: bool,
     pub(crate) in_flight: Option<InFlight>,
+    /// Group and ordinal that its name was made from, as far as known.
+    pub(crate) ordinal: Option<(GroupId, u32)>,
     /// The round of planning in which it was first found to be deletable.
     pub(crate) deletable_since: Option<u64>,
     /// The last write failed without an answer about what is stored, and nothing was observed since: consumers may see
@@ -34,13 +36,24 @@ pub(crate) struct Held {
     pub(crate) altered: Option<Arc<SliceRecord>>,
 }
 
-/// The one write that a slice may have in flight.
+/// What is sent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// Takes traffic away from a Pod that cannot serve it.
+    Urgent,
+    Create,
+    Update,
+}
+
+/// The one write that a slice may have in flight, or decided and not sent yet.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     pub(crate) id: WriteId,
-    /// The round of planning that issued it.
+    /// The round of planning that decided it.
     pub(crate) round: u64,
     pub(crate) what: InFlightWrite,
+    /// Decided only; its place in the outbox.
+    pub(crate) unsent: Option<Rank>,
     pub(crate) trigger: Option<Timestamp>,
     /// The object written to; none for a create.
     pub(crate) over: Option<(Uid, ResourceVersion)>,
@@ -55,8 +68,22 @@ pub(crate) enum InFlightWrite {
         endpoints: Arc<Vec<EndpointRecord>>,
         group: GroupId,
         labels: LabelSet,
+        /// What others put on the object stays.
+        in_place: bool,
+        /// Endpoints that come to stand in a slice by this write.
+        added: usize,
     },
     Delete,
+}
+
+impl InFlight {
+    /// Group of a create or update.
+    pub(crate) fn put_into(&self) -> Option<GroupId> {
+        match self.what {
+            InFlightWrite::Put { group, .. } => Some(group),
+            InFlightWrite::Delete => None,
+        }
+    }
 }
 
 /// The endpoints that a slice has once its write in flight, if any, has succeeded.

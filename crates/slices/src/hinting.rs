@@ -6,38 +6,39 @@ use quaymaster_model::IpFamily;
 
 use crate::cluster::{Cluster, Context};
 use crate::convert::HintMode;
-use crate::draft::{FamilyDraft, Reviewed, Target, existing};
+use crate::draft::{Draft, FamilyDraft, Put, Target};
 use crate::groups::GroupId;
 use crate::held::SliceId;
-use crate::state::{Plan, ServiceSlices};
+use crate::state::ServiceSlices;
 use crate::topology::{self, Bucket, HintSlice};
 
 impl ServiceSlices {
     /// Topology hints by annotation: a matter of all slices of the family.
     pub(crate) fn hints<C: Cluster>(
-        &mut self,
+        &self,
         cx: Context<'_, C>,
         family: IpFamily,
         mode: HintMode,
         draft: &mut FamilyDraft,
-        plan: &mut Plan,
+        service: &mut Draft,
     ) {
         let address_type = Self::address_type(family);
         if mode != HintMode::Auto {
-            plan.events
-                .extend(topology::forget(&mut self.hints, &address_type));
+            service
+                .events
+                .extend(topology::forget(&mut service.hints, &address_type));
             return;
         }
         let taken: BTreeSet<SliceId> = draft
             .puts
             .iter()
             .filter_map(|put| put.target.slice())
-            .chain(draft.deletes.iter().chain(&draft.leaving).copied())
+            .chain(draft.deletes.iter().copied())
+            .chain(draft.blocked.iter().chain(&draft.held_back).copied())
             .collect();
         let untouched: Vec<(SliceId, GroupId)> = self
             .slices
             .iter()
-            .map(|(id, held)| (SliceId(id), held))
             .filter(|(id, held)| {
                 held.family == Some(family) && held.in_flight.is_none() && !taken.contains(id)
             })
@@ -56,7 +57,7 @@ impl ServiceSlices {
             });
         }
         for (id, _) in &untouched {
-            let endpoints = self.slices[id.0]
+            let endpoints = self.slices[*id]
                 .content()
                 .map(|content| content.endpoints().to_vec())
                 .unwrap_or_default();
@@ -65,8 +66,8 @@ impl ServiceSlices {
                 endpoints,
             });
         }
-        plan.events.extend(topology::add_hints(
-            &mut self.hints,
+        service.events.extend(topology::add_hints(
+            &mut service.hints,
             cx.cluster.zones(),
             &address_type,
             &mut slices,
@@ -77,13 +78,15 @@ impl ServiceSlices {
         }
         for ((id, group), slice) in untouched.into_iter().zip(hinted) {
             if matches!(slice.bucket, Bucket::Update) {
-                let reviewed = Reviewed {
-                    id,
+                draft.puts.push(Put {
+                    target: Target::Existing(id),
+                    group,
                     endpoints: slice.endpoints,
+                    added: 0,
+                    relabel: false,
                     urgent: false,
-                    again: false,
-                };
-                draft.puts.push(existing(group, reviewed, false));
+                    again: draft.retaining.contains(&id),
+                });
             }
         }
     }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use quaymaster_model::{
-    IpFamily, LabelSet, ObjectKey, OwnerRef, PortSet, SliceRecord, Text, digest, names as well_known,
+    IpFamily, LabelSet, ObjectKey, OwnerRef, SliceRecord, Text, digest, names as well_known,
 };
 
 use crate::cluster::{Cluster, Context};
 use crate::draft::{Put, Target};
-use crate::groups::index;
+use crate::groups::{GroupId, index};
 use crate::held::{InFlight, InFlightWrite, SliceId};
 use crate::labels;
 use crate::names::slice_name;
@@ -16,133 +16,168 @@ use crate::state::ServiceSlices;
 use crate::write::{Op, SliceDraft, Write, WriteId};
 
 impl ServiceSlices {
-    /// Deletes wait for the writes that were decided with them or before, and not for later ones: under constant
-    /// change there always is a later one.
-    pub(crate) fn may_delete_now(&self, id: SliceId, some_put: bool) -> bool {
-        let since = self.slices[id.0].deletable_since.unwrap_or(self.round);
-        if since == self.round && some_put {
-            return false;
+    /// Notes that a slice is to be created or rewritten.
+    pub(crate) fn decide_put<C: Cluster>(&mut self, cx: Context<'_, C>, family: IpFamily, put: Put) {
+        let rank = put.rank();
+        let id = put
+            .target
+            .slice()
+            .unwrap_or_else(|| self.new_slice(cx, family, put.group));
+        self.settle(family, id);
+        let observed = self.slices[id].observed.as_ref().map(|(slice, _)| slice);
+        let kept_labels = observed
+            .filter(|_| !put.relabel)
+            .map(|slice| LabelSet::clone(&slice.labels));
+        let over = observed.map(|slice| (slice.uid.clone(), slice.resource_version.clone()));
+        let write = self.next_write();
+        let in_flight = InFlight {
+            id: write,
+            round: self.round,
+            what: InFlightWrite::Put {
+                endpoints: Arc::new(put.endpoints),
+                group: put.group,
+                labels: kept_labels.unwrap_or_else(|| labels::wanted(cx.service)),
+                in_place: matches!(put.target, Target::Existing(_)),
+                added: put.added,
+            },
+            unsent: Some(rank),
+            trigger: None,
+            over,
+            gone: None,
+        };
+        self.change(cx, id, |held| held.in_flight = Some(in_flight));
+        self.outbox.insert((rank, write), id);
+        if put.again {
+            self.families[index(family)].again.insert(id);
         }
-        !self.slices.iter().any(|(_, held)| {
-            held.in_flight.as_ref().is_some_and(|in_flight| {
-                in_flight.round <= since && matches!(in_flight.what, InFlightWrite::Put { .. })
-            })
-        })
     }
 
-    pub(crate) fn issue_put<C: Cluster>(&mut self, cx: Context<'_, C>, family: IpFamily, put: Put) -> Write {
-        let ports = self.groups.get(put.group).ports.clone();
-        let id = put.target.slice().unwrap_or_else(|| {
-            let name = self.free_name(cx, family, &ports);
-            self.add_slice(&name, &Self::address_type(family))
-        });
-        let observed = self.slices[id.0]
-            .observed
-            .as_ref()
-            .map(|(slice, _)| Arc::clone(slice));
-        let endpoints = Arc::new(put.endpoints);
-        let kept_labels = observed
-            .as_ref()
-            .filter(|_| !put.relabel)
-            .map(|slice| slice.labels.clone());
-        let labels =
-            kept_labels.map_or_else(|| labels::wanted(cx.service), |labels| LabelSet::clone(&labels));
-        let in_place = observed
-            .as_deref()
-            .filter(|_| matches!(put.target, Target::Existing(_)));
+    /// The next write of the outbox, in flight from now on. Counts endpoints added and removed.
+    pub(crate) fn send_put<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        id: SliceId,
+        changes: &mut [(usize, usize); 2],
+    ) -> Option<Write> {
+        let trigger = self.trigger.time();
+        let held = &mut self.slices[id];
+        let (in_flight, family) = (held.in_flight.as_mut()?, held.family?);
+        let write = in_flight.id;
+        self.outbox.remove(&(in_flight.unsent.take()?, write));
+        self.sent += 1;
+        in_flight.trigger = trigger;
+        let InFlightWrite::Put {
+            endpoints,
+            group,
+            labels,
+            in_place,
+            added,
+        } = &in_flight.what
+        else {
+            return None;
+        };
+        let observed = held.observed.as_ref();
+        let kept = observed.map(|(slice, _)| &**slice).filter(|_| *in_place);
+        let counted = &mut changes[index(family)];
+        counted.0 += added;
+        counted.1 += match observed {
+            Some((slice, _)) if *in_place => (slice.endpoints.len() + added).saturating_sub(endpoints.len()),
+            Some((slice, group)) if self.groups.get(*group).eligible > 0 => slice.endpoints.len(),
+            _ => 0,
+        };
+        let ports = self.groups.get(*group).ports.ports();
         let draft = SliceDraft {
             labels: labels.clone(),
-            annotations: in_place.map(foreign_annotations).unwrap_or_default(),
-            trigger: self.trigger,
-            owners: in_place.map_or_else(|| vec![owner(cx)], |slice| slice.owners.to_vec()),
-            finalizers: in_place.map(|slice| slice.finalizers.clone()).unwrap_or_default(),
+            annotations: kept.map(foreign_annotations).unwrap_or_default(),
+            trigger,
+            owners: kept.map_or_else(|| vec![owner(cx)], |slice| slice.owners.to_vec()),
+            finalizers: kept.map(|slice| slice.finalizers.clone()).unwrap_or_default(),
             address_type: Self::address_type(family),
-            ports: digest::ordered_ports(ports.ports(), cx.settings.rules.port_order),
-            endpoints: Arc::clone(&endpoints),
-            unknown: in_place.and_then(|slice| slice.unknown.clone()),
+            ports: digest::ordered_ports(ports, cx.settings.rules.port_order),
+            endpoints: Arc::clone(endpoints),
+            unknown: kept.and_then(|slice| slice.unknown.clone()),
         };
-        let over = observed
-            .as_ref()
-            .map(|slice| (slice.uid.clone(), slice.resource_version.clone()));
         let op = match observed {
-            Some(slice) => Op::Update {
+            Some((slice, _)) => Op::Update {
                 draft,
                 uid: slice.uid.clone(),
                 resource_version: slice.resource_version.clone(),
             },
             None => Op::Create(draft),
         };
-        let write = self.next_write(cx, id, op);
-        let round = self.round;
-        let what = InFlightWrite::Put {
-            endpoints,
-            group: put.group,
-            labels,
-        };
-        self.issue(
-            cx,
-            id,
-            InFlight {
-                id: write.id,
-                round,
-                what,
-                trigger: self.trigger,
-                over,
-                gone: None,
-            },
-        );
-        self.settle(family, id);
-        if put.again {
-            self.families[index(family)].dirty.insert(id);
-        }
-        write
+        Some(self.write(cx, id, write, op))
     }
 
-    pub(crate) fn issue_delete<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId) -> Option<Write> {
-        let (slice, _) = self.slices[id.0].observed.clone()?;
+    /// A delete, in flight from now on.
+    pub(crate) fn send_delete<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        id: SliceId,
+        changes: &mut [(usize, usize); 2],
+    ) -> Option<Write> {
+        let held = &self.slices[id];
+        let (slice, group) = held.observed.clone()?;
+        if let Some(family) = held.family
+            && held.owned
+            && self.groups.get(group).eligible > 0
+        {
+            changes[index(family)].1 += slice.endpoints.len();
+        }
+        if let Some(since) = held.deletable_since {
+            self.other_types.remove(&(since, id));
+        }
+        let write = self.next_write();
+        let in_flight = InFlight {
+            id: write,
+            round: self.round,
+            what: InFlightWrite::Delete,
+            unsent: None,
+            trigger: None,
+            over: Some((slice.uid.clone(), slice.resource_version.clone())),
+            gone: None,
+        };
+        self.change(cx, id, |held| held.in_flight = Some(in_flight));
         let op = Op::Delete {
             uid: slice.uid.clone(),
             resource_version: slice.resource_version.clone(),
         };
-        let write = self.next_write(cx, id, op);
-        let round = self.round;
-        self.issue(
-            cx,
-            id,
-            InFlight {
-                id: write.id,
-                round,
-                what: InFlightWrite::Delete,
-                trigger: None,
-                over: Some((slice.uid.clone(), slice.resource_version.clone())),
-                gone: None,
-            },
-        );
-        self.other_types.remove(&id);
-        Some(write)
+        Some(self.write(cx, id, write, op))
     }
 
-    fn next_write<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId, op: Op) -> Write {
+    fn next_write(&mut self) -> WriteId {
         self.last_write += 1;
+        WriteId(self.last_write)
+    }
+
+    fn write<C>(&self, cx: Context<'_, C>, id: SliceId, write: WriteId, op: Op) -> Write {
         Write {
-            id: WriteId(self.last_write),
-            key: ObjectKey::new(cx.service.key.namespace.clone(), self.slices[id.0].name.clone()),
+            id: write,
+            key: ObjectKey::new(cx.service.key.namespace.clone(), self.slices[id].name.clone()),
             op,
         }
     }
 
-    fn free_name<C: Cluster>(&self, cx: Context<'_, C>, family: IpFamily, ports: &PortSet) -> Text {
-        let mut ordinal = 0;
-        loop {
+    /// A place for a slice to be created, under the first name that is free.
+    fn new_slice<C: Cluster>(&mut self, cx: Context<'_, C>, family: IpFamily, group: GroupId) -> SliceId {
+        let mut ordinal = self.groups.get(group).next_ordinal(family);
+        let name = loop {
+            let ports = &self.groups.get(group).ports;
             let name = Text::new(&slice_name(cx.service, family, ports, ordinal));
-            let used = self.by_name.contains_key(&name)
-                || self.taken_names.contains(&name)
-                || cx.cluster.slice_exists(&name);
+            let used = if let Some(id) = self.by_name.get(&name) {
+                self.slices[*id].ordinal = Some((group, ordinal));
+                true
+            } else {
+                self.taken_names.contains(&name) || cx.cluster.slice_exists(&name)
+            };
             if !used {
-                return name;
+                break name;
             }
             ordinal += 1;
-        }
+        };
+        self.groups.get_mut(group).set_next_ordinal(family, ordinal + 1);
+        let id = self.add_slice(&name, &Self::address_type(family));
+        self.slices[id].ordinal = Some((group, ordinal));
+        id
     }
 }
 
@@ -156,6 +191,7 @@ fn foreign_annotations(slice: &SliceRecord) -> Vec<(Text, Text)> {
         .collect()
 }
 
+/// The owner reference of a new slice.
 pub(crate) fn owner<C>(cx: Context<'_, C>) -> OwnerRef {
     OwnerRef {
         api_version: Text::new("v1"),

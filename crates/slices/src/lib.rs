@@ -18,16 +18,21 @@ mod held;
 mod hinting;
 mod issue;
 pub mod labels;
+mod marks;
 pub mod names;
+mod plan;
 mod recycle;
 mod review;
+mod slices;
 mod state;
 pub mod topology;
 mod transition;
+mod trigger;
 pub mod write;
 
 pub use cluster::{Cluster, Context, Settings};
-pub use state::{Plan, ServiceSlices, Summary, Urgency};
+pub use plan::Plan;
+pub use state::{ServiceSlices, Summary, Urgency};
 pub use write::{Failure, Finished, Op, Outcome, SliceDraft, Write, WriteId};
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Slices that would be deleted are rewritten into slices that would be created
 //! (`k8s.io/endpointslice/reconciler.go`, `finalize`).
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use quaymaster_model::{EndpointRecord, IpFamily, Text};
 
@@ -23,7 +23,7 @@ impl ServiceSlices {
     ///
     /// A recycled slice is refilled first with the Pods it held, so that they are never absent from it; of the others
     /// it takes first those that no recycled slice holds. How many endpoints each new slice has stays as it was.
-    pub(crate) fn recycle(&self, new: Vec<NewSlice>, deletes: &mut Vec<SliceId>) -> Vec<NewSlice> {
+    pub(crate) fn recycle(&self, new: Vec<NewSlice>, deletes: &mut BTreeSet<SliceId>) -> Vec<NewSlice> {
         if deletes.is_empty() || new.is_empty() {
             return new;
         }
@@ -51,7 +51,7 @@ impl ServiceSlices {
         &self,
         endpoints: &[EndpointRecord],
         count: usize,
-        deletes: &mut Vec<SliceId>,
+        deletes: &mut BTreeSet<SliceId>,
     ) -> Vec<SliceId> {
         let wanted: HashSet<&Text> = endpoints.iter().filter_map(target).collect();
         let mut candidates: Vec<(usize, SliceId)> = deletes
@@ -65,10 +65,12 @@ impl ServiceSlices {
             .collect();
         candidates.sort_by(|a, b| {
             b.0.cmp(&a.0)
-                .then_with(|| self.slices[a.1.0].name.cmp(&self.slices[b.1.0].name))
+                .then_with(|| self.slices[a.1].name.cmp(&self.slices[b.1].name))
         });
         let chosen: Vec<SliceId> = candidates.into_iter().take(count).map(|(_, id)| id).collect();
-        deletes.retain(|id| !chosen.contains(id));
+        for id in &chosen {
+            deletes.remove(id);
+        }
         chosen
     }
 
@@ -123,9 +125,10 @@ impl ServiceSlices {
         cx: Context<'_, C>,
         family: IpFamily,
         new: &mut [NewSlice],
-        deletes: &mut Vec<SliceId>,
+        deletes: &mut BTreeSet<SliceId>,
     ) -> BTreeSet<usize> {
-        let mut waits_for: HashMap<usize, HashSet<Text>> = HashMap::new();
+        // Of each slice that must wait, how many of its Pods stand where a slice that waits itself takes them.
+        let mut waits_for: BTreeMap<usize, HashSet<Text>> = BTreeMap::new();
         for (at, slice) in new.iter().enumerate() {
             let Some(id) = slice.recycles else { continue };
             let first = self.may_not_drop(cx, id, family, &slice.endpoints);
@@ -134,30 +137,56 @@ impl ServiceSlices {
             }
         }
         let mut waiting: BTreeSet<usize> = waits_for.keys().copied().collect();
-        let mut stuck = waiting.clone();
-        while let Some(first) = stuck.first().copied() {
-            let taken_by_stuck: HashSet<&Text> = stuck
-                .iter()
-                .flat_map(|at| new[*at].endpoints.iter().filter_map(target))
-                .collect();
-            let before = stuck.len();
-            let still: BTreeSet<usize> = stuck
-                .iter()
-                .copied()
-                .filter(|at| waits_for[at].iter().any(|name| taken_by_stuck.contains(name)))
-                .collect();
-            stuck = still;
-            if stuck.len() == before {
-                deletes.extend(new[first].recycles.take());
-                waiting.remove(&first);
-                stuck.remove(&first);
+        let taken_by: HashMap<&Text, usize> = waiting
+            .iter()
+            .flat_map(|at| {
+                new[*at]
+                    .endpoints
+                    .iter()
+                    .filter_map(move |it| Some((target(it)?, *at)))
+            })
+            .collect();
+        let mut waiters: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut stuck: BTreeMap<usize, usize> = BTreeMap::new();
+        for (at, names) in &waits_for {
+            let takers = names.iter().filter_map(|name| taken_by.get(name));
+            stuck.insert(*at, takers.clone().count());
+            for taker in takers {
+                waiters.entry(*taker).or_default().push(*at);
             }
+        }
+        let mut broken = Vec::new();
+        let mut free: Vec<usize> = stuck
+            .iter()
+            .filter(|(_, n)| **n == 0)
+            .map(|(at, _)| *at)
+            .collect();
+        loop {
+            let next = free.pop().or_else(|| {
+                let first = stuck.keys().next().copied()?;
+                broken.push(first);
+                Some(first)
+            });
+            let Some(next) = next else { break };
+            stuck.remove(&next);
+            for waiter in waiters.remove(&next).into_iter().flatten() {
+                if let Some(count) = stuck.get_mut(&waiter) {
+                    *count -= 1;
+                    if *count == 0 {
+                        free.push(waiter);
+                    }
+                }
+            }
+        }
+        for at in broken {
+            deletes.extend(new[at].recycles.take());
+            waiting.remove(&at);
         }
         waiting
     }
 
     fn held_pods(&self, id: SliceId) -> impl Iterator<Item = Text> + use<'_> {
-        let observed = self.slices[id.0].observed.as_ref().map(|(slice, _)| slice);
+        let observed = self.slices[id].observed.as_ref().map(|(slice, _)| slice);
         observed
             .into_iter()
             .flat_map(|slice| slice.endpoints.iter().filter_map(target).cloned())

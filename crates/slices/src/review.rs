@@ -167,7 +167,7 @@ impl ServiceSlices {
             .at
             .iter()
             .filter(|id| {
-                let held = &self.slices[id.0];
+                let held = &self.slices[**id];
                 held.family == Some(family)
                     && held.content().is_some_and(|content| {
                         content.group == group
@@ -177,7 +177,7 @@ impl ServiceSlices {
                                 .any(|other| same_identity(other, endpoint))
                     })
             })
-            .min_by(|a, b| self.slices[a.0].name.cmp(&self.slices[b.0].name))
+            .min_by(|a, b| self.slices[**a].name.cmp(&self.slices[**b].name))
             .copied()
     }
 
@@ -190,6 +190,10 @@ impl ServiceSlices {
         endpoint: &EndpointRecord,
         family: IpFamily,
     ) -> bool {
+        if cx.service.terminating {
+            // Where nothing is created any more, to wait for it would be for ever; and nobody relies on it, either.
+            return true;
+        }
         let Some(name) = pod_name(endpoint, &cx.service.key.namespace) else {
             return true;
         };
@@ -204,7 +208,7 @@ impl ServiceSlices {
             return true;
         }
         place.at.iter().any(|other| {
-            let held = &self.slices[other.0];
+            let held = &self.slices[*other];
             *other != id
                 && held.family == Some(family)
                 && held.confirmed().is_some_and(|(slice, group)| {
@@ -228,7 +232,7 @@ impl ServiceSlices {
         staying: &[EndpointRecord],
     ) -> HashSet<Text> {
         let target = |endpoint: &EndpointRecord| endpoint.target.as_ref().map(|target| target.name.clone());
-        let Some((slice, _)) = self.slices[id.0].observed.as_ref() else {
+        let Some((slice, _)) = self.slices[id].observed.as_ref() else {
             return HashSet::new();
         };
         let staying: HashSet<Text> = staying.iter().filter_map(target).collect();

@@ -1,17 +1,18 @@
 //! The held state of one Service.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use quaymaster_model::{AddressType, IpFamily, Text, Timestamp, Uid};
-use slab::Slab;
+use quaymaster_model::{AddressType, IpFamily, PortSet, Text, Timestamp, Uid};
 use smallvec::SmallVec;
 
 use crate::cluster::{Cluster, Context};
 use crate::convert;
 use crate::groups::{GroupId, Groups, index};
-use crate::held::{Held, SliceId};
-use crate::topology::{HintState, TopologyEvent};
-use crate::write::Write;
+use crate::held::{Rank, SliceId};
+use crate::slices::Slices;
+use crate::topology::HintState;
+use crate::trigger::Trigger;
+use crate::write::WriteId;
 
 /// Both families, in the order in which they are worked on.
 pub(crate) const FAMILIES: [IpFamily; 2] = [IpFamily::V4, IpFamily::V6];
@@ -34,16 +35,25 @@ pub enum Urgency {
 #[derive(Debug)]
 pub struct ServiceSlices {
     pub(crate) uid: Uid,
-    pub(crate) slices: Slab<Held>,
+    pub(crate) slices: Slices,
     pub(crate) by_name: HashMap<Text, SliceId>,
     pub(crate) groups: Groups,
+    /// The group without ports, which a slice without endpoints has: always there.
+    pub(crate) portless: GroupId,
     pub(crate) pods: HashMap<Text, PodPlace>,
     pub(crate) families: [FamilyState; 2],
-    /// Slices of address types that no Service has: only ever deleted.
-    pub(crate) other_types: BTreeSet<SliceId>,
-    /// Earliest change that no write has carried yet.
-    pub(crate) trigger: Option<Timestamp>,
+    /// Slices of address types that no Service has: only ever deleted. With the round in which they came.
+    pub(crate) other_types: BTreeSet<(u64, SliceId)>,
+    /// Writes that are decided and not sent yet, in the order in which they are to be. They count as done where it
+    /// matters what slices hold; a change that concerns one takes it back.
+    pub(crate) outbox: BTreeMap<(Rank, WriteId), SliceId>,
+    /// Creates and updates that are decided or in flight, by the round that decided them.
+    pub(crate) puts: BTreeSet<(u64, SliceId)>,
+    /// Number of writes in flight.
+    pub(crate) sent: usize,
+    pub(crate) trigger: Trigger,
     pub(crate) last_write: u64,
+    /// Number of times that writes were planned.
     pub(crate) round: u64,
     /// Names that a create found taken by an object which has not been observed yet.
     pub(crate) taken_names: HashSet<Text>,
@@ -66,30 +76,24 @@ pub(crate) struct PodPlace {
     pub(crate) at: SmallVec<[SliceId; 2]>,
 }
 
-/// What is to be done in one family.
+/// What is to be done in one family. A slice is in one of the four lists of slices, or in none if it is as it should
+/// be.
 #[derive(Debug, Default)]
 pub(crate) struct FamilyState {
     /// The Service has this family.
     pub(crate) supported: bool,
-    /// Slices to be looked at.
+    /// Slices to be looked at. None of them has a write in flight.
     pub(crate) dirty: BTreeSet<SliceId>,
+    /// Slices to be looked at once their write in flight is answered.
+    pub(crate) again: BTreeSet<SliceId>,
+    /// Slices that hold a Pod which must be seen elsewhere before it leaves them; looked at again once one is.
+    pub(crate) waiting: BTreeSet<SliceId>,
+    /// Slices to be deleted, with the round in which this was found.
+    pub(crate) leaving: BTreeSet<(u64, SliceId)>,
     /// Pods that belong into a slice and stand in none; sorted, so that two writers decide alike.
     pub(crate) unplaced: BTreeSet<Text>,
     /// Slices that count.
     pub(crate) live: usize,
-}
-
-/// What is to be written next.
-#[derive(Debug, Default)]
-pub struct Plan {
-    /// Calls to be made, all at once, in this order where the number in flight is limited.
-    pub writes: Vec<Write>,
-    /// More could be written now than was asked for.
-    pub truncated: bool,
-    /// Events to be recorded on the Service.
-    pub events: Vec<TopologyEvent>,
-    /// For each family of the Service: endpoints added and removed by the writes.
-    pub changes: SmallVec<[(usize, usize); 2]>,
 }
 
 /// Totals for metrics.
@@ -108,17 +112,21 @@ pub struct Summary {
 impl ServiceSlices {
     /// The state of a Service of which nothing is observed yet. [`Self::refresh`] and [`Self::slice_seen`] fill it.
     pub fn new(uid: Uid, created: Option<Timestamp>) -> Self {
+        let mut groups = Groups::default();
+        let portless = groups.refer(&PortSet::default());
         Self {
             uid,
-            slices: Slab::new(),
+            slices: Slices::default(),
             by_name: HashMap::new(),
-            groups: Groups::default(),
+            groups,
+            portless,
             pods: HashMap::new(),
             families: [FamilyState::default(), FamilyState::default()],
             other_types: BTreeSet::new(),
-            // The first writes carry the time of the Service itself, also after a restart
-            // (`k8s.io/endpointslice/util/trigger_time_tracker.go`).
-            trigger: created,
+            outbox: BTreeMap::new(),
+            puts: BTreeSet::new(),
+            sent: 0,
+            trigger: Trigger::of_service(created),
             last_write: 0,
             round: 0,
             taken_names: HashSet::new(),
@@ -140,8 +148,8 @@ impl ServiceSlices {
     /// The Service changed, or is seen for the first time: everything is looked at again. The cost follows the number
     /// of its Pods and slices.
     pub fn refresh<C: Cluster>(&mut self, cx: Context<'_, C>) {
-        self.idle = false;
         self.namespace_terminating = false;
+        self.withdraw_all(cx);
         for family in FAMILIES {
             let supported = cx.service.slice_families().contains(&family);
             self.families[index(family)].supported = supported;
@@ -151,11 +159,7 @@ impl ServiceSlices {
         for name in names {
             self.place(cx, &name);
         }
-        for (id, held) in &self.slices {
-            if let Some(family) = held.family.filter(|_| held.is_live()) {
-                self.families[index(family)].dirty.insert(SliceId(id));
-            }
-        }
+        self.look_again();
     }
 
     /// A Pod came, changed, went, began or ceased to match the selector, or its Node came, changed or went.
@@ -166,7 +170,7 @@ impl ServiceSlices {
         name: &Text,
         trigger: Option<Timestamp>,
     ) -> Urgency {
-        self.add_trigger(trigger);
+        self.trigger.add(trigger);
         self.place(cx, name);
         let serves = cx
             .cluster
@@ -183,10 +187,9 @@ impl ServiceSlices {
     /// All slices are to be looked at again, for instance because the shares of the zones changed.
     pub fn look_again(&mut self) {
         self.idle = false;
-        for (id, held) in &self.slices {
-            if let Some(family) = held.family.filter(|_| held.is_live()) {
-                self.families[index(family)].dirty.insert(SliceId(id));
-            }
+        let all: Vec<SliceId> = self.slices.iter().map(|(id, _)| id).collect();
+        for id in all {
+            self.mark(id);
         }
     }
 
@@ -195,22 +198,28 @@ impl ServiceSlices {
     pub fn has_work(&self) -> bool {
         !self.idle
             && (!self.other_types.is_empty()
-                || self.families.iter().any(|family| {
-                    !family.dirty.is_empty()
-                        || !family.unplaced.is_empty()
-                        || family.supported != (family.live > 0)
-                }))
+                || !self.outbox.is_empty()
+                || FAMILIES.into_iter().any(|family| self.family_has_work(family)))
+    }
+
+    fn family_has_work(&self, family: IpFamily) -> bool {
+        let state = &self.families[index(family)];
+        let portless = self.groups.get(self.portless);
+        let spare_placeholder =
+            state.live > 1 && portless.eligible == 0 && !portless.by_length(family).is_empty();
+        !state.dirty.is_empty()
+            || !state.leaving.is_empty()
+            || !state.unplaced.is_empty()
+            || state.supported != (state.live > 0)
+            || spare_placeholder
     }
 
     /// Number of writes in flight.
     pub fn in_flight(&self) -> usize {
-        self.slices
-            .iter()
-            .filter(|(_, held)| held.in_flight.is_some())
-            .count()
+        self.sent
     }
 
-    /// Totals for metrics. The cost follows the number of slices.
+    /// Totals for metrics. The cost follows the number of different lists of ports.
     pub fn summary(&self, max_endpoints: usize) -> Summary {
         let mut summary = Summary {
             pods_without_node: self.pods_without_node,
@@ -218,10 +227,9 @@ impl ServiceSlices {
         };
         for group in self.groups.iter() {
             for family in FAMILIES {
-                let lengths = group.by_length(family);
-                let endpoints: usize = lengths.iter().map(|(length, _)| length).sum();
+                let endpoints = group.endpoints(family);
                 summary.endpoints += endpoints;
-                summary.slices += lengths.len();
+                summary.slices += group.by_length(family).len();
                 summary.desired_slices += endpoints.div_ceil(max_endpoints.max(1));
             }
         }
@@ -237,6 +245,10 @@ impl ServiceSlices {
     /// Finds out where the Pod belongs, and marks what that changes.
     fn place<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text) {
         self.idle = false;
+        let at = self.pods.get(name).map(|place| place.at.clone());
+        for id in at.into_iter().flatten() {
+            self.touch(cx, id);
+        }
         let pod = cx.cluster.member(name).filter(|pod| pod.eligible_for_slices());
         let skipped = pod.is_some_and(|pod| {
             let node = pod.node.as_ref().and_then(|node| cx.cluster.node(node));
@@ -246,11 +258,6 @@ impl ServiceSlices {
         let place = self.pods.entry(name.clone()).or_default();
         let old_group = std::mem::replace(&mut place.group, group);
         let old_skipped = std::mem::replace(&mut place.skipped, skipped);
-        for id in &place.at {
-            if let Some(family) = self.slices[id.0].family {
-                self.families[index(family)].dirty.insert(*id);
-            }
-        }
         self.pods_without_node = self.pods_without_node + usize::from(skipped) - usize::from(old_skipped);
         if let Some(old) = old_group {
             let kept = self.groups.leave(old);
@@ -272,14 +279,13 @@ impl ServiceSlices {
     }
 
     fn mark_group(&mut self, id: GroupId) {
-        for family in FAMILIES {
-            let slices = self
-                .groups
-                .get(id)
-                .by_length(family)
-                .iter()
-                .map(|(_, slice)| *slice);
-            self.families[index(family)].dirty.extend(slices);
+        let group = self.groups.get(id);
+        let slices: Vec<SliceId> = FAMILIES
+            .into_iter()
+            .flat_map(|family| group.by_length(family).iter().map(|(_, slice)| *slice))
+            .collect();
+        for slice in slices {
+            self.mark(slice);
         }
     }
 
@@ -315,7 +321,7 @@ impl ServiceSlices {
         let addresses = convert::addresses(pod, family);
         let hostname = convert::hostname(cx.service, pod);
         place.at.iter().any(|id| {
-            let held = &self.slices[id.0];
+            let held = &self.slices[*id];
             held.family == Some(family)
                 && held.content().is_some_and(|content| {
                     Some(content.group) == place.group
@@ -336,13 +342,6 @@ impl ServiceSlices {
         {
             self.pods.remove(name);
         }
-    }
-
-    pub(crate) fn add_trigger(&mut self, trigger: Option<Timestamp>) {
-        self.trigger = match (self.trigger, trigger) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
     }
 
     pub(crate) fn address_type(family: IpFamily) -> AddressType {

@@ -8,8 +8,8 @@ use quaymaster_model::{AddressType, IpFamily, SliceRecord, Text};
 use crate::answer::Answered;
 use crate::cluster::{Cluster, Context};
 use crate::convert::same_identity;
-use crate::groups::index;
-use crate::held::{Content, Held, InFlight, InFlightWrite, SliceId, pod_name};
+use crate::groups::{GroupId, index};
+use crate::held::{Content, Held, SliceId, pod_name};
 use crate::state::ServiceSlices;
 use crate::write::{Failure, Finished, Outcome, WriteId};
 
@@ -18,9 +18,15 @@ impl ServiceSlices {
     pub fn slice_seen<C: Cluster>(&mut self, cx: Context<'_, C>, slice: Arc<SliceRecord>) {
         let name = slice.key.name.clone();
         self.taken_names.remove(&name);
+        if let Some(id) = self.by_name.get(&name).copied()
+            && self.slices[id].observed.is_none()
+        {
+            // Somebody else was faster than a create that is not sent yet.
+            self.withdraw(cx, id);
+        }
         let id = match self.by_name.get(&name) {
             Some(id) => {
-                let held = &self.slices[id.0];
+                let held = &self.slices[*id];
                 let known = held.observed.as_ref().map(|(known, _)| &known.resource_version);
                 if known.is_some_and(|known| {
                     *known == slice.resource_version || slice.resource_version.is_older_than(known)
@@ -31,7 +37,8 @@ impl ServiceSlices {
             }
             None => self.add_slice(&name, &slice.address_type),
         };
-        let held = &self.slices[id.0];
+        self.withdraw(cx, id);
+        let held = &self.slices[id];
         let (slice, altered) = match held.as_believed(&slice, &self.uid) {
             Some(believed) => (believed, Some(slice)),
             None => (slice, None),
@@ -46,7 +53,10 @@ impl ServiceSlices {
     /// A slice was deleted, or no longer carries the labels that made it one of this Service.
     pub fn slice_gone<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text) {
         if let Some(id) = self.by_name.get(name).copied() {
-            let held = &mut self.slices[id.0];
+            self.withdraw(cx, id);
+        }
+        if let Some(id) = self.by_name.get(name).copied() {
+            let held = &mut self.slices[id];
             held.uncertain = false;
             if let (Some(in_flight), Some((slice, _))) = (held.in_flight.as_mut(), &held.observed) {
                 in_flight.gone = Some((slice.uid.clone(), slice.resource_version.clone()));
@@ -66,8 +76,12 @@ impl ServiceSlices {
         let Some(id) = self.by_name.get(name).copied() else {
             return Finished::Done;
         };
-        let held = &self.slices[id.0];
-        let Some(in_flight) = held.in_flight.as_ref().filter(|in_flight| in_flight.id == write) else {
+        let held = &self.slices[id];
+        let Some(in_flight) = held
+            .in_flight
+            .as_ref()
+            .filter(|in_flight| in_flight.id == write && in_flight.unsent.is_none())
+        else {
             return Finished::Done;
         };
         let trigger = in_flight.trigger;
@@ -83,11 +97,14 @@ impl ServiceSlices {
         } = self.answered(cx, held, in_flight, outcome);
         let newly_altered = altered.is_some() && held.altered.is_none();
         if failure.is_some() {
-            self.add_trigger(trigger);
+            self.trigger.add(trigger);
         }
         match failure {
             Some(Failure::NameTaken) => _ = self.taken_names.insert(name.clone()),
-            Some(Failure::NamespaceTerminating) => self.namespace_terminating = true,
+            Some(Failure::NamespaceTerminating) => {
+                self.namespace_terminating = true;
+                self.withdraw_creates(cx);
+            }
             Some(Failure::Missing | Failure::Other) | None => {}
         }
         // In one step: between two, the slice would not count, and its marks would be lost.
@@ -106,14 +123,6 @@ impl ServiceSlices {
         }
     }
 
-    /// A write was decided and is about to be sent.
-    pub(crate) fn issue<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId, in_flight: InFlight) {
-        if let InFlightWrite::Put { group, .. } = &in_flight.what {
-            self.groups.refer_again(*group);
-        }
-        self.change(cx, id, |held| held.in_flight = Some(in_flight));
-    }
-
     /// A place for a slice that is not observed yet.
     pub(crate) fn add_slice(&mut self, name: &Text, address_type: &AddressType) -> SliceId {
         let family = match address_type {
@@ -121,7 +130,7 @@ impl ServiceSlices {
             AddressType::IPv6 => Some(IpFamily::V6),
             AddressType::Other(_) => None,
         };
-        let id = SliceId(self.slices.insert(Held {
+        let id = self.slices.insert(Held {
             name: name.clone(),
             family,
             observed: None,
@@ -130,7 +139,8 @@ impl ServiceSlices {
             deletable_since: None,
             uncertain: false,
             altered: None,
-        }));
+            ordinal: None,
+        });
         self.by_name.insert(name.clone(), id);
         id
     }
@@ -159,32 +169,28 @@ impl ServiceSlices {
         if let Some((_, group)) = old {
             self.groups.release(group);
         }
-        let held = &self.slices[id.0];
+        let held = &self.slices[id];
         if held.observed.is_none() && held.in_flight.is_none() {
             self.remove(id);
         } else if held.family.is_none() {
             if held.is_live() {
-                self.other_types.insert(id);
-            } else {
-                self.other_types.remove(&id);
+                self.leave(id);
+            } else if let Some(since) = held.deletable_since {
+                self.other_types.remove(&(since, id));
             }
+        } else {
+            self.wake(cx, id);
         }
     }
 
-    fn remove(&mut self, id: SliceId) {
-        let held = self.slices.remove(id.0);
+    pub(crate) fn remove(&mut self, id: SliceId) {
+        let held = self.slices.remove(id);
         self.by_name.remove(&held.name);
-        self.other_types.remove(&id);
-        for family in &mut self.families {
-            family.dirty.remove(&id);
+        if let Some(since) = held.deletable_since {
+            self.other_types.remove(&(since, id));
         }
-    }
-
-    fn mark(&mut self, id: SliceId) {
-        if let Some(held) = self.slices.get(id.0).filter(|held| held.is_live())
-            && let Some(family) = held.family
-        {
-            self.families[index(family)].dirty.insert(id);
+        if let (Some(family), Some((group, ordinal))) = (held.family, held.ordinal) {
+            self.groups.free_ordinal(group, family, ordinal);
         }
     }
 
@@ -196,36 +202,47 @@ impl ServiceSlices {
             .iter()
             .filter_map(|endpoint| self.pods.get(pod_name(endpoint, namespace)?))
             .flat_map(|place| place.at.iter().copied())
-            .filter(|other| *other != id && self.slices[other.0].family == Some(family))
+            .filter(|other| *other != id && self.slices[*other].family == Some(family))
             .collect();
         for other in others {
             self.mark(other);
         }
     }
 
-    /// Changes a slice and brings the indexes up to date: the cost follows the endpoints that differ.
-    fn change<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId, change: impl FnOnce(&mut Held)) {
-        let held = &mut self.slices[id.0];
-        let (before, was_live) = (held.content(), held.is_live());
-        let old_write = held
-            .in_flight
-            .as_ref()
-            .and_then(|in_flight| match in_flight.what {
-                InFlightWrite::Put { group, .. } => Some((in_flight.id, group)),
-                InFlightWrite::Delete => None,
-            });
+    /// Changes a slice and brings the indexes up to date: the cost follows the length of the slice.
+    pub(crate) fn change<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        id: SliceId,
+        change: impl FnOnce(&mut Held),
+    ) {
+        let held = &mut self.slices[id];
+        let (before, was_live, old) = (held.content(), held.is_live(), WriteOf::slice(held));
         change(held);
-        let (after, is_live, family) = (held.content(), held.is_live(), held.family);
-        let new_write = held.in_flight.as_ref().map(|in_flight| in_flight.id);
+        let (after, is_live, new, family) =
+            (held.content(), held.is_live(), WriteOf::slice(held), held.family);
+        if let Some(old) = &old {
+            self.puts.remove(&(old.round, id));
+            self.sent -= usize::from(old.sent);
+        }
+        if let Some(new) = &new {
+            self.sent += usize::from(new.sent);
+            if let Some(group) = new.group {
+                self.groups.refer_again(group);
+                self.puts.insert((new.round, id));
+            }
+        }
         if let Some(family) = family {
-            let live = &mut self.families[index(family)].live;
-            *live = *live + usize::from(is_live) - usize::from(was_live);
+            let state = &mut self.families[index(family)];
+            state.live = state.live + usize::from(is_live) - usize::from(was_live);
             if !is_live {
-                self.families[index(family)].dirty.remove(&id);
+                self.unmark(family, id);
+            } else if new.is_none() && state.again.remove(&id) {
+                state.dirty.insert(id);
             }
             self.reindex(cx, id, family, before.as_ref(), after.as_ref());
         }
-        if let Some((_, group)) = old_write.filter(|(write, _)| Some(*write) != new_write) {
+        if let Some(group) = old.and_then(|old| old.group) {
             self.groups.release(group);
         }
     }
@@ -257,8 +274,7 @@ impl ServiceSlices {
         if let Some(before) = before {
             self.groups
                 .get_mut(before.group)
-                .by_length_mut(family)
-                .remove(&(before.endpoints().len(), id));
+                .take(family, before.endpoints().len(), id);
             for name in before
                 .endpoints()
                 .iter()
@@ -274,8 +290,7 @@ impl ServiceSlices {
         if let Some(after) = after {
             self.groups
                 .get_mut(after.group)
-                .by_length_mut(family)
-                .insert((after.endpoints().len(), id));
+                .add(family, after.endpoints().len(), id);
             for name in after
                 .endpoints()
                 .iter()
@@ -295,5 +310,22 @@ impl ServiceSlices {
                 self.forget_if_unused(name);
             }
         }
+    }
+}
+
+/// What the indexes know of a write that is decided or in flight.
+struct WriteOf {
+    round: u64,
+    group: Option<GroupId>,
+    sent: bool,
+}
+
+impl WriteOf {
+    fn slice(held: &Held) -> Option<Self> {
+        held.in_flight.as_ref().map(|in_flight| Self {
+            round: in_flight.round,
+            group: in_flight.put_into(),
+            sent: in_flight.unsent.is_none(),
+        })
     }
 }

@@ -12,7 +12,7 @@
 //! | failures | `a_failed_create_is_tried_again`, `a_taken_name_is_replaced_by_another`, `a_conflict_is_planned_again_over_the_newer_version`, `an_update_of_a_slice_that_is_gone_becomes_a_create`, `a_failed_delete_is_tried_again`, `a_slice_whose_write_was_lost_is_written_again_before_others_rely_on_it` |
 //! | finalizers | `a_slice_that_a_finalizer_holds_back_does_not_count` |
 //! | answers and the watch | `the_answer_does_not_undo_a_deletion_that_the_watch_told_first`, `the_answer_does_not_undo_a_later_change`, `a_late_echo_changes_nothing`, `a_deletion_does_not_take_the_slice_that_came_after` |
-//! | changed on the way | `a_slice_that_is_stored_otherwise_than_sent_is_looked_at_after_a_pause` |
+//! | changed on the way | see `altered.rs` |
 
 use std::sync::Arc;
 

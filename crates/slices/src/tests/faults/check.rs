@@ -110,6 +110,7 @@ fn nothing_left(sim: &mut Sim) -> Result<(), String> {
             .filter(|slice| is_of_service(slice))
             .map(|slice| PortSet::clone(&slice.ports)),
     );
+    groups.insert(PortSet::default());
     let remembered = sim.state.groups.iter().count();
     if remembered != groups.len() {
         return Err(format!(
@@ -118,7 +119,9 @@ fn nothing_left(sim: &mut Sim) -> Result<(), String> {
         ));
     }
     for family in &sim.state.families {
-        if !family.dirty.is_empty() || !family.unplaced.is_empty() {
+        let marked = [&family.dirty, &family.again, &family.waiting];
+        let marked = marked.into_iter().any(|marked| !marked.is_empty());
+        if marked || !family.leaving.is_empty() || !family.unplaced.is_empty() {
             return Err(format!("marked without need: {family:?}"));
         }
     }
