@@ -2,6 +2,7 @@
 
 mod objects;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,15 +28,18 @@ pub(super) struct World {
     pub(super) zones: Zones,
     /// What an admission policy makes of all that is written.
     pub(super) policy: Option<fn(&mut SliceDraft)>,
+    /// How many Pods and names were looked up.
+    pub(super) looked_up: Cell<usize>,
     versions: u64,
 }
 
 impl Cluster for World {
     fn members(&self) -> impl Iterator<Item = &PodRecord> {
-        self.pods.values()
+        self.pods.values().inspect(|_| self.count())
     }
 
     fn member(&self, name: &Text) -> Option<&PodRecord> {
+        self.count();
         self.pods.get(name)
     }
 
@@ -44,6 +48,7 @@ impl Cluster for World {
     }
 
     fn slice_exists(&self, name: &str) -> bool {
+        self.count();
         self.slices.contains_key(name)
     }
 
@@ -322,6 +327,10 @@ impl Fixture {
 }
 
 impl World {
+    fn count(&self) {
+        self.looked_up.set(self.looked_up.get() + 1);
+    }
+
     pub(super) fn add(&mut self, pod: PodRecord) {
         self.pods.insert(pod.key.name.clone(), pod);
     }
