@@ -3,18 +3,21 @@
 //! Order of search: the folder in `KUBEBUILDER_ASSETS` where that is set (the convention of controller-runtime's
 //! envtest and its `setup-envtest`); else `controlplane/<minor>-<key>/` in the cache folder, where whatever is missing
 //! is built with Go. The key follows the content of go.mod and go.sum and the way of building, so a changed pin never
-//! meets an old program. Which minors exist is decided by the folders under `tests/controlplane/` alone.
+//! meets an old program; programs of a key that was not asked for in 30 days are removed. Which minors exist is
+//! decided by the folders under `tests/controlplane/` alone.
 
 mod build;
 mod error;
 mod module;
 mod progress;
+mod prune;
 #[cfg(test)]
 mod tests;
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 pub use error::AssetsError;
 pub use module::Minor;
@@ -138,7 +141,10 @@ impl Assets {
             .cache
             .join("controlplane")
             .join(format!("{minor}-{}", module.key(&recipes)));
+        // Before the look into it: nobody may remove it from here on.
+        prune::used(&folder, SystemTime::now());
         build::missing(&places.go, &module, &folder, &recipes)?;
+        prune::outdated(&folder, minor, SystemTime::now());
         Ok(Self {
             folder,
             from_user: false,

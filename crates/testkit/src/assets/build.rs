@@ -26,6 +26,9 @@ const NOT_FOR_GO: [&str; 2] = ["GOOS", "GOARCH"];
 /// The first Go that can fetch the Go a module asks for.
 const FIRST_WITH_TOOLCHAINS: [u32; 3] = [1, 21, 0];
 
+/// The file in a folder of programs that one process at a time locks. Its time is that of the last use.
+pub(super) const LOCK: &str = ".lock";
+
 /// Lines of Go's output that an error shows.
 const SHOWN_LINES: usize = 30;
 
@@ -71,7 +74,7 @@ pub(super) fn missing(
 
 /// Takes the folder's lock, which the kernel drops with the process.
 fn lock(folder: &Path) -> Result<File, AssetsError> {
-    let path = folder.join(".lock");
+    let path = folder.join(LOCK);
     let file = File::create(&path).map_err(io("creating", &path))?;
     match file.try_lock() {
         Ok(()) => {}

@@ -53,6 +53,9 @@ pub(super) fn etcd(program: &Path, data: &Path, ports: Ports) -> Command {
         .arg(format!("--initial-advertise-peer-urls={peer}"))
         .arg(format!("--initial-cluster=test={peer}"))
         .arg("--unsafe-no-fsync")
+        // It elects itself after an election timeout; its own of a second is for networks.
+        .arg("--heartbeat-interval=20")
+        .arg("--election-timeout=200")
         .arg("--log-level=warn");
     // Variables of the user's own etcd would be taken as flags.
     for (name, _) in std::env::vars_os() {

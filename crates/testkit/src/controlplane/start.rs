@@ -13,7 +13,7 @@ use crate::server::{Server, describe_exit};
 /// How long the apiserver may take; 2 s on an idle machine, far more beside parallel builds.
 pub(super) const READY_LIMIT: Duration = Duration::from_mins(2);
 /// How often readiness is asked: it adds half of this to each start, and each refusal costs the apiserver work.
-const READY_POLL: Duration = Duration::from_millis(50);
+const READY_POLL: Duration = Duration::from_millis(20);
 /// How long one question may take.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Lines of a log shown in errors.
