@@ -153,10 +153,19 @@ async fn a_missing_permission_to_read_is_named_and_healed_without_a_restart(mino
                 &["does not allow", &format!("\"verb\":\"{verb}\""), resource],
             )
             .await;
-            assert!(line.contains("\"level\":\"ERROR\""), "{line}");
+            assert!(
+                line.contains("\"level\":\"ERROR\"") && line.contains(&format!("does not allow {USER} to")),
+                "{line}"
+            );
             // Not by the check at the start alone: by what was refused, too. A streaming list needs no `list`.
             if verb == "watch" || minor == Minor::V1_33 {
                 expect_line(&manager, &["orbidden", resource]).await;
+                let (_, checks) = get(manager.port, "/readyz?verbose").await.unwrap();
+                let check = checks.lines().find(|line| line.contains(resource)).unwrap();
+                assert!(
+                    check.starts_with("[-]") && check.contains("forbidden") && check.contains(USER),
+                    "{checks}"
+                );
             }
             grant(&t.client, &ALL_RULES, None).await;
             let app = format!("new-{number}-{verb}");

@@ -21,7 +21,6 @@ fn run(args: &[&str]) -> Output {
         .env_remove("KUBECONFIG")
         .env_remove("KUBERNETES_SERVICE_HOST")
         .env("HOME", "/nonexistent")
-        .env("NO_COLOR", "1")
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -46,6 +45,7 @@ fn fails(code: i32, args: &[&str]) -> Vec<String> {
         !text.contains("panicked") && !text.contains("RUST_BACKTRACE"),
         "{text}"
     );
+    assert!(!text.contains('\x1b'), "colours, and no terminal: {text:?}");
     let is_log = |line: &&str| {
         [" INFO ", " WARN ", " ERROR "]
             .iter()
@@ -199,6 +199,44 @@ fn an_occupied_port_is_named_with_the_flags_that_choose_another() {
         line.contains(&port) && line.contains("--port") && line.to_lowercase().contains("in use"),
         "{line}"
     );
+}
+
+#[test]
+fn what_ends_it_is_logged_in_the_chosen_form_whatever_is_logged_else() {
+    for (code, args) in [
+        (USAGE, ["--port=0", "--controllers=-*", "--log-level=info"]),
+        (
+            FAILURE,
+            ["--port=0", "--kubeconfig=/nonexistent", "--log-level=error"],
+        ),
+    ] {
+        let args = [&args[..], &["--log-format=json"]].concat();
+        let output = run(&args);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect();
+        let error = lines.last().unwrap();
+        assert_eq!(error["level"], "ERROR", "{text}");
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.contains("--controllers") || message.contains("/nonexistent"),
+            "{message}"
+        );
+    }
+    for format in ["text", "json"] {
+        let silent = [
+            "--port=0",
+            "--kubeconfig=/nonexistent",
+            "--log-level=off",
+            "--log-format",
+            format,
+        ];
+        let line = fails_with_one_line(FAILURE, &silent);
+        assert!(line.contains("/nonexistent"), "{line}");
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod hints;
 mod inputs;
 mod labels;
 mod lifecycle;
+mod mutation;
 mod pods;
 mod ports;
 mod refusals;
