@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use quaymaster_model::{
     Conditions, EndpointAddress, EndpointPort, EndpointRecord, Hints, IpFamily, NodeRecord, PodRecord,
-    PortSet, ServicePort, ServiceRecord, TargetPort, TargetRef, Text, UpstreamRules,
+    PortSet, ServicePort, ServiceRecord, TargetPort, TargetRef, Text, TrafficDistribution, UpstreamRules,
 };
 use smallvec::{SmallVec, smallvec};
 
@@ -29,10 +29,10 @@ impl HintMode {
         if service.topology_auto {
             return Self::Auto;
         }
-        match service.traffic_distribution.as_ref().map(Text::as_str) {
-            Some("PreferClose") => Self::OwnPlace { nodes: false },
-            Some("PreferSameZone") if rules.prefer_same => Self::OwnPlace { nodes: false },
-            Some("PreferSameNode") if rules.prefer_same => Self::OwnPlace { nodes: true },
+        match service.distribution() {
+            TrafficDistribution::PreferClose => Self::OwnPlace { nodes: false },
+            TrafficDistribution::PreferSameZone if rules.prefer_same => Self::OwnPlace { nodes: false },
+            TrafficDistribution::PreferSameNode if rules.prefer_same => Self::OwnPlace { nodes: true },
             _ => Self::Off,
         }
     }
@@ -50,14 +50,6 @@ pub fn ports(service: &ServiceRecord, pod: &PodRecord) -> PortSet {
             app_protocol: port.app_protocol.clone(),
         })
     }))
-}
-
-/// Whether all Pods of the Service offer the same ports, so that [`ports`] need not be asked for each.
-pub fn ports_are_fixed(service: &ServiceRecord) -> bool {
-    service
-        .ports
-        .iter()
-        .all(|port| matches!(port.target, TargetPort::Number(_)))
 }
 
 fn resolve(port: &ServicePort, pod: &PodRecord) -> Option<i32> {

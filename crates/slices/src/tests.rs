@@ -8,6 +8,8 @@ mod examples;
 mod families;
 mod faults;
 mod fixture;
+mod going;
+mod guards;
 mod hints;
 mod labels;
 mod packing;

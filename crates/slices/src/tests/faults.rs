@@ -13,7 +13,8 @@ use self::cluster::{Sim, alter};
 use self::event::Event;
 use super::random::Random;
 
-const SEEDS: std::ops::Range<u64> = 0..250;
+/// Runs of each test; more by `QUAYMASTER_TEST_SEEDS`.
+const SEEDS: u64 = 100;
 const EVENTS: usize = 120;
 
 /// Plays events and then lets everything settle. An error tells what went wrong.
@@ -54,8 +55,10 @@ fn shrink(max: usize, policy: bool, mut events: Vec<Event>) -> Vec<Event> {
     events
 }
 
-fn run(seeds: std::ops::Range<u64>, others_write: bool, policy: bool) {
-    for seed in seeds {
+fn run(others_write: bool, policy: bool) {
+    let asked_for = std::env::var("QUAYMASTER_TEST_SEEDS").ok();
+    let seeds = asked_for.map_or(SEEDS, |seeds| seeds.parse().unwrap());
+    for seed in 0..seeds {
         let mut random = Random::new(seed);
         let max = 1 + random.below(5);
         let events: Vec<Event> = (0..EVENTS)
@@ -71,15 +74,15 @@ fn run(seeds: std::ops::Range<u64>, others_write: bool, policy: bool) {
 
 #[test]
 fn whatever_the_answers_each_pod_ends_in_one_slice_and_was_never_absent() {
-    run(SEEDS, false, false);
+    run(false, false);
 }
 
 #[test]
 fn the_same_holds_when_others_edit_and_delete_slices_meanwhile() {
-    run(SEEDS, true, false);
+    run(true, false);
 }
 
 #[test]
 fn the_same_holds_of_what_is_sent_when_a_policy_alters_all_that_is_stored() {
-    run(SEEDS, false, true);
+    run(false, true);
 }

@@ -258,3 +258,23 @@ fn hints_by_annotation_survive_a_restart_without_a_write() {
     fixture.restart();
     assert_eq!(fixture.settle(), []);
 }
+
+#[test]
+fn shares_of_zones_are_not_computed_while_writes_are_in_flight() {
+    let mut fixture = zones();
+    fixture.settle();
+    let mut changed = pod(0);
+    changed.flags.ready = false;
+    fixture.set_pod(changed);
+    let first = fixture.plan(16);
+    assert!(!first.is_empty());
+    let mut further = pod(90);
+    further.node = Some("b".into());
+    fixture.set_pod(further);
+    let plan = fixture.plan_whole(16);
+    assert_eq!((plan.writes, plan.events), (Vec::new(), Vec::new()));
+    for write in &first {
+        fixture.perform(write);
+    }
+    assert!(!fixture.settle().is_empty());
+}

@@ -7,6 +7,7 @@
 //! | nothing newer | `a_write_without_a_newer_change_removes_the_annotation` |
 //! | nothing written | `a_missing_annotation_alone_writes_nothing`, `a_change_that_writes_nothing_leaves_no_time_behind` |
 //! | failed writes | `the_time_of_a_failed_write_goes_into_the_next` (upstream loses it) |
+//! | later writes | `writes_that_are_sent_later_carry_the_time_of_their_change`, `the_time_of_a_change_is_kept_while_its_slice_has_a_write_in_flight` |
 //! | all writes of one change | `all_writes_of_one_plan_carry_the_same_time` |
 
 use quaymaster_model::{PodRecord, Timestamp, names};
@@ -110,4 +111,29 @@ fn the_time_of_a_failed_write_goes_into_the_next() {
     fixture.set_pod_at(at(1, false, 2050), Some(Timestamp(2050)));
     fixture.finish(&first[0], Outcome::Failed(Failure::Other));
     assert_eq!(triggers(&fixture.settle()), [Some(2000)]);
+}
+
+#[test]
+fn writes_that_are_sent_later_carry_the_time_of_their_change() {
+    let mut fixture = settled();
+    for n in [0, 2] {
+        fixture.set_pod_at(at(n, false, 2000), Some(Timestamp(2000)));
+    }
+    let first = fixture.plan(1);
+    let second = fixture.plan(1);
+    assert_eq!(
+        (triggers(&first), triggers(&second)),
+        (vec![Some(2000)], vec![Some(2000)])
+    );
+}
+
+#[test]
+fn the_time_of_a_change_is_kept_while_its_slice_has_a_write_in_flight() {
+    let mut fixture = settled();
+    fixture.set_pod_at(at(0, false, 2000), Some(Timestamp(2000)));
+    let first = fixture.plan(16);
+    fixture.set_pod_at(at(1, false, 2100), Some(Timestamp(2100)));
+    assert_eq!(fixture.plan(16), []);
+    fixture.perform(&first[0]);
+    assert_eq!(triggers(&fixture.settle()), [Some(2100)]);
 }
