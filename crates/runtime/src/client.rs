@@ -212,10 +212,7 @@ impl ConnectError {
     /// innermost one; of all others that one says it.
     fn cause(&self, source: &(dyn StdError + 'static)) -> String {
         match self {
-            // kube's text puts the name of a file in two kinds of quotes.
-            Self::KubeconfigInvalid { source, .. } => {
-                source.to_string().replace("'\"", "").replace("\"'", "")
-            }
+            Self::KubeconfigInvalid { source, .. } => unquoted(source),
             Self::Credentials { source, .. } => match source.as_ref() {
                 // What it printed may be a credential, so only what it said on standard error is shown.
                 kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
@@ -223,7 +220,7 @@ impl ConnectError {
                     let said: String = said.trim().chars().take(MAX_SAID).collect();
                     format!("the exec command ended with {} {said}", out.status)
                 }
-                source => source.to_string(),
+                source => unquoted(source),
             },
             _ => root_cause(source).to_string(),
         }
@@ -343,6 +340,11 @@ impl Connection {
             })
         })
     }
+}
+
+/// Text of an error of kube's, which puts the names of files in two kinds of quotes.
+fn unquoted(error: &dyn StdError) -> String {
+    error.to_string().replace("'\"", "").replace("\"'", "")
 }
 
 /// Where credentials came from, as part of a sentence.

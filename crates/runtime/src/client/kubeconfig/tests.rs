@@ -85,7 +85,7 @@ async fn a_certificate_file_that_is_missing_is_named_with_kubeconfig_context_and
         &*path.to_string_lossy(),
         "context c",
         "user u",
-        "/nonexistent/ca.crt",
+        "read file /nonexistent/ca.crt: No such file",
     ] {
         assert!(line.contains(part), "{part}: {line}");
     }
