@@ -4,8 +4,11 @@
 //! number. A selector is compared with labels once for each group it might match, never for each Pod, and it might
 //! match only groups that carry one chosen pair of it. No operation walks the Pods or the Services of a namespace.
 //!
+//! What a Pod offers to a Service that selects it, [`backing`] says.
+//!
 //! Pure and synchronous: no client, no clock, no locks.
 
+pub mod backing;
 mod group;
 mod id;
 mod membership;

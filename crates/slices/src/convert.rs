@@ -1,10 +1,9 @@
 //! From a Pod to an endpoint (`k8s.io/endpointslice/utils.go`: `podToEndpoint`, `getEndpointPorts`).
 
-use std::net::IpAddr;
-
+use quaymaster_membership::backing;
 use quaymaster_model::{
     Conditions, EndpointAddress, EndpointPort, EndpointRecord, Hints, IpFamily, NodeRecord, PodRecord,
-    PortSet, ServicePort, ServiceRecord, TargetPort, TargetRef, Text, TrafficDistribution, UpstreamRules,
+    PortSet, ServiceRecord, TargetRef, Text, TrafficDistribution, UpstreamRules,
 };
 use smallvec::{SmallVec, smallvec};
 
@@ -42,7 +41,7 @@ impl HintMode {
 /// the Pod does not have is left out; with none left the Pod still is an endpoint, without ports.
 pub fn ports(service: &ServiceRecord, pod: &PodRecord) -> PortSet {
     PortSet::new(service.ports.iter().filter_map(|port| {
-        let number = resolve(port, pod)?;
+        let number = backing::port_number(port, pod)?;
         Some(EndpointPort {
             name: Some(port.name.clone()),
             protocol: Some(port.protocol.clone()),
@@ -52,32 +51,12 @@ pub fn ports(service: &ServiceRecord, pod: &PodRecord) -> PortSet {
     }))
 }
 
-fn resolve(port: &ServicePort, pod: &PodRecord) -> Option<i32> {
-    match &port.target {
-        TargetPort::Number(number) => Some(*number),
-        TargetPort::Name(name) => pod.named_port(name, &port.protocol),
-    }
-}
-
-/// The addresses of the Pod that are of this family, sorted as text, since identity must not depend on order.
+/// The addresses of the Pod that are of this family, as an endpoint has them.
 pub fn addresses(pod: &PodRecord, family: IpFamily) -> SmallVec<[EndpointAddress; 1]> {
-    let mut found: SmallVec<[IpAddr; 1]> = pod
-        .addresses
-        .iter()
-        .filter(|address| IpFamily::of(address) == family)
-        .copied()
-        .collect();
-    if found.len() > 1 {
-        found.sort_by_cached_key(ToString::to_string);
-    }
-    found.into_iter().map(EndpointAddress::Ip).collect()
-}
-
-/// The hostname under which the Pod is to be found: its `spec.hostname`, if its `spec.subdomain` is the Service's name.
-pub fn hostname<'a>(service: &ServiceRecord, pod: &'a PodRecord) -> Option<&'a Text> {
-    let names = pod.hostname.as_deref()?;
-    (names.subdomain == service.key.name && pod.key.namespace == service.key.namespace)
-        .then_some(&names.hostname)
+    backing::addresses(pod, family)
+        .into_iter()
+        .map(EndpointAddress::Ip)
+        .collect()
 }
 
 /// Whether the Pod is left out because its Node is not known. Whoever publishes Pods that are not ready has asked for
@@ -116,7 +95,7 @@ pub fn endpoint(
             serving: Some(serving),
             terminating: Some(terminating),
         },
-        hostname: hostname(service, pod).cloned(),
+        hostname: backing::hostname(service, pod).cloned(),
         node: pod.node.clone(),
         zone,
         target: Some(TargetRef {

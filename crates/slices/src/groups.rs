@@ -95,9 +95,8 @@ impl Groups {
     }
 
     /// A further reference to a known group.
-    pub(crate) fn refer_again(&mut self, id: GroupId) -> GroupId {
+    pub(crate) fn refer_again(&mut self, id: GroupId) {
         self.groups[id.0].references += 1;
-        id
     }
 
     /// A slice no longer refers to the group.

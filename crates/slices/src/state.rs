@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use quaymaster_membership::backing;
 use quaymaster_model::{AddressType, IpFamily, PortSet, Text, Timestamp, Uid};
 use smallvec::SmallVec;
 
@@ -249,7 +250,7 @@ impl ServiceSlices {
         for id in at.into_iter().flatten() {
             self.touch(cx, id);
         }
-        let pod = cx.cluster.member(name).filter(|pod| pod.eligible_for_slices());
+        let pod = cx.cluster.member(name).filter(|pod| backing::backs(pod, true));
         let skipped = pod.is_some_and(|pod| {
             let node = pod.node.as_ref().and_then(|node| cx.cluster.node(node));
             convert::lacks_node(cx.service, node)
@@ -319,7 +320,7 @@ impl ServiceSlices {
             return false;
         };
         let addresses = convert::addresses(pod, family);
-        let hostname = convert::hostname(cx.service, pod);
+        let hostname = backing::hostname(cx.service, pod);
         place.at.iter().any(|id| {
             let held = &self.slices[*id];
             held.family == Some(family)

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quaymaster_membership::backing;
 use quaymaster_model::{EndpointRecord, IpFamily, PortSet, Text};
 
 use super::cluster::{Sim, family, is_of_service};
@@ -21,7 +22,7 @@ fn one_family(sim: &Sim, of: IpFamily) -> Result<(), String> {
     let mut groups: BTreeSet<PortSet> = BTreeSet::new();
     for pod in sim.seen.pods.values() {
         let ports = convert::ports(&sim.service, pod);
-        if pod.eligible_for_slices() {
+        if backing::backs(pod, true) {
             groups.insert(ports.clone());
         }
         if let Some(endpoint) = sim.desired(pod, of) {
@@ -89,7 +90,7 @@ fn nothing_left(sim: &mut Sim) -> Result<(), String> {
         .seen
         .pods
         .iter()
-        .filter(|(_, pod)| pod.eligible_for_slices())
+        .filter(|(_, pod)| backing::backs(pod, true))
         .map(|(name, _)| name)
         .collect();
     let remembered: BTreeSet<&Text> = sim.state.pods.keys().collect();
@@ -102,7 +103,7 @@ fn nothing_left(sim: &mut Sim) -> Result<(), String> {
         .seen
         .pods
         .values()
-        .filter(|pod| pod.eligible_for_slices())
+        .filter(|pod| backing::backs(pod, true))
         .map(|pod| convert::ports(&sim.service, pod))
         .collect();
     groups.extend(

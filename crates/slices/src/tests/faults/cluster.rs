@@ -5,6 +5,7 @@ mod server;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use quaymaster_membership::backing;
 use quaymaster_model::{
     EndpointAddress, EndpointRecord, Interned, IpFamily, KubernetesVersion, LabelSet, NodeRecord, ObjectKey,
     PodHostname, PodRecord, ServiceRecord, SliceRecord, TargetPort, Text, UpstreamRules,
@@ -359,7 +360,7 @@ impl Sim {
     /// The endpoint that a Pod should have.
     pub(super) fn desired(&self, pod: &PodRecord, family: IpFamily) -> Option<EndpointRecord> {
         let node = pod.node.as_ref().and_then(|node| self.seen.nodes.get(node));
-        let counts = pod.eligible_for_slices()
+        let counts = backing::backs(pod, true)
             && !convert::lacks_node(&self.service, node)
             && self.service.slice_families().contains(&family);
         let mode = HintMode::of(&self.service, self.settings.rules);
