@@ -20,6 +20,17 @@ pub(crate) struct Answered {
     pub(crate) as_sent: bool,
 }
 
+impl Answered {
+    fn plain(observed: Option<Arc<SliceRecord>>, as_sent: bool) -> Self {
+        Self {
+            observed,
+            altered: None,
+            uncertain: false,
+            as_sent,
+        }
+    }
+}
+
 impl ServiceSlices {
     pub(crate) fn answered<C>(
         &self,
@@ -71,12 +82,7 @@ impl ServiceSlices {
                 *uid == stored.uid || stored.resource_version.is_older_than(version)
             }) =>
             {
-                return Answered {
-                    observed: None,
-                    altered: None,
-                    uncertain: false,
-                    as_sent: false,
-                };
+                return Answered::plain(None, false);
             }
             _ => Arc::clone(stored),
         };
@@ -87,12 +93,7 @@ impl ServiceSlices {
             ..
         } = &in_flight.what
         else {
-            return Answered {
-                observed: Some(newest),
-                altered: None,
-                uncertain: false,
-                as_sent: false,
-            };
+            return Answered::plain(Some(newest), false);
         };
         let ports = &self.groups.get(*group).ports;
         let is_sent = newest.endpoints == **endpoints
@@ -100,12 +101,7 @@ impl ServiceSlices {
             && *newest.ports == *ports
             && newest.owned_by_service(&self.uid);
         if is_sent || !same_content(stored, &newest, &self.uid) {
-            return Answered {
-                observed: Some(newest),
-                altered: None,
-                uncertain: false,
-                as_sent: is_sent,
-            };
+            return Answered::plain(Some(newest), is_sent);
         }
         let mut sent = SliceRecord {
             labels: Interned::from_value(labels.clone()),

@@ -29,21 +29,7 @@ impl ServiceSlices {
                 .extend(topology::forget(&mut service.hints, &address_type));
             return;
         }
-        let taken: BTreeSet<SliceId> = draft
-            .puts
-            .iter()
-            .filter_map(|put| put.target.slice())
-            .chain(draft.deletes.iter().copied())
-            .chain(draft.blocked.iter().chain(&draft.held_back).copied())
-            .collect();
-        let untouched: Vec<(SliceId, GroupId)> = self
-            .slices
-            .iter()
-            .filter(|(id, held)| {
-                held.family == Some(family) && held.in_flight.is_none() && !taken.contains(id)
-            })
-            .filter_map(|(id, held)| held.content().map(|content| (id, content.group)))
-            .collect();
+        let untouched = self.untouched(family, draft);
         let mut slices: Vec<HintSlice> = Vec::with_capacity(draft.puts.len() + untouched.len());
         for put in &mut draft.puts {
             let bucket = if put.target == Target::New {
@@ -89,5 +75,22 @@ impl ServiceSlices {
                 });
             }
         }
+    }
+    /// The slices of the family that the draft leaves as they are.
+    fn untouched(&self, family: IpFamily, draft: &FamilyDraft) -> Vec<(SliceId, GroupId)> {
+        let taken: BTreeSet<SliceId> = draft
+            .puts
+            .iter()
+            .filter_map(|put| put.target.slice())
+            .chain(draft.deletes.iter().copied())
+            .chain(draft.blocked.iter().chain(&draft.held_back).copied())
+            .collect();
+        self.slices
+            .iter()
+            .filter(|(id, held)| {
+                held.family == Some(family) && held.in_flight.is_none() && !taken.contains(id)
+            })
+            .filter_map(|(id, held)| held.content().map(|content| (id, content.group)))
+            .collect()
     }
 }

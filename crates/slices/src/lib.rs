@@ -5,6 +5,9 @@
 //! at what is marked and decides the next writes by upstream's fill algorithm
 //! (`k8s.io/endpointslice/reconciler.go`). All of it is pure: no client, no clock.
 //!
+//! Decided writes wait in an outbox until there is room for them, and are taken back when something changes that
+//! concerns them; what is wanted (`draft`) is found out without side effects.
+//!
 //! Where an endpoint is placed is chosen only inside `plan`, never when a Pod changes: a standby that placed eagerly
 //! would drift from what the leader wrote, and write at promotion.
 

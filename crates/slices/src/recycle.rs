@@ -127,7 +127,6 @@ impl ServiceSlices {
         new: &mut [NewSlice],
         deletes: &mut BTreeSet<SliceId>,
     ) -> BTreeSet<usize> {
-        // Of each slice that must wait, how many of its Pods stand where a slice that waits itself takes them.
         let mut waits_for: BTreeMap<usize, HashSet<Text>> = BTreeMap::new();
         for (at, slice) in new.iter().enumerate() {
             let Some(id) = slice.recycles else { continue };
@@ -137,48 +136,7 @@ impl ServiceSlices {
             }
         }
         let mut waiting: BTreeSet<usize> = waits_for.keys().copied().collect();
-        let taken_by: HashMap<&Text, usize> = waiting
-            .iter()
-            .flat_map(|at| {
-                new[*at]
-                    .endpoints
-                    .iter()
-                    .filter_map(move |it| Some((target(it)?, *at)))
-            })
-            .collect();
-        let mut waiters: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let mut stuck: BTreeMap<usize, usize> = BTreeMap::new();
-        for (at, names) in &waits_for {
-            let takers = names.iter().filter_map(|name| taken_by.get(name));
-            stuck.insert(*at, takers.clone().count());
-            for taker in takers {
-                waiters.entry(*taker).or_default().push(*at);
-            }
-        }
-        let mut broken = Vec::new();
-        let mut free: Vec<usize> = stuck
-            .iter()
-            .filter(|(_, n)| **n == 0)
-            .map(|(at, _)| *at)
-            .collect();
-        loop {
-            let next = free.pop().or_else(|| {
-                let first = stuck.keys().next().copied()?;
-                broken.push(first);
-                Some(first)
-            });
-            let Some(next) = next else { break };
-            stuck.remove(&next);
-            for waiter in waiters.remove(&next).into_iter().flatten() {
-                if let Some(count) = stuck.get_mut(&waiter) {
-                    *count -= 1;
-                    if *count == 0 {
-                        free.push(waiter);
-                    }
-                }
-            }
-        }
-        for at in broken {
+        for at in stuck(&waits_for, new) {
             deletes.extend(new[at].recycles.take());
             waiting.remove(&at);
         }
@@ -190,6 +148,58 @@ impl ServiceSlices {
         observed
             .into_iter()
             .flat_map(|slice| slice.endpoints.iter().filter_map(target).cloned())
+    }
+}
+
+/// Of the slices that wait for others to take Pods of theirs, those that must not so that none waits for ever: the first
+/// of each circle.
+fn stuck(waits_for: &BTreeMap<usize, HashSet<Text>>, new: &[NewSlice]) -> Vec<usize> {
+    let taken_by: HashMap<&Text, usize> = waits_for
+        .keys()
+        .flat_map(|at| {
+            new[*at]
+                .endpoints
+                .iter()
+                .filter_map(|it| Some((target(it)?, *at)))
+        })
+        .collect();
+    // For each slice that waits, how many of its Pods are taken by one that waits itself; and the other way round.
+    let mut missing: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut waiters: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, names) in waits_for {
+        let takers: Vec<usize> = names
+            .iter()
+            .filter_map(|name| taken_by.get(name).copied())
+            .collect();
+        missing.insert(*at, takers.len());
+        for taker in takers {
+            waiters.entry(taker).or_default().push(*at);
+        }
+    }
+    let mut free: Vec<usize> = Vec::new();
+    free.extend(
+        missing
+            .iter()
+            .filter(|(_, count)| **count == 0)
+            .map(|(at, _)| *at),
+    );
+    let mut stuck = Vec::new();
+    loop {
+        let next = free.pop().or_else(|| {
+            let first = missing.keys().next().copied()?;
+            stuck.push(first);
+            Some(first)
+        });
+        let Some(next) = next else { return stuck };
+        missing.remove(&next);
+        for waiter in waiters.remove(&next).into_iter().flatten() {
+            if let Some(count) = missing.get_mut(&waiter) {
+                *count -= 1;
+                if *count == 0 {
+                    free.push(waiter);
+                }
+            }
+        }
     }
 }
 
