@@ -50,6 +50,27 @@ impl ServiceSlices {
         }
     }
 
+    /// Somebody else wrote this slice: what is decided and not sent yet about its Pods in other slices is taken back. A
+    /// process that does not write any more, or not yet, goes along with what another one writes.
+    pub(crate) fn withdraw_repeated<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        let Some((slice, _)) = &self.slices[id].observed else {
+            return;
+        };
+        let others: Vec<SliceId> = slice
+            .endpoints
+            .iter()
+            .filter_map(|endpoint| self.pods.get(pod_name(endpoint, &cx.service.key.namespace)?))
+            .flat_map(|place| place.at.iter().copied())
+            .filter(|other| *other != id)
+            .collect();
+        for other in others {
+            self.withdraw(cx, other);
+        }
+    }
+
     /// Takes back all writes that are not sent yet.
     pub(crate) fn withdraw_all<C: Cluster>(&mut self, cx: Context<'_, C>) {
         while let Some(id) = self.outbox.values().next().copied() {

@@ -48,6 +48,7 @@ impl ServiceSlices {
             held.altered = altered;
         });
         self.mark(id);
+        self.withdraw_repeated(cx, id);
     }
 
     /// A slice was deleted, or no longer carries the labels that made it one of this Service.

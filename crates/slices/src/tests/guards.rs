@@ -7,7 +7,7 @@
 //! | what remains fits into an unchanged slice | `what_remains_does_not_go_into_a_slice_that_is_written_or_goes`, `what_remains_waits_for_a_slice_that_is_being_written` |
 //! | hints of a slice that takes what remains | `a_slice_that_takes_a_pod_has_its_hints_put_right_by_the_same_write` |
 //! | placeholders | `a_placeholder_that_is_being_created_is_waited_for_and_made_into_the_first_slice`, `of_many_slices_only_one_waits_for_the_placeholder`, `a_placeholder_that_could_not_be_created_is_not_waited_for` |
-//! | writes that are not sent yet | `a_change_goes_into_the_write_that_is_not_sent_yet`, `a_slice_that_somebody_else_makes_first_is_used` |
+//! | writes that are not sent yet | `a_change_goes_into_the_write_that_is_not_sent_yet`, `a_slice_that_somebody_else_makes_first_is_used`, `what_another_process_writes_meanwhile_is_not_written_again` |
 
 use std::sync::Arc;
 
@@ -364,4 +364,21 @@ fn a_slice_that_somebody_else_makes_first_is_used() {
     fixture.perform(&first[0]);
     assert_eq!(fixture.settle(), []);
     assert_eq!(fixture.published(), [0, 1].map(pod_name));
+}
+
+#[test]
+fn what_another_process_writes_meanwhile_is_not_written_again() {
+    let mut fixture = Fixture::new().with_pods(6);
+    fixture.settings.max_endpoints = 2;
+    fixture.restart();
+    let first = fixture.plan(1);
+    fixture.finish(&first[0], Outcome::Failed(Failure::Other));
+    for (n, name) in ["svc-x", "svc-y", "svc-z"].into_iter().enumerate() {
+        fixture.store_pods(name, 2 * n..2 * n + 2);
+        let theirs = Arc::clone(&fixture.world.slices[name]);
+        fixture.see(theirs);
+    }
+    assert_eq!(fixture.settle(), []);
+    assert!(!fixture.state.has_work());
+    assert_eq!(fixture.sizes(), [2; 3]);
 }
