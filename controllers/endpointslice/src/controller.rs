@@ -1,16 +1,14 @@
 //! The controller as the engine sees it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use quaymaster_engine::controller::Stored;
+use quaymaster_engine::controller::{Object, Stored};
 use quaymaster_engine::{Answer, Controller, Dirty, Planned, Verdict};
-use quaymaster_model::{ObjectKey, ServiceRecord};
+use quaymaster_model::{ObjectKey, ServiceRecord, TrafficDistribution};
 use quaymaster_queue::Priority;
 use quaymaster_runtime::api::{Remedy, Verb, WriteError};
-use quaymaster_runtime::metrics::{
-    Operation, Registry, SliceControllerMetrics, SyncResult, Topology, TrafficDistribution,
-};
+use quaymaster_runtime::metrics::{Operation, Registry, SliceControllerMetrics, SyncResult, Topology};
 use quaymaster_slices::convert::HintMode;
 use quaymaster_slices::topology::Zones;
 use quaymaster_slices::{Context, Failure, Finished, Outcome, ServiceSlices, Settings, WriteId};
@@ -118,7 +116,7 @@ impl Controller for EndpointSlices {
         self.mark(world, delta, dirty);
     }
 
-    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize) -> Planned {
+    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, _: Instant) -> Planned {
         let Some(id) = world.service_id(key) else {
             return Planned::default();
         };
@@ -148,6 +146,7 @@ impl Controller for EndpointSlices {
                 .map(|event| notices::topology(service, event))
                 .collect(),
             truncated: plan.truncated,
+            look_again: None,
         }
     }
 
@@ -157,9 +156,12 @@ impl Controller for EndpointSlices {
             Verb::Create => self.metrics.changed(Operation::Create),
             Verb::Update => self.metrics.changed(Operation::Update),
             Verb::Delete => self.metrics.changed(Operation::Delete),
+            Verb::Get => {}
         }
         let outcome = match &answer.result {
-            Ok(Stored::Slice(slice)) => Outcome::Stored(std::sync::Arc::clone(slice)),
+            Ok(Stored::Object(Object::Slice(slice))) => Outcome::Stored(std::sync::Arc::clone(slice)),
+            // Nothing but slices is asked about.
+            Ok(Stored::Object(_)) => return Verdict::Done,
             Ok(Stored::Gone) => Outcome::Deleted,
             Ok(Stored::Going) => Outcome::Deleting,
             Err(error) => Outcome::Failed(failure(answer.verb, error)),
@@ -179,19 +181,30 @@ impl Controller for EndpointSlices {
             Err(WriteError::Conflict { .. }) => SyncResult::Stale,
             Err(_) => SyncResult::Error,
         });
-        if after == Finished::Retry {
-            let notice = answer.result.as_ref().err().and_then(|error| {
-                let worth_telling = matches!(error.remedy(), Remedy::Report | Remedy::Retry);
-                let service = world.service(id).filter(|_| worth_telling)?;
-                Some(notices::write_failed(service, answer, error))
-            });
-            return Verdict::Retry { notice };
+        match (after, world.service(id)) {
+            (Finished::Retry, service) => {
+                let notice = answer.result.as_ref().err().and_then(|error| {
+                    let worth_telling = matches!(error.remedy(), Remedy::Report | Remedy::Retry);
+                    let service = service.filter(|_| worth_telling)?;
+                    Some(notices::write_failed(service, answer, error))
+                });
+                Verdict::Retry { notice }
+            }
+            (Finished::Altered, Some(service)) => Verdict::Altered {
+                notice: notices::altered(service, answer),
+            },
+            _ if more => Verdict::Again,
+            _ => Verdict::Done,
         }
-        if more { Verdict::Again } else { Verdict::Done }
     }
 
     fn measure(&mut self, _: &World) {
         self.gauges.show();
+    }
+
+    fn rival(&self) -> &'static str {
+        "is kube-controller-manager's endpointslice-controller still on? start it with \
+         --controllers=*,-endpointslice-controller"
     }
 }
 
@@ -200,18 +213,8 @@ impl EndpointSlices {
         match HintMode::of(service, self.options.settings.rules) {
             HintMode::Auto => (Topology::Auto, TrafficDistribution::None),
             HintMode::Off => (Topology::Disabled, TrafficDistribution::None),
-            HintMode::OwnPlace { .. } => (Topology::Disabled, distribution(service)),
+            HintMode::OwnPlace { .. } => (Topology::Disabled, service.distribution()),
         }
-    }
-}
-
-/// The value of `trafficDistribution` as a label.
-pub(crate) fn distribution(service: &ServiceRecord) -> TrafficDistribution {
-    match service.traffic_distribution.as_deref() {
-        Some("PreferClose") => TrafficDistribution::PreferClose,
-        Some("PreferSameZone") => TrafficDistribution::PreferSameZone,
-        Some("PreferSameNode") => TrafficDistribution::PreferSameNode,
-        _ => TrafficDistribution::None,
     }
 }
 

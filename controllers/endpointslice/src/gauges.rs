@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use quaymaster_runtime::metrics::{SliceControllerMetrics, TrafficDistribution};
+use quaymaster_model::TrafficDistribution;
+use quaymaster_runtime::metrics::SliceControllerMetrics;
 use quaymaster_slices::Summary;
 use quaymaster_world::ServiceId;
 
@@ -64,6 +65,8 @@ impl Gauges {
         self.metrics.endpoints_desired.set(shown(self.total.endpoints));
         self.metrics.slices.set(shown(self.total.slices));
         self.metrics.slices_desired.set(shown(self.total.desired_slices));
+        let without_node = shown(self.total.pods_without_node);
+        self.metrics.pods_without_node.set(without_node);
     }
 
     fn count(&self, value: Option<TrafficDistribution>, by: i64) {

@@ -39,6 +39,22 @@ pub(crate) fn write_failed(service: &ServiceRecord, answer: &Answer<'_>, error: 
     }
 }
 
+/// A slice is not stored as it was sent. kube-controller-manager has no such Event: it writes the slice again whenever it
+/// looks at the Service.
+pub(crate) fn altered(service: &ServiceRecord, answer: &Answer<'_>) -> Notice {
+    Notice {
+        regarding: reference(service),
+        type_: EventType::Warning,
+        reason: "EndpointSliceAltered".to_owned(),
+        action: "UpdateEndpointSlices".to_owned(),
+        note: format!(
+            "EndpointSlice {} of Service {} was not stored as it was sent: an admission plugin or another writer changes \
+             what quaymaster writes",
+            answer.object.name, answer.key,
+        ),
+    }
+}
+
 fn reference(service: &ServiceRecord) -> ObjectReference {
     ObjectReference {
         api_version: Some("v1".to_owned()),

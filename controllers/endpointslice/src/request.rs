@@ -65,8 +65,6 @@ fn encoded(key: ObjectKey, draft: SliceDraft, over: Option<(Uid, ResourceVersion
             endpoints: &draft.endpoints,
             unknown: draft.unknown.as_deref(),
         };
-        // An empty body is refused by the apiserver, and the refusal is logged with the name of the slice: better than
-        // to end the process over one slice that somebody gave fields which cannot be given back.
-        encode_slice(&body).map_or_else(|_| Bytes::new(), Bytes::from)
+        Ok(Bytes::from(encode_slice(&body)?))
     }))
 }

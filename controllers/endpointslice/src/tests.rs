@@ -59,6 +59,7 @@ fn the_gauges_add_up_both_families_of_a_service() {
         "endpoint_slice_controller_endpoints_desired 2",
         "endpoint_slice_controller_num_endpoint_slices 2",
         "endpoint_slice_controller_desired_endpoint_slices 2",
+        "quaymaster_endpointslice_pods_without_node 0",
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
     }
@@ -88,4 +89,68 @@ fn a_conflict_is_tried_again_without_an_event_and_a_refusal_is_told_on_the_servi
             other => panic!("{error}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn a_slice_that_a_policy_changes_is_written_once_and_told_on_the_service() {
+    let mut cluster = settled();
+    cluster.policy(|slice| slice["metadata"]["labels"]["team"] = json!("blue"));
+    cluster.node("node-1", "zone-b");
+    match cluster.write_next() {
+        Verdict::Altered { notice } => {
+            assert_eq!(notice.reason, "EndpointSliceAltered");
+            assert_eq!(notice.regarding.name.as_deref(), Some("web"));
+            assert!(
+                notice.note.contains("EndpointSlice web-") && notice.note.contains("shop/web"),
+                "{}",
+                notice.note
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(
+        cluster.write_all().is_empty(),
+        "there is no use in writing it again"
+    );
+    cluster.node("node-1", "zone-c");
+    assert_eq!(
+        cluster.write_all(),
+        [Verb::Update],
+        "but its content still follows"
+    );
+}
+
+#[test]
+fn a_slice_with_fields_that_cannot_be_given_back_is_not_sent_as_nothing() {
+    let draft = quaymaster_slices::SliceDraft {
+        unknown: Some(Box::new(quaymaster_model::slice::UnknownFields {
+            metadata: Some("no object".into()),
+            ..Default::default()
+        })),
+        ..cluster::empty_draft()
+    };
+    let write = quaymaster_slices::Write {
+        id: quaymaster_slices::WriteId(1),
+        key: cluster::key("web-1"),
+        op: quaymaster_slices::Op::Create(draft),
+    };
+    assert!(crate::request::of(write).body.into_bytes().is_err());
+}
+
+#[test]
+fn pods_whose_node_is_not_known_show_in_a_gauge() {
+    let mut cluster = Cluster::new();
+    cluster.service(json!({ "selector": { "app": "web" }, "ipFamilies": ["IPv4"], "clusterIP": "10.1.0.1" }));
+    cluster.pod("web-1", &json!([{ "ip": "10.0.0.1" }]));
+    cluster.begin();
+    cluster.write_all();
+    let shown = |cluster: &mut Cluster, count: u32| {
+        let line = format!("quaymaster_endpointslice_pods_without_node {count}");
+        let metrics = cluster.metrics();
+        assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
+    };
+    shown(&mut cluster, 1);
+    cluster.node("node-1", "zone-a");
+    cluster.write_all();
+    shown(&mut cluster, 0);
 }

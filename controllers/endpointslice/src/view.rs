@@ -9,7 +9,7 @@ use quaymaster_queue::Priority;
 use quaymaster_slices::{ServiceSlices, Urgency};
 use quaymaster_world::{Change, Delta, Moved, Origin, ServiceId, World};
 
-use crate::controller::{EndpointSlices, distribution, priority};
+use crate::controller::{EndpointSlices, priority};
 
 impl EndpointSlices {
     pub(crate) fn mark(&mut self, world: &World, delta: &Delta<'_>, dirty: &mut Dirty) {
@@ -55,7 +55,7 @@ impl EndpointSlices {
         } else {
             self.auto.remove(&id);
         }
-        self.gauges.distribution(id, distribution(service));
+        self.gauges.distribution(id, service.distribution());
         let first_write = self.next_numbers();
         let is_new = !self.services.contains_key(&id);
         self.services.entry(id).or_insert_with(|| {

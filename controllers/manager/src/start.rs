@@ -14,7 +14,7 @@ use quaymaster_runtime::admin::AdminServer;
 use quaymaster_runtime::client::{Connection, Source, UserAgent};
 use quaymaster_runtime::health::Health;
 use quaymaster_runtime::metrics::{BuildInfo, ProcessCollector, Registry};
-use quaymaster_runtime::permit::Permit;
+use quaymaster_runtime::permit::Permits;
 use quaymaster_runtime::shutdown;
 use quaymaster_runtime::version::Support;
 use quaymaster_slices::Settings;
@@ -100,7 +100,7 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
         connection,
         version: version.to_owned(),
         holder,
-        permit: Permit::permanent(),
+        permits: Permits::permanent(),
         registry: registry.clone(),
         health,
         watch: quaymaster_watch::Config::default(),

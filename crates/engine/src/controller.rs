@@ -1,13 +1,16 @@
 //! What the core asks of a controller.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use quaymaster_model::ObjectKey;
 use quaymaster_queue::Priority;
 use quaymaster_runtime::api::{Verb, WriteError};
 use quaymaster_runtime::events::Notice;
 use quaymaster_runtime::pool::Payload;
 use quaymaster_world::{Delta, Kind, World};
+
+pub use crate::kinds::Object;
 
 /// A controller with held state for each key: it marks what a change touches at once, and decides later.
 ///
@@ -25,14 +28,18 @@ pub trait Controller: Send {
     /// Something changed; the world already is as after it.
     fn on(&mut self, world: &World, delta: &Delta<'_>, dirty: &mut Dirty);
 
-    /// The next writes for a key, at most `limit`, which is at least 1. They are sent at once.
-    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize) -> Planned;
+    /// The next requests for a key at the time `now`, at most `limit`, which is at least 1. They are sent at once.
+    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, now: Instant) -> Planned;
 
-    /// A write is answered; the world already knows what was stored.
+    /// A request is answered; the world already knows what was stored.
     fn answered(&mut self, world: &World, answer: &Answer<'_>) -> Verdict;
 
     /// Brings gauges up to date. Called every few seconds.
     fn measure(&mut self, world: &World);
+
+    /// Who may be at work if what this controller writes is changed again and again, and what to do about it: the end of
+    /// a warning for operators.
+    fn rival(&self) -> &'static str;
 }
 
 /// Collects what is to be looked at.
@@ -93,9 +100,14 @@ pub struct Planned {
     pub notices: Vec<Notice>,
     /// There is more to write than was asked for; the key is asked again when there is room.
     pub truncated: bool,
+    /// The key is to be planned again at this time, or soon after, although nothing may have changed until then: something
+    /// matures, or a grace period ends. Whoever still wants it says so in each plan. A time that is not in the future
+    /// counts as in a second.
+    pub look_again: Option<Instant>,
 }
 
-/// A call to the apiserver.
+/// A call to the apiserver: a write, or a read that confirms what a write will rest on (the last look before a deletion).
+/// Both count against the limit of writes in flight, and both need the permit.
 #[derive(Debug)]
 pub struct Request {
     /// What is to be done.
@@ -106,10 +118,25 @@ pub struct Request {
     pub object: ObjectKey,
     /// UID of an object that is updated or deleted.
     pub uid: Option<quaymaster_model::Uid>,
-    /// The object's JSON, or for a delete its options.
+    /// The object's JSON, for a delete its options, for a read nothing.
     pub body: Payload,
     /// Given back with the answer.
     pub write: u64,
+}
+
+impl Request {
+    /// Asks for an object as it is stored now, past all caches. The answer is the controller's alone: the world goes on
+    /// to take the kind from its watch.
+    pub fn get(kind: Kind, object: ObjectKey, write: u64) -> Self {
+        Self {
+            verb: Verb::Get,
+            kind,
+            object,
+            uid: None,
+            body: Payload::Ready(Bytes::new()),
+            write,
+        }
+    }
 }
 
 /// The answer to a request.
@@ -127,12 +154,12 @@ pub struct Answer<'a> {
     pub result: Result<Stored, &'a WriteError>,
 }
 
-/// What the apiserver stored.
+/// What the apiserver has stored.
 #[derive(Debug, Clone)]
 pub enum Stored {
-    /// The slice as it was returned, or as the watch has told it since.
-    Slice(std::sync::Arc<quaymaster_model::SliceRecord>),
-    /// The object is gone.
+    /// The object as it was returned or, after a write of a kind that the world holds, as the watch has told it since.
+    Object(Object),
+    /// There is no such object, or not any more.
     Gone,
     /// The object is on its way out: a finalizer holds it back.
     Going,
@@ -140,15 +167,18 @@ pub enum Stored {
 
 /// What is to be done with a key after an answer.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "made for one answer at a time and taken apart at once; a box would only cost"
-)]
 pub enum Verdict {
     /// Nothing more.
     Done,
     /// There may be more to write.
     Again,
+    /// The apiserver took it and stored something other than what was sent. Looked at again after a pause that grows as
+    /// for failures.
+    Altered {
+        /// The warning for the owner of the object: which one, what about it, and the likely cause. It is logged and
+        /// recorded, for each key at most once a minute.
+        notice: Notice,
+    },
     /// To be tried again after a pause that grows with each failure in a row.
     Retry {
         /// The event to be recorded, for failures that the owner of the object should see.

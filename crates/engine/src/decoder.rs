@@ -2,7 +2,9 @@
 
 use quaymaster_model::{ObjectKey, Uid};
 use quaymaster_watch::{DecodeError, Decoder, Event, Page, Unreadable};
-use quaymaster_wire::json::{self, Change, Frame, Json, Record};
+use quaymaster_wire::json::{self, Change, Frame, Json};
+
+use crate::kinds::Known;
 
 /// Names a deleted object.
 #[derive(Debug, Clone)]
@@ -11,12 +13,6 @@ pub(crate) struct Gone {
     pub(crate) key: ObjectKey,
     /// UID, where it is known: a deletion must not hit a later object of the same name.
     pub(crate) uid: Option<Uid>,
-}
-
-/// A record that can say which object it is of.
-pub(crate) trait Identified: Record {
-    /// Which object this is.
-    fn gone(&self) -> Gone;
 }
 
 /// Reads one kind for a watch.
@@ -53,7 +49,7 @@ fn unreadable(object: json::Unreadable) -> Unreadable<Gone> {
     }
 }
 
-impl<R: Identified + Send> Decoder for WatchDecoder<R> {
+impl<R: Known> Decoder for WatchDecoder<R> {
     type Record = R;
     type Key = Gone;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quaymaster_model::{Interner, ObjectKey, ResourceVersion, Text, Uid};
@@ -12,7 +12,7 @@ use quaymaster_runtime::pool::Payload;
 use quaymaster_wire::json::{Json, Record};
 use quaymaster_world::{Change, Delta, Kind, Origin, World};
 
-use crate::controller::{Answer, Controller, Dirty, Planned, Request, Stored, Verdict};
+use crate::controller::{Answer, Controller, Dirty, Object, Planned, Request, Stored, Verdict};
 
 pub(crate) const NAMESPACE: &str = "shop";
 
@@ -61,7 +61,7 @@ pub(crate) fn read<R: Record>(json: &str) -> R {
 /// What happened, a line each.
 pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 
-type Plan = Box<dyn FnMut(&World, &ObjectKey, usize) -> Planned + Send>;
+type Plan = Box<dyn FnMut(&World, &ObjectKey, usize, Instant) -> Planned + Send>;
 type Answered = Box<dyn FnMut(&Answer<'_>) -> Verdict + Send>;
 
 /// A controller of Services that does as it is told by the test, and writes down what it is told by the core.
@@ -70,6 +70,8 @@ pub(crate) struct Fake {
     pub(crate) log: Log,
     /// Of all that it marks.
     pub(crate) priority: Priority,
+    /// Whether a slice that another writer changed is put right, for the Service `web`.
+    pub(crate) repairs: bool,
     /// How often it was asked to bring its gauges up to date.
     pub(crate) measured: Arc<AtomicUsize>,
     pub(crate) plan: Plan,
@@ -78,11 +80,19 @@ pub(crate) struct Fake {
 
 impl Fake {
     /// Reads Services and slices. Each failure is tried again.
-    pub(crate) fn new(plan: impl FnMut(&World, &ObjectKey, usize) -> Planned + Send + 'static) -> Self {
+    pub(crate) fn new(mut plan: impl FnMut(&World, &ObjectKey, usize) -> Planned + Send + 'static) -> Self {
+        Self::timed(move |world, key, limit, _| plan(world, key, limit))
+    }
+
+    /// As [`Fake::new`], of one that looks at the time.
+    pub(crate) fn timed(
+        plan: impl FnMut(&World, &ObjectKey, usize, Instant) -> Planned + Send + 'static,
+    ) -> Self {
         Self {
             reads: &[Kind::Service, Kind::Slice],
             log: Log::default(),
             priority: Priority::Normal,
+            repairs: false,
             measured: Arc::default(),
             plan: Box::new(plan),
             answered: Box::new(|answer| match answer.result {
@@ -141,19 +151,23 @@ impl Controller for Fake {
                 };
                 let name = &change.latest().key.name;
                 self.note(format!("slice {name} {} by {by}", what(change)));
+                if self.repairs && *origin == Origin::Watch {
+                    dirty.repair(key("web"), Duration::ZERO);
+                }
             }
             Delta::Pod { .. } | Delta::Node { .. } => {}
         }
     }
 
-    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize) -> Planned {
+    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, now: Instant) -> Planned {
         self.note(format!("plan {} within {limit}", key.name));
-        (self.plan)(world, key, limit)
+        (self.plan)(world, key, limit, now)
     }
 
     fn answered(&mut self, _: &World, answer: &Answer<'_>) -> Verdict {
         let result = match &answer.result {
-            Ok(Stored::Slice(slice)) => format!("stored at {}", slice.resource_version),
+            Ok(Stored::Object(Object::Slice(slice))) => format!("stored at {}", slice.resource_version),
+            Ok(Stored::Object(other)) => format!("{other:?}"),
             Ok(Stored::Gone) => "gone".to_owned(),
             Ok(Stored::Going) => "going".to_owned(),
             Err(error) => error.label().to_owned(),
@@ -166,7 +180,14 @@ impl Controller for Fake {
     fn measure(&mut self, _: &World) {
         self.measured.fetch_add(1, Ordering::Relaxed);
     }
+
+    fn rival(&self) -> &'static str {
+        "is it another fake?"
+    }
 }
+
+/// Views that nobody looks at.
+pub(crate) fn nobody(_: &World, _: &Delta<'_>) {}
 
 fn request(verb: Verb, name: &str, uid: Option<&str>) -> Request {
     Request {

@@ -12,15 +12,16 @@ use quaymaster_runtime::client::{ConnectError, Connection, UserAgent};
 use quaymaster_runtime::events::EventSink;
 use quaymaster_runtime::health::{Condition, Health};
 use quaymaster_runtime::metrics::{EventMetrics, QueueMetrics, Registry, WriteMetrics};
-use quaymaster_runtime::permit::Permit;
+use quaymaster_runtime::permit::Permits;
 use quaymaster_runtime::pool::WritePool;
-use quaymaster_wire::json::Json;
 use quaymaster_world::{Kind, World};
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::Controller;
 use crate::core::{self, Core, Seat, TICK};
 use crate::feed;
+use crate::held_metrics::{InternerCollector, WorldMetrics};
+use crate::kinds;
 use crate::watch_metrics::WatchCollector;
 
 /// A core that has not given a sign of life for this long is held for dead. It gives one each second; the longest it
@@ -39,8 +40,9 @@ pub struct Options {
     pub version: String,
     /// Identity of this replica.
     pub holder: String,
-    /// Who may write, and until when.
-    pub permit: Permit,
+    /// When this replica may write. While it may not, it reads and keeps its state up to date, so that it can go on at
+    /// once when its term begins.
+    pub permits: Permits,
     /// Where metrics go.
     pub registry: Registry,
     /// Where readiness goes.
@@ -112,7 +114,7 @@ impl Engine {
             let health = &self.options.health;
             self.kinds
                 .entry(*kind)
-                .or_insert_with(|| health.condition(format!("{} read", feed::resource(*kind))));
+                .or_insert_with(|| health.condition(format!("{} read", kinds::resource(*kind).name)));
         }
         self.controllers.push(Registered {
             controller,
@@ -133,7 +135,7 @@ impl Engine {
             connection,
             version,
             holder,
-            permit,
+            permits,
             registry,
             health,
             watch,
@@ -162,8 +164,9 @@ impl Engine {
         let synced = read.into_iter().collect();
         registry.register_collector(WatchCollector(feed.stats));
 
-        let writer = Writer::new(connection.client(&agent(&names))?, DEFAULT_TIMEOUT);
-        let (pool, answers) = WritePool::new(writer, POOL_BOUND);
+        registry.register_collector(InternerCollector(Arc::clone(&interner)));
+
+        let (pool, answers) = WritePool::new(POOL_BOUND);
         let queue_metrics = QueueMetrics::register(&registry);
         let event_metrics = EventMetrics::register(&registry);
         let mut seats = Vec::with_capacity(controllers.len());
@@ -177,19 +180,23 @@ impl Engine {
                         most_keys,
                     },
             } = registered;
+            // Audit logs tell controllers apart by it.
+            let agent = agent(controller.name());
+            let writer = Writer::new(connection.client(&agent)?, DEFAULT_TIMEOUT);
             let events = EventSink::start(
-                connection.client(&agent(controller.name()))?,
+                connection.client(&agent)?,
                 Reporter {
                     controller: reporter.to_owned(),
                     instance: Some(holder.clone()),
                 },
-                permit.clone(),
+                permits.clone(),
                 event_metrics.clone(),
                 cancel.clone(),
             );
             let handles = queue_metrics.for_queue(queue);
             seats.push(Seat::new(
                 controller,
+                writer,
                 handles,
                 events,
                 most_keys,
@@ -201,9 +208,10 @@ impl Engine {
             seats,
             limit: core::limit(),
             pool,
-            permit,
-            slices: Json::new(Arc::clone(&interner)),
+            permit: permits.current(),
+            permits,
             interner,
+            world_metrics: WorldMetrics::register(&registry),
             write_metrics: WriteMetrics::register(&registry),
             heartbeat: health.heartbeat("core", HEARTBEAT_LIMIT),
             synced,

@@ -10,7 +10,7 @@ use quaymaster_runtime::metrics::Counter;
 use quaymaster_watch::{Mode, Stats};
 use quaymaster_world::Kind;
 
-use crate::feed::resource;
+use crate::kinds::resource;
 
 /// Reads the counters of the watches when metrics are asked for.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl WatchCollector {
     ) -> Result<(), std::fmt::Error> {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (kind, stats) in &self.0 {
-            total(read(stats)).encode(family.encode_family(&[("kind", resource(*kind))])?)?;
+            total(read(stats)).encode(family.encode_family(&[("kind", resource(*kind).name)])?)?;
         }
         Ok(())
     }
@@ -100,7 +100,7 @@ impl WatchCollector {
     ) -> Result<(), std::fmt::Error> {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (kind, stats) in &self.0 {
-            ConstGauge::new(read(stats)).encode(family.encode_family(&[("kind", resource(*kind))])?)?;
+            ConstGauge::new(read(stats)).encode(family.encode_family(&[("kind", resource(*kind).name)])?)?;
         }
         Ok(())
     }
@@ -114,7 +114,7 @@ impl WatchCollector {
         )?;
         for (kind, stats) in &self.0 {
             for (cause, count) in stats.failures() {
-                let labels = [("kind", resource(*kind)), ("cause", cause)];
+                let labels = [("kind", resource(*kind).name), ("cause", cause)];
                 total(count).encode(family.encode_family(&labels)?)?;
             }
         }

@@ -20,7 +20,7 @@ pub mod time;
 pub mod uid;
 pub mod version;
 
-pub use intern::{Interned, Interner, Text};
+pub use intern::{Interned, Interner, InternerSizes, Text};
 pub use key::ObjectKey;
 pub use labels::LabelSet;
 pub use node::NodeRecord;
@@ -28,7 +28,9 @@ pub use pod::{ContainerPort, PodFlags, PodHostname, PodRecord};
 pub use port::{AddressType, EndpointPort, PortSet, Protocol};
 pub use rules::{KubernetesVersion, UpstreamRules};
 pub use selector::Selector;
-pub use service::{ClusterAddress, IpFamily, ServicePort, ServiceRecord, ServiceType, TargetPort};
+pub use service::{
+    ClusterAddress, IpFamily, ServicePort, ServiceRecord, ServiceType, TargetPort, TrafficDistribution,
+};
 pub use slice::{Conditions, EndpointAddress, EndpointRecord, Hints, OwnerRef, SliceRecord, TargetRef};
 pub use time::Timestamp;
 pub use uid::Uid;

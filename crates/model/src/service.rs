@@ -40,6 +40,45 @@ pub struct ServiceRecord {
     pub topology_auto: bool,
 }
 
+impl ServiceRecord {
+    /// [`ServiceRecord::traffic_distribution`], read.
+    pub fn distribution(&self) -> TrafficDistribution {
+        let value = self.traffic_distribution.as_deref();
+        TrafficDistribution::SET
+            .into_iter()
+            .find(|known| value == Some(known.label()))
+            .unwrap_or(TrafficDistribution::None)
+    }
+}
+
+/// `spec.trafficDistribution` of a Service. The apiserver admits no other values; older ones not all of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TrafficDistribution {
+    /// Not set, or not known.
+    None,
+    /// `PreferClose`
+    PreferClose,
+    /// `PreferSameZone`
+    PreferSameZone,
+    /// `PreferSameNode`
+    PreferSameNode,
+}
+
+impl TrafficDistribution {
+    /// All values but none.
+    pub const SET: [Self; 3] = [Self::PreferClose, Self::PreferSameZone, Self::PreferSameNode];
+
+    /// The value as the API has it; empty for none. Also the metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::PreferClose => "PreferClose",
+            Self::PreferSameZone => "PreferSameZone",
+            Self::PreferSameNode => "PreferSameNode",
+        }
+    }
+}
+
 /// `spec.type` of a Service.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ServiceType {

@@ -23,7 +23,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest answer that is read. etcd stores objects of up to 1.5 MiB; as JSON they are a few times longer.
 const MAX_ANSWER: usize = 8 << 20;
 
-/// What a write does. Named as in RBAC rules.
+/// What a write does, or what is asked before one. Named as in RBAC rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// POST to a collection.
@@ -32,6 +32,8 @@ pub enum Verb {
     Update,
     /// DELETE, guarded by [`preconditions`].
     Delete,
+    /// GET of one object as it is stored now: confirms what a write rests on before it is sent.
+    Get,
 }
 
 impl Verb {
@@ -41,6 +43,7 @@ impl Verb {
             Self::Create => "create",
             Self::Update => "update",
             Self::Delete => "delete",
+            Self::Get => "get",
         }
     }
 
@@ -49,6 +52,7 @@ impl Verb {
             Self::Create => Method::POST,
             Self::Update => Method::PUT,
             Self::Delete => Method::DELETE,
+            Self::Get => Method::GET,
         }
     }
 }
@@ -104,7 +108,8 @@ impl Writer {
         self.send(permit, Verb::Delete, path, options).await
     }
 
-    /// Sends one write of any verb. `path` starts with a slash and may carry a query; `body` is JSON.
+    /// Sends one write of any verb, or a confirming read. `path` starts with a slash and may carry a query; `body` is
+    /// JSON, and of a read empty.
     ///
     /// The permit is checked right before sending. If it is lost afterwards, the connection is dropped and the
     /// write may or may not have happened.

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{DropReason, EventMetrics};
-use crate::permit::Permit;
+use crate::permit::Permits;
 use budget::Budgets;
 
 /// Events that wait to be sent. More than this at once is a storm, and of a storm a sample is enough.
@@ -58,7 +58,7 @@ impl EventSink {
     pub fn start(
         client: kube::Client,
         reporter: Reporter,
-        permit: Permit,
+        permits: Permits,
         metrics: EventMetrics,
         shutdown: CancellationToken,
     ) -> Self {
@@ -66,7 +66,7 @@ impl EventSink {
         let sender = Sender {
             client,
             reporter,
-            permit,
+            permits,
             metrics: metrics.clone(),
         };
         tokio::spawn(sender.run(receiver, shutdown));
@@ -98,7 +98,7 @@ impl EventSink {
 struct Sender {
     client: kube::Client,
     reporter: Reporter,
-    permit: Permit,
+    permits: Permits,
     metrics: EventMetrics,
 }
 
@@ -151,12 +151,13 @@ impl Sender {
         event: &Event,
         regarding: &ObjectReference,
     ) -> Result<(), SendError> {
-        if !self.permit.is_valid(Instant::now().into_std()) {
+        let permit = self.permits.current();
+        if !permit.is_valid(Instant::now().into_std()) {
             return Err(SendError::NotPermitted);
         }
         tokio::select! {
             biased;
-            () = self.permit.lost() => Err(SendError::NotPermitted),
+            () = permit.lost() => Err(SendError::NotPermitted),
             sent = tokio::time::timeout(SEND_TIMEOUT, recorder.publish(event, regarding)) => {
                 sent.map_err(|_| SendError::Timeout)?.map_err(SendError::Api)
             }

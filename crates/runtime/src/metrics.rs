@@ -27,7 +27,7 @@ use prometheus_client::registry::Metric;
 
 pub use counter::Counter;
 pub use handles::{BuildInfo, DropReason, EventMetrics, QueueHandles, QueueMetrics, WriteMetrics};
-pub use kcm::{Operation, SliceControllerMetrics, SyncResult, Topology, TrafficDistribution};
+pub use kcm::{Operation, SliceControllerMetrics, SyncResult, Topology};
 pub use process::ProcessCollector;
 
 /// The content type of [`Registry::encode`].

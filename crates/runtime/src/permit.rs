@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The right to write, for as long as it is valid.
 ///
 /// Each mutating call takes one, checks it right before sending, and is aborted when it is lost. Validity follows
 /// the local monotonic clock, never the wall clock, and ends for good: a permit that was lost once never becomes
-/// valid again, a new term gets a new one. Only this module makes permits: [`Permit::permanent`] where no leader
-/// is elected, [`Tenure::begin`] for the holder of a lease.
+/// valid again, a new term gets a new one, which [`Permits`] tells. Only this module makes permits:
+/// [`Permit::permanent`] where no leader is elected, [`Tenure::begin`] for the holder of a lease.
 ///
 /// Clones share their fate.
 #[derive(Clone, Debug)]
@@ -39,6 +40,13 @@ impl Permit {
     /// A permit that is never lost, for a process without leader election.
     pub fn permanent() -> Self {
         Self::with_deadline(0, Instant::now(), PERMANENT)
+    }
+
+    /// A permit that was never valid: of a process that waits for its term.
+    fn none() -> Self {
+        let none = Self::with_deadline(0, Instant::now(), 0);
+        none.shared.revoked.cancel();
+        none
     }
 
     fn with_deadline(epoch: u64, origin: Instant, deadline: u64) -> Self {
@@ -88,6 +96,65 @@ impl Permit {
                 () = tokio::time::sleep_until(deadline) => {}
             }
         }
+    }
+}
+
+/// The right to write as it comes and goes: always the permit of the latest term. Cheap to clone.
+///
+/// A process that stands by reads and decides all the same; [`Permits::next`] wakes it when its term begins. Whoever
+/// sends a write takes the [`Permit`] of the term in which it was decided, so that nothing decided in one term is sent
+/// in another.
+#[derive(Clone, Debug)]
+pub struct Permits(watch::Receiver<Permit>);
+
+impl Permits {
+    /// One permit, which is never lost, for a process without leader election.
+    pub fn permanent() -> Self {
+        Self(watch::channel(Permit::permanent()).1)
+    }
+
+    /// The permit of the latest term, valid or not.
+    pub fn current(&self) -> Permit {
+        self.0.borrow().clone()
+    }
+
+    /// Completes when a term has begun since the last call, with its permit; never once nobody is left who could begin
+    /// one. Nothing is lost if it is dropped before.
+    pub async fn next(&mut self) -> Permit {
+        match self.0.changed().await {
+            Ok(()) => self.0.borrow_and_update().clone(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// Begins the terms of one process, of which at most the latest is valid.
+#[derive(Debug)]
+pub struct Terms(watch::Sender<Permit>);
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Terms {
+    /// No term has begun: nothing may be written.
+    pub fn new() -> Self {
+        Self(watch::Sender::new(Permit::none()))
+    }
+
+    /// What writers follow.
+    pub fn permits(&self) -> Permits {
+        Permits(self.0.subscribe())
+    }
+
+    /// Begins a term as [`Tenure::begin`] does, and wakes who follows. The term before, if it is still on, ends.
+    pub fn begin(&self, epoch: u64, now: Instant, deadline: Instant) -> Tenure {
+        let tenure = Tenure::begin(epoch, now, deadline);
+        self.0.borrow().shared.revoked.cancel();
+        self.0.send_replace(tenure.permit.clone());
+        tenure
     }
 }
 

@@ -84,8 +84,6 @@ pub enum Delta<'a> {
         id: ServiceId,
         /// Before and after. A Service that was deleted and created again was removed and added.
         change: Change<'a, ServiceRecord>,
-        /// The selector is another one than before, so that other Pods may back the Service.
-        reselected: bool,
     },
     /// A Node.
     Node {

@@ -12,6 +12,7 @@ mod kind;
 mod table;
 mod tombstones;
 mod world;
+mod written;
 
 pub use delta::{Change, Delta, Origin, View};
 pub use kind::Kind;

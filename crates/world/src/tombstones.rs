@@ -1,14 +1,14 @@
 //! Own deletions that the watch has not told yet.
 
 use hashbrown::HashMap;
-use quaymaster_model::{ObjectKey, ResourceVersion, SliceRecord, Uid};
+use quaymaster_model::{ObjectKey, ResourceVersion, Uid};
 
 use crate::table::Generation;
 
 /// Names that an own deletion freed, until the watch tells the same or the name is taken again. Events about the
-/// deleted slice, or about one that had the name before it, may still be under way and must not bring them back.
+/// deleted object, or about one that had the name before it, may still be under way and must not bring them back.
 ///
-/// Bounded: past the limit the older half is forgotten. A late event of a forgotten one shows the slice until its
+/// Bounded: past the limit the older half is forgotten. A late event of a forgotten one shows the object until its
 /// deletion follows.
 #[derive(Default)]
 pub(crate) struct Tombstones {
@@ -16,7 +16,7 @@ pub(crate) struct Tombstones {
     old: HashMap<ObjectKey, Tombstone>,
 }
 
-/// What is remembered of a deleted slice.
+/// What is remembered of a deleted object.
 pub(crate) struct Tombstone {
     pub(crate) uid: Uid,
     /// In which list it was last seen.
@@ -45,7 +45,7 @@ impl Tombstones {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
-    /// The slice of that name was told in a list.
+    /// The object of that name was told in a list.
     pub(crate) fn mark_seen(&mut self, key: &ObjectKey, generation: Generation) {
         if let Some(tombstone) = self.young.get_mut(key).or_else(|| self.old.get_mut(key)) {
             tombstone.seen = generation;
@@ -65,8 +65,8 @@ impl Tombstones {
 }
 
 impl Tombstone {
-    /// Whether a slice that bears the name is the deleted one, or one from before it.
-    pub(crate) fn covers(&self, slice: &SliceRecord) -> bool {
-        slice.uid == self.uid || slice.resource_version.is_older_than(&self.version)
+    /// Whether an object that bears the name is the deleted one, or one from before it.
+    pub(crate) fn covers(&self, uid: &Uid, version: &ResourceVersion) -> bool {
+        *uid == self.uid || version.is_older_than(&self.version)
     }
 }

@@ -7,7 +7,6 @@ mod slices;
 
 use std::sync::Arc;
 
-use hashbrown::HashSet;
 use quaymaster_membership::{Membership, PodId, ServiceId};
 use quaymaster_model::{
     EndpointRecord, NodeRecord, ObjectKey, PodRecord, ResourceVersion, ServiceRecord, SliceRecord, Text,
@@ -16,7 +15,7 @@ use quaymaster_model::{
 use crate::buckets::Buckets;
 use crate::kind::Progress;
 use crate::table::Table;
-use crate::tombstones::Tombstones;
+use crate::written::Written;
 use crate::{Kind, View};
 
 /// What was read of the cluster, with its indexes.
@@ -28,18 +27,12 @@ pub struct World {
     pods: Table<PodRecord>,
     services: Table<ServiceRecord>,
     nodes: Table<NodeRecord>,
-    slices: Table<Arc<SliceRecord>>,
+    slices: Written<Arc<SliceRecord>>,
     membership: Membership,
     /// Pods by `spec.nodeName`, whether or not the Node is known.
     pods_by_node: Buckets<Text>,
     /// Slices by namespace and the name of their Service.
     slices_by_service: Buckets<ObjectKey>,
-    tombstones: Tombstones,
-    /// Up to here the watch of slices has told everything.
-    slices_told: Option<ResourceVersion>,
-    /// Slices that are known from a history that was lost, and of which the one that replaced it has told nothing
-    /// yet. Their versions compare with none of the new ones.
-    of_lost_history: HashSet<u32>,
     /// Sum over all slices.
     endpoints: usize,
     progress: Progress,
@@ -84,13 +77,10 @@ impl World {
             pods: Table::new(),
             services: Table::new(),
             nodes: Table::new(),
-            slices: Table::new(),
+            slices: Written::new(),
             membership: Membership::new(),
             pods_by_node: Buckets::new(),
             slices_by_service: Buckets::new(),
-            tombstones: Tombstones::default(),
-            slices_told: None,
-            of_lost_history: HashSet::new(),
             endpoints: 0,
             progress: Progress::default(),
         }
@@ -117,7 +107,7 @@ impl World {
     pub fn begin_after_loss(&mut self, kind: Kind) {
         self.begin(kind);
         if kind == Kind::Slice {
-            self.lose_history();
+            self.slices.lose_history();
         }
     }
 
@@ -155,7 +145,7 @@ impl World {
             Kind::Pod => self.pods.keep(key),
             Kind::Service => self.services.keep(key),
             Kind::Node => self.nodes.keep(key.name.as_str()),
-            Kind::Slice => self.keep_slice(key),
+            Kind::Slice => self.slices.keep(key),
         }
     }
 
@@ -250,7 +240,7 @@ impl World {
             endpoints: self.endpoints,
             nodes_with_pods: self.pods_by_node.len(),
             services_with_slices: self.slices_by_service.len(),
-            tombstones: self.tombstones.len(),
+            tombstones: self.slices.tombstones(),
             membership,
             bytes: membership.bytes
                 + self.pods.bytes()

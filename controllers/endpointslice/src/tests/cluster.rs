@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use quaymaster_engine::controller::Stored;
+use quaymaster_engine::controller::{Object, Stored};
 use quaymaster_engine::{Answer, Controller, Dirty, Request, Verdict};
 use quaymaster_model::{
-    Interner, KubernetesVersion, NodeRecord, ObjectKey, PodRecord, ResourceVersion, ServiceRecord,
-    SliceRecord, Text, UpstreamRules,
+    AddressType, Interner, KubernetesVersion, LabelSet, NodeRecord, ObjectKey, PodRecord, ResourceVersion,
+    ServiceRecord, SliceRecord, Text, UpstreamRules,
 };
 use quaymaster_runtime::api::{Verb, WriteError};
 use quaymaster_runtime::metrics::Registry;
 use quaymaster_runtime::pool::Payload;
-use quaymaster_slices::Settings;
+use quaymaster_slices::{Settings, SliceDraft};
 use quaymaster_wire::json::Json;
 use quaymaster_world::{Delta, Kind, World};
 use serde_json::{Value, json};
@@ -33,6 +33,7 @@ pub(super) struct Cluster {
     interner: Arc<Interner>,
     version: u64,
     stored: BTreeMap<String, Value>,
+    policy: fn(&mut Value),
 }
 
 impl Cluster {
@@ -63,6 +64,7 @@ impl Cluster {
             interner: Arc::new(Interner::new()),
             version: 1,
             stored: BTreeMap::new(),
+            policy: |_| (),
         }
     }
 
@@ -119,7 +121,10 @@ impl Cluster {
     pub(super) fn write_all(&mut self) -> Vec<Verb> {
         let mut verbs = Vec::new();
         loop {
-            let requests = self.controller.plan(&self.world, &key(SERVICE), LIMIT).requests;
+            let requests = self
+                .controller
+                .plan(&self.world, &key(SERVICE), LIMIT, Instant::now())
+                .requests;
             if requests.is_empty() {
                 return verbs;
             }
@@ -130,14 +135,28 @@ impl Cluster {
         }
     }
 
+    /// What the apiserver makes of each slice that is written from now on.
+    pub(super) fn policy(&mut self, policy: fn(&mut Value)) {
+        self.policy = policy;
+    }
+
+    /// Stores the next write.
+    pub(super) fn write_next(&mut self) -> Verdict {
+        let request = self.next();
+        self.store(request)
+    }
+
+    fn next(&mut self) -> Request {
+        let planned = self
+            .controller
+            .plan(&self.world, &key(SERVICE), 1, Instant::now());
+        let first = planned.requests.into_iter().next();
+        first.expect("nothing is to be written")
+    }
+
     /// Refuses the next write.
     pub(super) fn refuse_next(&mut self, error: &WriteError) -> Verdict {
-        let planned = self.controller.plan(&self.world, &key(SERVICE), 1);
-        let request = planned
-            .requests
-            .into_iter()
-            .next()
-            .expect("nothing is to be written");
+        let request = self.next();
         self.answered(&request, Err(error))
     }
 
@@ -151,7 +170,7 @@ impl Cluster {
         self.registry.encode()
     }
 
-    fn store(&mut self, mut request: Request) {
+    fn store(&mut self, mut request: Request) -> Verdict {
         let name = request.object.name.to_string();
         if request.verb == Verb::Delete {
             self.stored.remove(&name);
@@ -159,17 +178,15 @@ impl Cluster {
                 self.world
                     .observe_deleted(&request.object, uid, &mut |_: &World, _: &Delta<'_>| {});
             }
-            self.answered(&request, Ok(Stored::Gone));
-            return;
+            return self.answered(&request, Ok(Stored::Gone));
         }
-        let body = match std::mem::replace(&mut request.body, Payload::Ready(bytes::Bytes::new())) {
-            Payload::Ready(body) => body,
-            Payload::Encode(encode) => encode(),
-        };
+        let body = std::mem::replace(&mut request.body, Payload::Ready(bytes::Bytes::new()));
+        let body = body.into_bytes().unwrap();
         let mut slice: Value = serde_json::from_slice(&body).unwrap();
         self.version += 1;
         slice["metadata"]["uid"] = json!(format!("uid-{name}"));
         slice["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        (self.policy)(&mut slice);
         let record = Json::<SliceRecord>::new(Arc::clone(&self.interner))
             .object(slice.to_string().as_bytes())
             .unwrap();
@@ -177,7 +194,7 @@ impl Cluster {
         self.world
             .observe_written(record, &mut |_: &World, _: &Delta<'_>| {});
         let stored = Arc::clone(self.world.slice(&request.object).unwrap());
-        self.answered(&request, Ok(Stored::Slice(stored)));
+        self.answered(&request, Ok(Stored::Object(Object::Slice(stored))))
     }
 
     fn answered(&mut self, request: &Request, result: Result<Stored, &WriteError>) -> Verdict {
@@ -220,6 +237,21 @@ impl Cluster {
     }
 }
 
-fn key(name: &str) -> ObjectKey {
+/// A slice of nothing.
+pub(super) fn empty_draft() -> SliceDraft {
+    SliceDraft {
+        labels: LabelSet::empty(),
+        annotations: Vec::new(),
+        trigger: None,
+        owners: Vec::new(),
+        finalizers: Vec::new(),
+        address_type: AddressType::IPv4,
+        ports: Vec::new(),
+        endpoints: Arc::default(),
+        unknown: None,
+    }
+}
+
+pub(super) fn key(name: &str) -> ObjectKey {
     ObjectKey::new(Text::new("shop"), Text::new(name))
 }

@@ -16,9 +16,24 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// After so long without a repair, the next one is the first again.
 const QUIET: Duration = Duration::from_mins(1);
 
+/// After so many further repairs without a quiet minute between, it is a fight: three seconds at least, by when somebody
+/// who deletes all slices of a Service by hand is done.
+const FIGHT: u32 = 6;
+
 /// Repairs of each key of late.
 #[derive(Debug, Default)]
 pub(super) struct Repairs(HashMap<ObjectKey, Recent>);
+
+/// A repair that is wanted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Repair {
+    /// When. Those wanted until then are done with it.
+    pub(super) due: Instant,
+    /// It is a further one within a minute, and this is the first that is heard of it.
+    pub(super) again: bool,
+    /// So often that another writer must be at work.
+    pub(super) fight: bool,
+}
 
 #[derive(Debug)]
 struct Recent {
@@ -28,18 +43,28 @@ struct Recent {
 }
 
 impl Repairs {
-    /// When a repair that is wanted at `now` is due. Those wanted until then are done with it.
-    pub(super) fn due(&mut self, key: &ObjectKey, now: Instant) -> Instant {
+    /// A repair is wanted at `now`.
+    pub(super) fn wanted(&mut self, key: &ObjectKey, now: Instant) -> Repair {
         let Some(recent) = self.0.get_mut(key).filter(|recent| now < recent.due + QUIET) else {
             self.0.insert(key.clone(), Recent { count: 0, due: now });
-            return now;
+            return Repair {
+                due: now,
+                again: false,
+                fight: false,
+            };
         };
-        if now >= recent.due {
+        // What is told together is one repair.
+        let again = now > recent.due;
+        if again {
             let pause = FIRST.saturating_mul(1 << recent.count.min(16)).min(LONGEST);
             recent.count += 1;
             recent.due = now + pause;
         }
-        recent.due
+        Repair {
+            due: recent.due,
+            again,
+            fight: recent.count >= FIGHT,
+        }
     }
 
     /// Forgets what is long ago.
@@ -59,7 +84,7 @@ mod tests {
     fn pauses(repairs: &mut Repairs, key: &ObjectKey, mut now: Instant, count: usize) -> Vec<u128> {
         (0..count)
             .map(|_| {
-                let due = repairs.due(key, now);
+                let due = repairs.wanted(key, now).due;
                 let pause = due - now;
                 now = due + Duration::from_millis(5);
                 pause.as_millis()
@@ -79,12 +104,13 @@ mod tests {
         let mut repairs = Repairs::default();
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        assert_eq!(repairs.due(&key("a"), at(0)), at(0));
-        assert_eq!(repairs.due(&key("a"), at(10)), at(110));
+        assert_eq!(repairs.wanted(&key("a"), at(0)).due, at(0));
+        assert_eq!(repairs.wanted(&key("a"), at(10)).due, at(110));
         for millis in 11..110 {
-            assert_eq!(repairs.due(&key("a"), at(millis)), at(110));
+            assert_eq!(repairs.wanted(&key("a"), at(millis)).due, at(110));
         }
-        assert_eq!(repairs.due(&key("a"), at(110)), at(310));
+        assert_eq!(repairs.wanted(&key("a"), at(110)).due, at(110));
+        assert_eq!(repairs.wanted(&key("a"), at(111)).due, at(311));
     }
 
     #[test]
@@ -92,10 +118,36 @@ mod tests {
         let mut repairs = Repairs::default();
         let start = Instant::now();
         pauses(&mut repairs, &key("a"), start, 6);
-        assert_eq!(repairs.due(&key("b"), start), start);
+        assert_eq!(repairs.wanted(&key("b"), start).due, start);
         let later = start + Duration::from_mins(2);
-        assert_eq!(repairs.due(&key("a"), later), later);
+        assert_eq!(repairs.wanted(&key("a"), later).due, later);
         repairs.prune(later + QUIET);
         assert!(repairs.0.is_empty());
+    }
+
+    #[test]
+    fn repeated_repairs_are_counted_once_each_and_six_of_them_are_a_fight() {
+        let mut repairs = Repairs::default();
+        let mut now = Instant::now();
+        let mut seen = Vec::new();
+        for _ in 0..8 {
+            let repair = repairs.wanted(&key("a"), now);
+            seen.push((repair.again, repair.fight));
+            assert!(!repairs.wanted(&key("a"), now).again, "it waits already");
+            now = repair.due + Duration::from_millis(1);
+        }
+        assert_eq!(
+            seen,
+            [
+                (false, false),
+                (true, false),
+                (true, false),
+                (true, false),
+                (true, false),
+                (true, false),
+                (true, true),
+                (true, true)
+            ]
+        );
     }
 }

@@ -6,21 +6,28 @@ use std::time::Instant;
 
 use quaymaster_model::ObjectKey;
 use quaymaster_queue::{Backoff, Priority, Queue, Taken};
+use quaymaster_runtime::api::Writer;
 use quaymaster_runtime::events::EventSink;
 use quaymaster_runtime::metrics::QueueHandles;
 
 use crate::controller::{Controller, Dirty};
 use crate::core::repairs::Repairs;
+use crate::core::warnings::Warnings;
 
 /// A controller with its queue.
 pub(crate) struct Seat {
     pub(crate) controller: Box<dyn Controller>,
+    pub(crate) writer: Writer,
     pub(crate) queue: Queue<ObjectKey>,
     pub(crate) queue_metrics: QueueHandles,
     pub(crate) events: EventSink,
     pub(super) dirty: Dirty,
     pub(super) started: bool,
     pub(super) repairs: Repairs,
+    /// About fights with another writer, of whatever key: who fights over one usually fights over all.
+    fights: Warnings<()>,
+    /// About keys whose objects are not stored as they are sent.
+    pub(super) altered: Warnings<ObjectKey>,
     /// How often other seats went before this one while it had a key due.
     pub(super) passed_over: u32,
     /// Number of its last turn, counted over all seats.
@@ -34,6 +41,7 @@ pub(crate) struct Seat {
 impl Seat {
     pub(crate) fn new(
         controller: Box<dyn Controller>,
+        writer: Writer,
         queue_metrics: QueueHandles,
         events: EventSink,
         most_keys: Option<NonZeroUsize>,
@@ -41,12 +49,15 @@ impl Seat {
     ) -> Self {
         Self {
             controller,
+            writer,
             queue: Queue::new(Backoff::with_seed(seed)),
             queue_metrics,
             events,
             dirty: Dirty::default(),
             started: false,
             repairs: Repairs::default(),
+            fights: Warnings::default(),
+            altered: Warnings::default(),
             passed_over: 0,
             last_turn: 0,
             in_flight: HashMap::new(),
@@ -60,13 +71,30 @@ impl Seat {
             self.queue.forget(&key);
         }
         for mark in self.dirty.marked.drain(..) {
-            let due = if mark.repair {
-                self.repairs.due(&mark.key, now)
-            } else {
-                now
-            };
+            let mut due = now;
+            if mark.repair {
+                let repair = self.repairs.wanted(&mark.key, now);
+                due = repair.due;
+                if repair.again {
+                    self.queue_metrics.repaired_again();
+                }
+                if repair.fight && self.fights.due(&(), now) {
+                    tracing::warn!(
+                        controller = self.controller.name(),
+                        key = %mark.key,
+                        "another writer is at work: what is kept for this key is changed again and again; {}",
+                        self.controller.rival()
+                    );
+                }
+            }
             self.queue.add(mark.key, mark.priority, due + mark.delay);
         }
+    }
+
+    /// Forgets what is long ago.
+    pub(super) fn prune(&mut self, now: Instant) {
+        self.repairs.prune(now);
+        self.altered.prune(now);
     }
 
     /// The key whose turn it is. While as many keys as may be have writes in flight, only these have a turn.

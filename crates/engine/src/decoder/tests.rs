@@ -6,11 +6,11 @@ use quaymaster_model::{Interner, NodeRecord, PodRecord, ServiceRecord, SliceReco
 use super::*;
 use crate::fixtures::{key, node_json, pod_json, service_json, slice_json, version};
 
-fn decoder<R: Identified>() -> WatchDecoder<R> {
+fn decoder<R: Known>() -> WatchDecoder<R> {
     WatchDecoder(Json::new(Arc::new(Interner::new())))
 }
 
-fn event<R: Identified + Send>(kind: &str, object: &str) -> Result<Event<R, Gone>, Unreadable<Gone>> {
+fn event<R: Known>(kind: &str, object: &str) -> Result<Event<R, Gone>, Unreadable<Gone>> {
     let frame = format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n");
     decoder().event(frame.as_bytes())
 }
@@ -36,7 +36,7 @@ fn added_and_modified_objects_are_applied_at_the_version_of_the_event() {
 
 #[test]
 fn a_deleted_object_is_named_with_its_uid_unless_names_are_all_that_counts() {
-    fn deleted<R: Identified + Send>(
+    fn deleted<R: Known>(
         object: &str,
     ) -> (ObjectKey, Option<Uid>, Option<quaymaster_model::ResourceVersion>) {
         let Ok(Event::Delete { key, version }) = event::<R>("DELETED", object) else {

@@ -1,7 +1,9 @@
+use quaymaster_model::{NodeRecord, PodRecord, ServiceRecord, SliceRecord, Uid};
 use quaymaster_watch::Generation;
 use quaymaster_world::{Change, Delta};
 
 use super::*;
+use crate::feed::Told;
 use crate::fixtures::{key, node_json, pod_json, read, service_json, slice_json, version};
 
 const RESTART: fn() -> Item<SliceRecord, Gone> = || Item::Restart { history_lost: false };
@@ -22,7 +24,7 @@ impl Story {
 
     fn tell(&mut self, told: Told) -> Option<Kind> {
         let log = &mut self.told;
-        apply(told, &mut self.world, &mut |_: &World, delta: &Delta<'_>| {
+        told.apply(&mut self.world, &mut |_: &World, delta: &Delta<'_>| {
             fn line<T>(change: &Change<'_, T>, name: impl Fn(&T) -> String) -> String {
                 match change {
                     Change::Added(new) => format!("+{}", name(new)),
@@ -40,12 +42,16 @@ impl Story {
     }
 
     fn slices(&mut self, items: Vec<Item<SliceRecord, Gone>>) -> Option<Kind> {
-        self.tell(Told::Slices(batch(items)))
+        self.tell(told::<SliceRecord>(batch(items)))
     }
 
     fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.told)
     }
+}
+
+fn told<R: Known>(batch: Batch<R, Gone>) -> Told {
+    Box::new(batch)
 }
 
 fn batch<R>(items: Vec<Item<R, Gone>>) -> Batch<R, Gone> {
@@ -78,13 +84,13 @@ fn each_kind_goes_to_its_store_and_says_when_it_is_complete() {
         ])
     }
     let mut story = Story::new();
-    let pod = Told::Pods(items(read(&pod_json("p", "u-1", 3)), gone("p", Some("u-1"))));
+    let pod = told::<PodRecord>(items(read(&pod_json("p", "u-1", 3)), gone("p", Some("u-1"))));
     assert_eq!(story.tell(pod), Some(Kind::Pod));
-    let service = Told::Services(items(read(&service_json("s", "u-1", 3)), gone("s", Some("u-1"))));
+    let service = told::<ServiceRecord>(items(read(&service_json("s", "u-1", 3)), gone("s", Some("u-1"))));
     assert_eq!(story.tell(service), Some(Kind::Service));
-    let node = Told::Nodes(items(read(&node_json("n", 3)), gone("n", None)));
+    let node = told::<NodeRecord>(items(read(&node_json("n", 3)), gone("n", None)));
     assert_eq!(story.tell(node), Some(Kind::Node));
-    let slice = Told::Slices(items(read(&slice_json("e", "u-1", 3)), gone("e", Some("u-1"))));
+    let slice = told::<SliceRecord>(items(read(&slice_json("e", "u-1", 3)), gone("e", Some("u-1"))));
     assert_eq!(story.tell(slice), Some(Kind::Slice));
     assert_eq!(story.take(), ["+p", "-p", "+s", "-s", "+n", "-n", "+e", "-e"]);
     assert!(story.world.all_synced(&Kind::ALL));
@@ -147,17 +153,17 @@ fn a_deletion_without_uid_is_of_what_is_held_and_one_with_another_uid_is_not() {
     assert_eq!(story.take(), ["-a", "-b"]);
 
     let restart = || Item::Restart { history_lost: false };
-    story.tell(Told::Pods(batch(vec![
+    story.tell(told::<PodRecord>(batch(vec![
         restart(),
         Item::Apply(read(&pod_json("p", "u-1", 3))),
     ])));
-    story.tell(Told::Pods(batch(vec![Item::Delete(gone("p", None))])));
+    story.tell(told::<PodRecord>(batch(vec![Item::Delete(gone("p", None))])));
     let service = Item::Apply(read(&service_json("s", "u-1", 3)));
-    story.tell(Told::Services(batch(vec![
+    story.tell(told::<ServiceRecord>(batch(vec![
         Item::Restart { history_lost: false },
         service,
     ])));
-    story.tell(Told::Services(batch(vec![Item::Delete(gone("s", None))])));
+    story.tell(told::<ServiceRecord>(batch(vec![Item::Delete(gone("s", None))])));
     assert_eq!(story.take(), ["+p", "-p", "+s", "-s"]);
 }
 

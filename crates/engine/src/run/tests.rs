@@ -143,7 +143,7 @@ async fn engine(server: &Server, fake: Fake, registry: Registry, health: Health)
         connection: connection(server).await,
         version: "0".to_owned(),
         holder: "test".to_owned(),
-        permit: Permit::permanent(),
+        permits: Permits::permanent(),
         registry,
         health,
         watch: quaymaster_watch::Config {

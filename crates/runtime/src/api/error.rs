@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use quaymaster_queue::Outcome;
 
 /// Why a write failed.
@@ -83,6 +82,22 @@ pub enum WriteError {
         /// The apiserver's words.
         message: String,
     },
+    /// What was to be sent cannot be written down, so nothing was sent.
+    #[error("{object} cannot be encoded: {message}")]
+    Unencodable {
+        /// Path of the object.
+        object: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The apiserver did it, and what it answered makes no sense.
+    #[error("the answer about {object} cannot be read: {message}")]
+    Unreadable {
+        /// Path of the object.
+        object: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// The permit was or became invalid. If the write was in flight, it may have happened.
     #[error("no longer allowed to write")]
     PermitLost,
@@ -123,6 +138,8 @@ impl WriteError {
             Self::Timeout { .. } => "timeout",
             Self::Transport(_) => "transport",
             Self::Server { .. } => "server",
+            Self::Unencodable { .. } => "unencodable",
+            Self::Unreadable { .. } => "unreadable",
             Self::PermitLost => "permit_lost",
             Self::Aborted => "aborted",
         }
@@ -132,9 +149,16 @@ impl WriteError {
     pub const fn remedy(&self) -> Remedy {
         match self {
             Self::Conflict { .. } | Self::AlreadyExists { .. } | Self::NotFound { .. } => Remedy::Reread,
-            Self::Timeout { .. } | Self::Transport(_) | Self::Server { .. } | Self::Aborted => Remedy::Retry,
+            Self::Timeout { .. }
+            | Self::Transport(_)
+            | Self::Server { .. }
+            | Self::Unreadable { .. }
+            | Self::Aborted => Remedy::Retry,
             Self::TooManyRequests { .. } => Remedy::Wait,
-            Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::Invalid { .. } => Remedy::Report,
+            Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::Invalid { .. }
+            | Self::Unencodable { .. } => Remedy::Report,
             Self::NamespaceTerminating { .. } => Remedy::Abandon,
             Self::PermitLost => Remedy::Stop,
         }
@@ -160,7 +184,7 @@ impl WriteError {
             } => Outcome::Overloaded {
                 retry_after: Some(*pause),
             },
-            Self::PermitLost | Self::Aborted => Outcome::Aborted,
+            Self::Unencodable { .. } | Self::PermitLost | Self::Aborted => Outcome::Aborted,
             // 500 comes from webhooks and single requests; its latency tells enough about load.
             Self::Server { code: 500, .. }
             | Self::Conflict { .. }
@@ -169,13 +193,14 @@ impl WriteError {
             | Self::NamespaceTerminating { .. }
             | Self::Unauthorized { .. }
             | Self::Forbidden { .. }
-            | Self::Invalid { .. } => Outcome::Answered,
+            | Self::Invalid { .. }
+            | Self::Unreadable { .. } => Outcome::Answered,
             Self::Timeout { .. } | Self::Transport(_) | Self::Server { .. } => Outcome::Lost,
         }
     }
 
     /// As [`outcome`](Self::outcome), also of success.
-    pub const fn outcome_of(result: &Result<Bytes, Self>) -> Outcome {
+    pub const fn outcome_of<A>(result: &Result<A, Self>) -> Outcome {
         match result {
             Ok(_) => Outcome::Answered,
             Err(error) => error.outcome(),
@@ -183,7 +208,7 @@ impl WriteError {
     }
 
     /// Metric label, also of success.
-    pub const fn label_of(result: &Result<Bytes, Self>) -> &'static str {
+    pub const fn label_of<A>(result: &Result<A, Self>) -> &'static str {
         match result {
             Ok(_) => "success",
             Err(error) => error.label(),

@@ -3,7 +3,7 @@ use std::time::Instant as StdInstant;
 use super::budget::{BURST, MAX_OBJECTS, REFILL};
 use super::*;
 use crate::metrics::Registry;
-use crate::permit::Tenure;
+use crate::permit::{Permits, Terms};
 use crate::scripted::{self, Seen, Step};
 
 fn service(name: &str) -> ObjectReference {
@@ -33,7 +33,7 @@ struct Setup {
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
-fn start(permit: Permit, script: impl IntoIterator<Item = Step>) -> Setup {
+fn start(permits: Permits, script: impl IntoIterator<Item = Step>) -> Setup {
     let metrics = EventMetrics::register(&Registry::new());
     let reporter = Reporter {
         controller: "endpoint-slice-controller".to_owned(),
@@ -43,7 +43,7 @@ fn start(permit: Permit, script: impl IntoIterator<Item = Step>) -> Setup {
     let sink = EventSink::start(
         client,
         reporter,
-        permit,
+        permits,
         metrics.clone(),
         CancellationToken::new(),
     );
@@ -60,7 +60,7 @@ async fn settle() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_names_its_object_and_its_reporter() {
-    let setup = start(Permit::permanent(), [echo()]);
+    let setup = start(Permits::permanent(), [echo()]);
     setup.sink.emit(notice("web"));
     settle().await;
     let seen = setup.seen.lock().unwrap();
@@ -82,7 +82,7 @@ async fn an_event_names_its_object_and_its_reporter() {
 
 #[tokio::test(start_paused = true)]
 async fn a_repeated_event_becomes_a_series() {
-    let setup = start(Permit::permanent(), [echo(), echo()]);
+    let setup = start(Permits::permanent(), [echo(), echo()]);
     setup.sink.emit(notice("web"));
     setup.sink.emit(notice("web"));
     settle().await;
@@ -101,7 +101,7 @@ async fn a_series_whose_event_was_deleted_begins_anew() {
         vec![],
         r#"{"kind":"Status","code":404,"reason":"NotFound"}"#.to_owned(),
     );
-    let setup = start(Permit::permanent(), [echo(), gone, echo()]);
+    let setup = start(Permits::permanent(), [echo(), gone, echo()]);
     setup.sink.emit(notice("web"));
     setup.sink.emit(notice("web"));
     settle().await;
@@ -118,7 +118,7 @@ async fn a_series_whose_event_was_deleted_begins_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn beyond_its_budget_an_object_has_no_more_events_but_others_do() {
-    let setup = start(Permit::permanent(), std::iter::repeat_n(echo(), 200));
+    let setup = start(Permits::permanent(), std::iter::repeat_n(echo(), 200));
     for _ in 0..100 {
         setup.sink.emit(notice("noisy"));
     }
@@ -140,7 +140,7 @@ async fn beyond_its_budget_an_object_has_no_more_events_but_others_do() {
 #[tokio::test(start_paused = true)]
 async fn emitting_never_blocks_when_the_apiserver_hangs() {
     let setup = start(
-        Permit::permanent(),
+        Permits::permanent(),
         std::iter::once(Step::Hang).chain(std::iter::repeat_n(echo(), CHANNEL_SIZE)),
     );
     setup.sink.emit(notice("first"));
@@ -160,12 +160,18 @@ async fn emitting_never_blocks_when_the_apiserver_hangs() {
 #[tokio::test(start_paused = true)]
 async fn without_a_permit_no_event_is_sent() {
     let now = Instant::now().into_std();
-    let over = Tenure::begin(1, now, now);
-    let setup = start(over.permit().clone(), []);
+    let terms = Terms::new();
+    let setup = start(terms.permits(), [echo()]);
+    let over = terms.begin(1, now, now);
     setup.sink.emit(notice("web"));
     settle().await;
     assert!(setup.seen.lock().unwrap().is_empty());
     assert_eq!(setup.metrics.count_dropped(DropReason::NotPermitted), 1);
+    drop(over);
+    let _term = terms.begin(2, now, now + Duration::from_hours(1));
+    setup.sink.emit(notice("web"));
+    settle().await;
+    assert_eq!(setup.seen.lock().unwrap().len(), 1, "a later term sends again");
 }
 
 #[test]

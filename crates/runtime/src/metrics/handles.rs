@@ -42,6 +42,7 @@ pub struct QueueMetrics {
     adds: Family<Labels<1>, Counter>,
     retries: Family<Labels<1>, Counter>,
     retry_causes: Family<Labels<2>, Counter>,
+    repeated_repairs: Family<Labels<1>, Counter>,
     queue_duration: Family<Labels<1>, Histogram>,
     work_duration: Family<Labels<1>, Histogram>,
 }
@@ -62,6 +63,7 @@ impl QueueMetrics {
             adds: Family::default(),
             retries: Family::default(),
             retry_causes: Family::default(),
+            repeated_repairs: Family::default(),
             queue_duration: Family::new_with_constructor(workqueue_buckets),
             work_duration: Family::new_with_constructor(workqueue_buckets),
         };
@@ -99,6 +101,11 @@ impl QueueMetrics {
             "Retries, by cause",
             m.retry_causes,
         );
+        registry.register(
+            "quaymaster_queue_repeated_repairs_total",
+            "Repairs of what another writer changed again within a minute of the last repair",
+            m.repeated_repairs,
+        );
         metrics
     }
 
@@ -114,6 +121,7 @@ impl QueueMetrics {
             adds: self.adds.get_or_create_owned(&labels),
             retries: self.retries.get_or_create_owned(&labels),
             retry_causes: self.retry_causes.clone(),
+            repeated_repairs: self.repeated_repairs.get_or_create_owned(&labels),
             queue_duration: self.queue_duration.get_or_create_owned(&labels),
             work_duration: self.work_duration.get_or_create_owned(&labels),
         }
@@ -131,6 +139,7 @@ pub struct QueueHandles {
     adds: Counter,
     retries: Counter,
     retry_causes: Family<Labels<2>, Counter>,
+    repeated_repairs: Counter,
     queue_duration: Histogram,
     work_duration: Histogram,
 }
@@ -162,6 +171,11 @@ impl QueueHandles {
     /// A key was processed for this long.
     pub fn done(&self, worked: Duration) {
         self.work_duration.observe(worked.as_secs_f64());
+    }
+
+    /// What was repaired a moment ago has to be repaired again.
+    pub fn repaired_again(&self) {
+        self.repeated_repairs.inc();
     }
 
     /// A key is retried because of this, for example [`crate::api::WriteError::label`].
@@ -215,12 +229,12 @@ impl WriteMetrics {
         );
         registry.register(
             "quaymaster_write_duration_seconds",
-            "Seconds from sending a write to the end of its answer, by verb and resource",
+            "Seconds from sending a write, or a read that confirms one (verb get), to the end of its answer, by verb and resource",
             m.duration,
         );
         registry.register(
             "quaymaster_writes_total",
-            "Writes that have ended, by verb, resource and result",
+            "Writes, and reads that confirm one (verb get), that have ended, by verb, resource and result",
             m.results,
         );
         metrics

@@ -6,6 +6,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
+use quaymaster_model::TrafficDistribution;
+
 use super::{Counter, Labels, Registry, kcm_names as names};
 
 /// What a write call did.
@@ -72,32 +74,6 @@ impl Topology {
     }
 }
 
-/// `spec.trafficDistribution` of a Service. The apiserver admits no other values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TrafficDistribution {
-    /// Not set, or not in use.
-    None,
-    /// `PreferClose`
-    PreferClose,
-    /// `PreferSameZone`
-    PreferSameZone,
-    /// `PreferSameNode`
-    PreferSameNode,
-}
-
-impl TrafficDistribution {
-    const SET: [Self; 3] = [Self::PreferClose, Self::PreferSameZone, Self::PreferSameNode];
-
-    const fn label(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::PreferClose => "PreferClose",
-            Self::PreferSameZone => "PreferSameZone",
-            Self::PreferSameNode => "PreferSameNode",
-        }
-    }
-}
-
 /// Handles of the EndpointSlice controller's metrics.
 #[derive(Clone, Debug)]
 pub struct SliceControllerMetrics {
@@ -109,6 +85,8 @@ pub struct SliceControllerMetrics {
     pub slices: Gauge,
     /// Slices there would be if all were filled.
     pub slices_desired: Gauge,
+    /// Pods left out because their Node is not known, over all Services; one for each Service that selects it.
+    pub pods_without_node: Gauge,
     changes: Family<Labels<1>, Counter>,
     changed_per_sync: Family<Labels<2>, Histogram>,
     syncs: Family<Labels<1>, Counter>,
@@ -135,6 +113,7 @@ impl SliceControllerMetrics {
             endpoints_desired: Gauge::default(),
             slices: Gauge::default(),
             slices_desired: Gauge::default(),
+            pods_without_node: Gauge::default(),
             changes: Family::default(),
             changed_per_sync: Family::new_with_constructor(default_buckets),
             syncs: Family::default(),
@@ -175,6 +154,11 @@ impl SliceControllerMetrics {
             names::DESIRED_ENDPOINT_SLICES,
             "EndpointSlices there would be if all were filled",
             m.slices_desired,
+        );
+        registry.register(
+            "quaymaster_endpointslice_pods_without_node",
+            "Pods that are left out because their Node is not known, once for each Service",
+            m.pods_without_node,
         );
         registry.register(
             names::CHANGES,

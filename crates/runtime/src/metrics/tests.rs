@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use quaymaster_model::TrafficDistribution;
 use quaymaster_queue::Stats;
 
 use super::*;

@@ -87,3 +87,35 @@ fn a_term_of_centuries_is_still_not_permanent() {
     let tenure = Tenure::begin(1, start, start + SECOND * 60 * 60 * 24 * 365 * 900);
     assert!(tenure.permit().deadline().is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_follows_the_permits_is_woken_by_each_term_and_by_nothing_else() {
+    let terms = Terms::new();
+    let mut permits = terms.permits();
+    let start = now();
+    assert!(!permits.current().is_valid(start), "no term has begun");
+    assert!(tokio::time::timeout(SECOND * 9, permits.next()).await.is_err());
+
+    let start = now();
+    let first = terms.begin(1, start, start + SECOND);
+    let permit = tokio::time::timeout(SECOND, permits.next()).await.unwrap();
+    assert!(permit.is_valid(now()) && permit.epoch() == 1);
+    first.end();
+    assert!(tokio::time::timeout(SECOND, permits.next()).await.is_err());
+    assert!(!permits.current().is_valid(start));
+
+    let second = terms.begin(2, start, start + SECOND * 9);
+    assert_eq!(permits.next().await.epoch(), 2);
+    assert!(permits.current().is_valid(start) && !permit.is_valid(start));
+    let third = terms.begin(3, start, start + SECOND * 9);
+    assert!(!second.permit().is_valid(start), "of two terms the latest counts");
+    drop(second);
+    assert!(third.permit().is_valid(start));
+}
+
+#[tokio::test(start_paused = true)]
+async fn permits_that_nobody_can_renew_wake_nobody() {
+    let mut permits = Permits::permanent();
+    assert!(permits.current().is_valid(now()));
+    assert!(tokio::time::timeout(SECOND * 9, permits.next()).await.is_err());
+}

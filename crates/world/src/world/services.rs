@@ -27,15 +27,13 @@ impl World {
         let Some(new) = self.services.get(id.0) else {
             return;
         };
-        let reselected = self
-            .membership
+        self.membership
             .upsert_service(id, &new.key.namespace, new.selector.as_ref());
         views.on(
             self,
             &Delta::Service {
                 id,
                 change: Change::Added(new),
-                reselected,
             },
         );
     }
@@ -54,15 +52,13 @@ impl World {
         let Some(new) = self.services.get(id.0) else {
             return;
         };
-        let reselected = self
-            .membership
+        self.membership
             .upsert_service(id, &new.key.namespace, new.selector.as_ref());
         views.on(
             self,
             &Delta::Service {
                 id,
                 change: Change::Updated { old: &old, new },
-                reselected,
             },
         );
     }
@@ -77,7 +73,6 @@ impl World {
             &Delta::Service {
                 id,
                 change: Change::Removed(&old),
-                reselected: old.selector.is_some(),
             },
         );
     }

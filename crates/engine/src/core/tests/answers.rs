@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::EventType;
 use quaymaster_model::Uid;
+use quaymaster_runtime::events::Notice;
 use quaymaster_watch::Item;
+use quaymaster_world::Kind;
 use tokio::time::Instant;
 
 use super::rig::*;
@@ -144,7 +148,7 @@ async fn a_write_whose_answer_cannot_be_read_is_not_lost() {
             [
                 "start",
                 "plan web within 16",
-                "create web-1: aborted",
+                "create web-1: unreadable",
                 "plan web within 16",
                 "create web-1: already_exists",
                 "slice web-1 added by watch",
@@ -204,6 +208,92 @@ async fn an_answer_after_which_the_controller_wants_a_pause_backs_off_further_ea
     let metrics = rig.registry.encode();
     assert!(
         metrics.contains(r#"quaymaster_queue_retry_causes_total{name="fake",cause="stored_otherwise"} 5"#),
+        "{metrics}"
+    );
+}
+
+fn notice(note: &str) -> Notice {
+    Notice {
+        regarding: ObjectReference {
+            namespace: Some(NAMESPACE.to_owned()),
+            name: Some("web".to_owned()),
+            ..ObjectReference::default()
+        },
+        type_: EventType::Warning,
+        reason: "Odd".to_owned(),
+        action: "Write".to_owned(),
+        note: note.to_owned(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_apiserver_stores_otherwise_is_told_once_a_minute_and_tried_ever_more_slowly() {
+    let mut fake = Fake::new(|_, _, _| planned([create("web-1")]));
+    fake.answered = Box::new(|_| Verdict::Altered {
+        notice: notice("slice web-1 is not stored as it was sent"),
+    });
+    let mut rig = Rig::synced(Setup::new(fake), &["web"], &[]).await;
+    let begun = Instant::now();
+    let (mut writes, mut events) = (0, Vec::new());
+    while begun.elapsed() < Duration::from_secs(115) {
+        let call = rig.call().await;
+        if call.path.ends_with("/events") {
+            events.push(begun.elapsed().as_secs());
+            call.answer(201, r#"{"metadata":{"name":"e"}}"#);
+        } else if call.method == "PATCH" {
+            // The same event again is a series.
+            events.push(begun.elapsed().as_secs());
+            call.answer(200, r#"{"metadata":{"name":"e"}}"#);
+        } else {
+            writes += 1;
+            call.answer(200, slice_json("web-1", "u-1", 7 + writes));
+        }
+    }
+    assert!((20..60).contains(&writes), "{writes}");
+    let minutes: Vec<u64> = events.iter().map(|second| second / 60).collect();
+    assert_eq!(minutes, [0, 1], "{events:?}");
+    let metrics = rig.registry.encode();
+    assert!(
+        metrics.contains(r#"quaymaster_queue_retry_causes_total{name="fake",cause="stored_otherwise"}"#),
+        "{metrics}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirming_read_is_answered_with_what_is_stored_and_leaves_the_world_alone() {
+    let get = || Request::get(Kind::Slice, key("web-1"), 9);
+    let (rig, call) = sent(get()).await;
+    assert_eq!((&*call.method, call.name()), ("GET", "web-1"));
+    call.answer(200, slice_json("web-1", "u-web-1", 8));
+    assert_eq!(rig.log().await, ["get web-1: stored at 8"]);
+
+    let (rig, call) = sent(get()).await;
+    call.fail(404, "NotFound");
+    assert_eq!(
+        rig.log().await,
+        ["get web-1: gone"],
+        "and the watch is left to tell it"
+    );
+
+    let (rig, call) = sent(Request::get(Kind::Service, key("web"), 9)).await;
+    assert_eq!(call.path, "/api/v1/namespaces/shop/services/web");
+    call.fail(500, "InternalError");
+    assert_eq!(rig.log().await, ["get web: server"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_writer_that_undoes_repairs_again_and_again_is_counted() {
+    let mut fake = Fake::new(|_, _, _| Planned::default());
+    fake.repairs = true;
+    let rig = Rig::synced(Setup::new(fake), &["web"], &[]).await;
+    for at in 10..20 {
+        rig.tell(slices(vec![slice("web-1", at), slice("web-1", 100 + at)]))
+            .await;
+        tokio::time::sleep(Duration::from_secs(11)).await;
+    }
+    let metrics = rig.registry.encode();
+    assert!(
+        metrics.contains(r#"quaymaster_queue_repeated_repairs_total{name="fake"} 9"#),
         "{metrics}"
     );
 }

@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use quaymaster_model::ObjectKey;
 use quaymaster_runtime::health::Scope;
-use quaymaster_runtime::permit::Tenure;
+use quaymaster_runtime::permit::Terms;
 use quaymaster_watch::Item;
 use quaymaster_world::World;
 use tokio::time::{Instant, timeout};
 
 use super::rig::*;
 use crate::controller::Planned;
-use crate::core::path;
 use crate::fixtures::*;
-use quaymaster_runtime::api::Verb;
-use quaymaster_world::Kind;
 
 /// Wants one slice for each Service, named as it is.
 fn one_slice_each(world: &World, service: &ObjectKey, _: usize) -> Planned {
@@ -65,9 +62,10 @@ async fn a_change_is_planned_once_the_world_has_it() {
 #[tokio::test(start_paused = true)]
 async fn without_a_valid_permit_nothing_is_planned_and_the_loop_rests() {
     let now = Instant::now().into_std();
-    let tenure = Tenure::begin(1, now, now + Duration::from_secs(3));
+    let terms = Terms::new();
+    let _term = terms.begin(1, now, now + Duration::from_secs(3));
     let setup = Setup {
-        permit: tenure.permit().clone(),
+        permits: terms.permits(),
         ..Setup::new(Fake::new(one_slice_each))
     };
     let mut rig = Rig::synced(setup, &["web"], &[]).await;
@@ -88,9 +86,10 @@ async fn without_a_valid_permit_nothing_is_planned_and_the_loop_rests() {
 async fn what_is_due_does_not_wake_a_core_that_may_not_write() {
     let now = Instant::now().into_std();
     for (valid, due) in [(true, Some(now)), (false, None)] {
-        let tenure = Tenure::begin(1, now, now + Duration::from_hours(1));
+        let terms = Terms::new();
+        let tenure = terms.begin(1, now, now + Duration::from_hours(1));
         let setup = Setup {
-            permit: tenure.permit().clone(),
+            permits: terms.permits(),
             ..Setup::new(Fake::new(one_slice_each))
         };
         let mut parts = setup.build();
@@ -129,21 +128,29 @@ async fn the_heart_beats_while_there_is_nothing_to_do_and_only_while_the_loop_ru
     assert!(!rig.health.report(Scope::Live).passed());
 }
 
-#[test]
-fn a_path_is_of_the_collection_for_a_create_and_of_the_object_else() {
-    let web = key("web");
-    for (kind, collection) in [
-        (
-            Kind::Slice,
-            "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices",
-        ),
-        (Kind::Service, "/api/v1/namespaces/shop/services"),
-        (Kind::Pod, "/api/v1/namespaces/shop/pods"),
-        (Kind::Node, "/api/v1/nodes"),
-    ] {
-        assert_eq!(path(kind, &web, Verb::Create), collection);
-        for verb in [Verb::Update, Verb::Delete] {
-            assert_eq!(path(kind, &web, verb), format!("{collection}/web"));
-        }
+#[tokio::test(start_paused = true)]
+async fn a_standby_writes_nothing_and_begins_the_moment_its_term_does() {
+    let terms = Terms::new();
+    let setup = Setup {
+        permits: terms.permits(),
+        ..Setup::new(Fake::new(one_slice_each))
+    };
+    let mut rig = Rig::synced(setup, &["web"], &[]).await;
+    rig.quiet_for(Duration::from_millis(10_300)).await;
+    assert_eq!(rig.log().await, ["start"], "it has read everything");
+    assert!(rig.health.report(Scope::Ready).passed());
+
+    for (epoch, service) in [(1, "web"), (2, "db")] {
+        let begun = Instant::now();
+        let now = begun.into_std();
+        let term = terms.begin(epoch, now, now + Duration::from_hours(1));
+        let call = rig.call().await;
+        assert!(begun.elapsed() < Duration::from_millis(2), "not at the next tick");
+        call.answer(201, slice_json(service, &format!("u-{service}"), 7 + epoch));
+        rig.settle().await;
+        term.end();
+        rig.tell(services(vec![crate::core::tests::rig::service("db", 8)]))
+            .await;
+        rig.quiet_for(Duration::from_millis(10_300)).await;
     }
 }

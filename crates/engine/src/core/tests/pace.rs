@@ -215,3 +215,51 @@ async fn a_key_that_is_to_be_looked_at_again_after_its_answer_is() {
     rig.call().await.answer(201, slice_json("a", "u-a", 8));
     rig.quiet_for(Duration::from_secs(10)).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_to_be_looked_at_again_later_is_at_that_time_and_not_before() {
+    let matures = Instant::now().into_std() + Duration::from_millis(90_250);
+    let fake = Fake::timed(move |_, _, _, now| {
+        if now < matures {
+            Planned {
+                look_again: Some(matures),
+                ..Planned::default()
+            }
+        } else {
+            planned([create("ripe")])
+        }
+    });
+    let begun = Instant::now();
+    let mut rig = Rig::synced(Setup::new(fake), &["a"], &[]).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    // What comes between neither hastens nor delays it.
+    rig.tell(services(vec![service("a", 9)])).await;
+    drop(rig.call().await);
+    let waited = begun.elapsed().as_millis();
+    assert!((90_250..90_260).contains(&waited), "{waited} ms");
+    assert_eq!(
+        rig.log().await,
+        [
+            "start",
+            "plan a within 16",
+            "service a updated",
+            "plan a within 16",
+            "plan a within 16"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_to_look_again_that_has_passed_does_not_keep_the_core_busy() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let fake = Fake::timed(move |_, _, _, now| Planned {
+        // Or a core that asks at once would never come back.
+        look_again: (count.fetch_add(1, Ordering::Relaxed) < 1000).then_some(now),
+        ..Planned::default()
+    });
+    let mut rig = Rig::synced(Setup::new(fake), &["a"], &[]).await;
+    rig.quiet_for(Duration::from_secs(10)).await;
+    let asked = asked.load(Ordering::Relaxed);
+    assert!((9..=12).contains(&asked), "asked {asked} times");
+}

@@ -16,19 +16,19 @@ use quaymaster_runtime::api::{DEFAULT_TIMEOUT, Writer};
 use quaymaster_runtime::events::EventSink;
 use quaymaster_runtime::health::Health;
 use quaymaster_runtime::metrics::{EventMetrics, QueueMetrics, Registry, WriteMetrics};
-use quaymaster_runtime::permit::Permit;
+use quaymaster_runtime::permit::Permits;
 use quaymaster_runtime::pool::{WriteDone, WritePool};
 use quaymaster_watch::{Batch, Generation, Item};
-use quaymaster_wire::json::Json;
 use quaymaster_world::World;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::core::{Core, Seat, Token};
+use crate::core::{Answered, Core, Seat, Token};
 use crate::decoder::Gone;
 use crate::feed::Told;
 use crate::fixtures::{Fake, Log, read, service_json, slice_json, version};
+use crate::held_metrics::WorldMetrics;
 
 /// Longer than whatever a core that works well takes.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -75,7 +75,7 @@ pub(super) struct Setup {
     pub(super) fake: Fake,
     /// Registered after it.
     pub(super) others: Vec<Fake>,
-    pub(super) permit: Permit,
+    pub(super) permits: Permits,
     pub(super) most_keys: Option<usize>,
     /// Writes that may be in flight; stays so.
     pub(super) limit: usize,
@@ -86,7 +86,7 @@ impl Setup {
         Self {
             fake,
             others: Vec::new(),
-            permit: Permit::permanent(),
+            permits: Permits::permanent(),
             most_keys: None,
             limit: 16,
         }
@@ -116,7 +116,7 @@ impl Setup {
         let client = kube::Client::new(service, "default");
         let cancel = CancellationToken::new();
         let (registry, health, interner) = (Registry::new(), Health::default(), Arc::new(Interner::new()));
-        let (pool, answers) = WritePool::new(Writer::new(client.clone(), DEFAULT_TIMEOUT), 128);
+        let (pool, answers) = WritePool::new(128);
         let event_metrics = EventMetrics::register(&registry);
         let events = || {
             EventSink::start(
@@ -125,7 +125,7 @@ impl Setup {
                     controller: "fake".to_owned(),
                     instance: None,
                 },
-                self.permit.clone(),
+                self.permits.clone(),
                 event_metrics.clone(),
                 cancel.clone(),
             )
@@ -141,7 +141,10 @@ impl Setup {
             .collect();
         let seats = std::iter::once(self.fake)
             .chain(self.others)
-            .map(|fake| Seat::new(Box::new(fake), queue.clone(), events(), most_keys, 1))
+            .map(|fake| {
+                let writer = Writer::new(client.clone(), DEFAULT_TIMEOUT);
+                Seat::new(Box::new(fake), writer, queue.clone(), events(), most_keys, 1)
+            })
             .collect();
         let core = Core {
             world: World::new(),
@@ -154,8 +157,9 @@ impl Setup {
                 ..LimitConfig::default()
             }),
             pool,
-            permit: self.permit,
-            slices: Json::new(Arc::clone(&interner)),
+            permit: self.permits.current(),
+            permits: self.permits,
+            world_metrics: WorldMetrics::register(&registry),
             interner,
             write_metrics: WriteMetrics::register(&registry),
             heartbeat: health.heartbeat("core", HEARTBEAT),
@@ -198,7 +202,7 @@ impl Setup {
 
 pub(super) struct Parts {
     pub(super) core: Core,
-    pub(super) answers: mpsc::UnboundedReceiver<WriteDone<Token>>,
+    pub(super) answers: mpsc::UnboundedReceiver<WriteDone<Token, Answered>>,
     pub(super) calls: mpsc::UnboundedReceiver<Call>,
     pub(super) log: Log,
     health: Health,
@@ -278,11 +282,11 @@ pub(super) fn slice(name: &str, at: u64) -> Item<SliceRecord, Gone> {
 }
 
 pub(super) fn services(items: Vec<Item<ServiceRecord, Gone>>) -> Told {
-    Told::Services(batch(items))
+    Box::new(batch(items))
 }
 
 pub(super) fn slices(items: Vec<Item<SliceRecord, Gone>>) -> Told {
-    Told::Slices(batch(items))
+    Box::new(batch(items))
 }
 
 fn list<R>(objects: Vec<Item<R, Gone>>) -> Vec<Item<R, Gone>> {

@@ -37,7 +37,7 @@ async fn turns(first: Fake, mut second: Fake, count: usize) -> Vec<String> {
     }
     let log = rig.log().await;
     log.iter()
-        .filter_map(|line| line.strip_prefix("create ")?.strip_suffix(": gone"))
+        .filter_map(|line| line.strip_prefix("create ")?.strip_suffix(": stored at 10"))
         .map(str::to_owned)
         .take(count)
         .collect()
@@ -86,7 +86,7 @@ async fn a_flood_of_changes_holds_up_neither_heartbeat_nor_gauges() {
     let fake = Fake::new(|_, _, _| Planned::default());
     let (measured, during) = (Arc::clone(&fake.measured), Arc::clone(&seen));
     let fake = Fake {
-        plan: Box::new(move |_, _, _| {
+        plan: Box::new(move |_, _, _, _| {
             // Two milliseconds for each batch, so that the flood lasts longer than two seconds.
             std::thread::sleep(Duration::from_millis(2));
             during.store(measured.load(Ordering::Relaxed), Ordering::Relaxed);

@@ -178,14 +178,8 @@ impl View for Shadow {
                 let name = change.latest().key.name.clone();
                 format!("pod {name} {}", replay(&mut self.pods, id, change))
             }
-            Delta::Service {
-                id,
-                change,
-                reselected,
-            } => {
+            Delta::Service { id, change } => {
                 assert_eq!(world.service(id), change.after());
-                let selector = |service: Option<&ServiceRecord>| service.and_then(|s| s.selector.clone());
-                assert_eq!(reselected, selector(change.before()) != selector(change.after()));
                 let name = change.latest().key.name.clone();
                 format!("service {name} {}", replay(&mut self.services, id, change))
             }

@@ -1,11 +1,11 @@
 //! World and controller as the core holds them, and a flip taken through both.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use quaymaster_endpointslice::{EndpointSlices, Options};
-use quaymaster_engine::controller::Stored;
+use quaymaster_engine::controller::{Object, Stored};
 use quaymaster_engine::{Answer, Controller as _, Dirty, Verdict};
 use quaymaster_model::rules::NEWEST_TESTED;
 use quaymaster_model::{
@@ -184,9 +184,10 @@ impl Bench {
 
     /// Plans and answers until nothing is left to be written; returns the number of writes.
     fn write(&mut self, steps: &mut Steps) -> Result<usize> {
+        let now = Instant::now();
         let mut planned = steps
             .plan
-            .of(|| self.controller.plan(&self.world, &self.service, ROOM));
+            .of(|| self.controller.plan(&self.world, &self.service, ROOM, now));
         let mut writes = 0;
         let mut events = Vec::new();
         while !planned.requests.is_empty() {
@@ -195,7 +196,7 @@ impl Bench {
                 writes += 1;
                 self.version += 1;
                 let empty = quaymaster_runtime::pool::Payload::Ready(bytes::Bytes::new());
-                let body = server::encode(std::mem::replace(&mut request.body, empty), &mut steps.encode);
+                let body = server::encode(std::mem::replace(&mut request.body, empty), &mut steps.encode)?;
                 let (answer, event) = server::store(&request, &body, self.version)?;
                 events.push(event);
                 let slice = steps.decode_answer.of(|| self.slices.object(&answer))?;
@@ -206,10 +207,9 @@ impl Bench {
                         .observe_written(slice, &mut |world: &World, delta: &Delta<'_>| {
                             controller.on(world, delta, &mut dirty);
                         });
-                    let stored = self
-                        .world
-                        .slice(&request.object)
-                        .map_or(Stored::Gone, |slice| Stored::Slice(Arc::clone(slice)));
+                    let stored = self.world.slice(&request.object).map_or(Stored::Gone, |slice| {
+                        Stored::Object(Object::Slice(Arc::clone(slice)))
+                    });
                     let answer = Answer {
                         key: &self.service,
                         object: &request.object,
@@ -228,7 +228,7 @@ impl Bench {
             planned = if again {
                 steps
                     .plan_again
-                    .of(|| self.controller.plan(&self.world, &self.service, ROOM))
+                    .of(|| self.controller.plan(&self.world, &self.service, ROOM, now))
             } else {
                 break;
             };

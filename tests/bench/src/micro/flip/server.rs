@@ -1,6 +1,6 @@
 //! The little of an apiserver that a write needs.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use quaymaster_engine::Request;
 use quaymaster_runtime::pool::Payload;
 use serde_json::{Value, json};
@@ -9,10 +9,13 @@ use super::frame;
 use crate::micro::table::Cost;
 
 /// Encodes the body, as the task of the write does.
-pub(super) fn encode(body: Payload, cost: &mut Cost) -> Vec<u8> {
+pub(super) fn encode(body: Payload, cost: &mut Cost) -> Result<Vec<u8>> {
     match body {
-        Payload::Ready(bytes) => bytes.to_vec(),
-        Payload::Encode(encode) => cost.of(encode).to_vec(),
+        Payload::Ready(bytes) => Ok(bytes.to_vec()),
+        Payload::Encode(encode) => match cost.of(encode) {
+            Ok(bytes) => Ok(bytes.to_vec()),
+            Err(error) => Err(anyhow!(error)),
+        },
     }
 }
 

@@ -1,0 +1,132 @@
+//! What becomes of a request, and who is told.
+
+use std::time::Duration;
+
+use quaymaster_model::ObjectKey;
+use quaymaster_queue::Priority;
+use quaymaster_runtime::api::{Verb, WriteError};
+use quaymaster_runtime::pool::WriteDone;
+
+use super::{Answered, Core, Token, now, views};
+use crate::controller::{Answer, Stored, Verdict};
+use crate::kinds::{self, Object};
+
+/// Cause of a retry after an answer that was no failure: the apiserver stored something other than what was sent.
+const STORED_OTHERWISE: &str = "stored_otherwise";
+
+impl Core {
+    pub(super) fn answer(&mut self, done: WriteDone<Token, Answered>) {
+        let now = now();
+        self.write_metrics.ended(
+            done.verb,
+            done.resource,
+            WriteError::label_of(&done.result),
+            done.latency,
+        );
+        let outcome = WriteError::outcome_of(&done.result);
+        self.limit.on_end(now, done.latency, outcome);
+        self.seats[done.token.controller].ended(&done.token.key);
+        let WriteDone {
+            token, verb, result, ..
+        } = done;
+        self.settle(token, verb, result);
+    }
+
+    /// An answer goes into the world first, then to the controller that asked.
+    pub(super) fn settle(&mut self, token: Token, verb: Verb, result: Result<Answered, WriteError>) {
+        let error;
+        let result = match result {
+            Ok(Some(object)) => Ok(self.stored(verb, object)),
+            Ok(None) => Ok(self.gone(&token, verb)),
+            // What is to be deleted and is not there needs no deletion.
+            Err(WriteError::NotFound { .. }) if matches!(verb, Verb::Delete | Verb::Get) => {
+                Ok(self.gone(&token, verb))
+            }
+            Err(failure) => {
+                error = failure;
+                Err(&error)
+            }
+        };
+        let answer = Answer {
+            key: &token.key,
+            object: &token.object,
+            verb,
+            write: token.write,
+            result,
+        };
+        let now = now();
+        for seat in &mut self.seats {
+            seat.flush(now);
+        }
+        let seat = &mut self.seats[token.controller];
+        let verdict = seat.controller.answered(&self.world, &answer);
+        let controller = seat.controller.name();
+        let pause = matches!(verdict, Verdict::Altered { .. } | Verdict::Retry { .. });
+        // An answer after which the controller wants a pause is no success, whatever the apiserver says: forgotten
+        // failures would make the pause the shortest again, each time.
+        if answer.result.is_ok() && !pause {
+            seat.queue.forget(&token.key);
+        }
+        match verdict {
+            Verdict::Done => {}
+            Verdict::Again => seat.queue.add(token.key, Priority::Normal, now),
+            Verdict::Altered { notice } => {
+                seat.queue.retry(token.key.clone(), Priority::Normal, now);
+                seat.queue_metrics.retried(STORED_OTHERWISE);
+                if seat.altered.due(&token.key, now) {
+                    tracing::warn!(controller, key = %token.key, "{}", notice.note);
+                    seat.events.emit(notice);
+                }
+            }
+            Verdict::Retry { notice } => {
+                let at = seat.queue.retry(token.key.clone(), Priority::Normal, now);
+                let delay = at.saturating_duration_since(now);
+                let cause = answer.result.as_ref().err().map_or(STORED_OTHERWISE, |error| {
+                    log_failure(controller, &token.object, verb, error, delay);
+                    error.label()
+                });
+                seat.queue_metrics.retried(cause);
+                if let Some(notice) = notice {
+                    seat.events.emit(notice);
+                }
+            }
+        }
+    }
+
+    fn stored(&mut self, verb: Verb, object: Object) -> Stored {
+        if verb == Verb::Get {
+            return Stored::Object(object);
+        }
+        let known = kinds::written(object, &mut self.world, &mut views(&mut self.seats));
+        match (verb, known) {
+            (Verb::Delete, _) => Stored::Going,
+            (_, Some(known)) => Stored::Object(known),
+            (_, None) => Stored::Gone,
+        }
+    }
+
+    fn gone(&mut self, token: &Token, verb: Verb) -> Stored {
+        if let Some(uid) = token.uid.as_ref().filter(|_| verb == Verb::Delete) {
+            let views = &mut views(&mut self.seats);
+            kinds::deleted(token.kind, &token.object, uid, &mut self.world, views);
+        }
+        Stored::Gone
+    }
+}
+
+fn log_failure(
+    controller: &'static str,
+    object: &ObjectKey,
+    verb: Verb,
+    error: &WriteError,
+    delay: Duration,
+) {
+    let verb = verb.label();
+    match error {
+        // The usual result of somebody else's change; the next look puts it right.
+        WriteError::Conflict { .. } | WriteError::NotFound { .. } | WriteError::AlreadyExists { .. } => {
+            tracing::debug!(controller, %object, verb, %error, ?delay, "write refused; looking again");
+        }
+        _ => tracing::warn!(controller, %object, verb, %error, ?delay, "write failed; trying again"),
+    }
+}

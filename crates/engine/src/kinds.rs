@@ -1,0 +1,143 @@
+//! What is to be known of each kind: where the API has it, how it is read, and how it gets into the world.
+//!
+//! A kind that is read is a [`Known`] record in a file of its own here, and a line in [`ops`]. One that is written and
+//! whose answers count before the watch tells them has an arm in [`written`] and [`deleted`] as well.
+
+mod node;
+mod pod;
+mod resource;
+mod service;
+mod slice;
+
+use std::sync::Arc;
+
+use quaymaster_model::{Interner, NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, Uid};
+use quaymaster_runtime::api::Verb;
+use quaymaster_runtime::pool::BodyError;
+use quaymaster_watch::Stats;
+use quaymaster_wire::json::{DecodeError, Json, Record};
+use quaymaster_world::{Kind, View, World};
+
+use crate::decoder::Gone;
+use crate::feed::Start;
+
+pub use resource::Resource;
+
+/// A record of a kind that is read.
+pub(crate) trait Known: Record + Send + Sync + 'static {
+    const KIND: Kind;
+    const RESOURCE: Resource;
+
+    /// Which object this is.
+    fn gone(&self) -> Gone;
+
+    /// A watch or a list told it.
+    fn apply(self, world: &mut World, views: &mut dyn View);
+
+    /// A watch told that it is gone.
+    fn delete(gone: &Gone, uid: &Uid, world: &mut World, views: &mut dyn View);
+
+    /// UID of what is held under that name.
+    fn held(gone: &Gone, world: &World) -> Option<Uid>;
+
+    fn into_object(self) -> Object;
+}
+
+/// An object as the apiserver answered it.
+#[derive(Debug, Clone)]
+pub enum Object {
+    /// A Pod.
+    Pod(Arc<PodRecord>),
+    /// A Service.
+    Service(Arc<ServiceRecord>),
+    /// A Node.
+    Node(Arc<NodeRecord>),
+    /// An EndpointSlice.
+    Slice(Arc<SliceRecord>),
+}
+
+/// What is done with a kind without knowing its record.
+pub(crate) struct Ops {
+    pub(crate) resource: Resource,
+    /// Starts its watch.
+    pub(crate) watch: fn(&Start<'_>) -> Arc<Stats>,
+    /// Reads one object.
+    read: fn(&Arc<Interner>, &[u8]) -> Result<Object, DecodeError>,
+}
+
+struct Of<R>(std::marker::PhantomData<R>);
+
+impl<R: Known> Of<R> {
+    const OPS: Ops = Ops {
+        resource: R::RESOURCE,
+        watch: |start| start.watch::<R>(),
+        read: |interner, body| {
+            Json::<R>::new(Arc::clone(interner))
+                .object(body)
+                .map(R::into_object)
+        },
+    };
+}
+
+pub(crate) const fn ops(kind: Kind) -> &'static Ops {
+    match kind {
+        Kind::Pod => &Of::<PodRecord>::OPS,
+        Kind::Service => &Of::<ServiceRecord>::OPS,
+        Kind::Node => &Of::<NodeRecord>::OPS,
+        Kind::Slice => &Of::<SliceRecord>::OPS,
+    }
+}
+
+/// Where the API has a kind.
+pub const fn resource(kind: Kind) -> &'static Resource {
+    &ops(kind).resource
+}
+
+/// Reads the answer to a call that succeeded; none if it says no more than that the object is gone.
+pub(crate) fn read_answer(
+    kind: Kind,
+    verb: Verb,
+    interner: &Arc<Interner>,
+    body: &[u8],
+) -> Result<Option<Object>, BodyError> {
+    if verb == Verb::Delete && is_status(body) {
+        return Ok(None);
+    }
+    Ok(Some((ops(kind).read)(interner, body)?))
+}
+
+/// Whether the answer to a delete is a Status, rather than the object itself, which then is only on its way out.
+fn is_status(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        kind: String,
+    }
+    serde_json::from_slice::<Head>(body).is_ok_and(|head| head.kind == "Status")
+}
+
+/// An own create or update, or a delete that only began, was answered with this object. Returns what is known of it by
+/// now: the watch may have been faster, and may know more, even that it is gone again.
+///
+/// Kinds that the world takes from their watches alone stay in it as they are until the watch tells.
+pub(crate) fn written(object: Object, world: &mut World, views: &mut dyn View) -> Option<Object> {
+    match object {
+        Object::Slice(slice) => {
+            let (key, uid) = (slice.key.clone(), slice.uid.clone());
+            world.observe_written(slice, views);
+            let held = world.slice(&key).filter(|held| held.uid == uid)?;
+            Some(Object::Slice(Arc::clone(held)))
+        }
+        Object::Pod(_) | Object::Service(_) | Object::Node(_) => Some(object),
+    }
+}
+
+/// An own delete is done: the object is gone.
+pub(crate) fn deleted(kind: Kind, key: &ObjectKey, uid: &Uid, world: &mut World, views: &mut dyn View) {
+    match kind {
+        Kind::Slice => world.observe_deleted(key, uid, views),
+        Kind::Pod | Kind::Service | Kind::Node => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! Where the API has a kind.
+
+use quaymaster_model::ObjectKey;
+use quaymaster_runtime::api::Verb;
+use quaymaster_watch::Source;
+
+/// Where the API has a kind, and what is read of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resource {
+    /// API group; empty for the core group.
+    pub group: &'static str,
+    /// Version of the group.
+    pub version: &'static str,
+    /// Plural name, as RBAC and metrics have it.
+    pub name: &'static str,
+    /// Whether its objects are in namespaces.
+    pub namespaced: bool,
+    /// Field selector of what is read; empty for everything.
+    pub(crate) fields: &'static str,
+}
+
+impl Resource {
+    /// The name with the group, where there is one: `endpointslices.discovery.k8s.io`.
+    pub fn qualified(&self) -> String {
+        if self.group.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{}.{}", self.name, self.group)
+        }
+    }
+
+    fn base(&self) -> String {
+        if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        }
+    }
+
+    /// What is listed and watched: all namespaces.
+    pub(crate) fn source(&self) -> Source {
+        let source = Source::new(self.qualified(), format!("{}/{}", self.base(), self.name));
+        if self.fields.is_empty() {
+            source
+        } else {
+            source.fields(self.fields)
+        }
+    }
+
+    /// Path of a call for one object: that of its collection for a create, its own else.
+    pub(crate) fn path(&self, verb: Verb, object: &ObjectKey) -> String {
+        let Self { name, namespaced, .. } = *self;
+        let base = self.base();
+        let collection = if namespaced {
+            format!("{base}/namespaces/{}/{name}", object.namespace)
+        } else {
+            format!("{base}/{name}")
+        };
+        if verb == Verb::Create {
+            collection
+        } else {
+            format!("{collection}/{}", object.name)
+        }
+    }
+}

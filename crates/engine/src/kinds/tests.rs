@@ -1,0 +1,78 @@
+use quaymaster_world::Delta;
+
+use super::*;
+use crate::fixtures::{key, node_json, pod_json, read, service_json, slice_json, version};
+
+#[test]
+fn a_path_is_of_the_collection_for_a_create_and_of_the_object_else() {
+    let web = key("web");
+    for (kind, all, collection) in [
+        (
+            Kind::Slice,
+            "/apis/discovery.k8s.io/v1/endpointslices",
+            "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices",
+        ),
+        (
+            Kind::Service,
+            "/api/v1/services",
+            "/api/v1/namespaces/shop/services",
+        ),
+        (Kind::Pod, "/api/v1/pods", "/api/v1/namespaces/shop/pods"),
+        (Kind::Node, "/api/v1/nodes", "/api/v1/nodes"),
+    ] {
+        let resource = resource(kind);
+        assert_eq!(resource.path(Verb::Create, &web), collection);
+        for verb in [Verb::Update, Verb::Delete, Verb::Get] {
+            assert_eq!(resource.path(verb, &web), format!("{collection}/web"));
+        }
+        let source = quaymaster_watch::Source::new(resource.qualified(), all);
+        let fields = if kind == Kind::Pod {
+            source.fields("status.phase!=Succeeded,status.phase!=Failed")
+        } else {
+            source
+        };
+        assert_eq!(resource.source(), fields);
+    }
+    assert_eq!(
+        resource(Kind::Slice).qualified(),
+        "endpointslices.discovery.k8s.io"
+    );
+}
+
+fn answer(kind: Kind, verb: Verb, body: &str) -> Result<Option<Object>, String> {
+    let interner = Arc::new(Interner::new());
+    read_answer(kind, verb, &interner, body.as_bytes()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn each_kind_reads_its_own_answers() {
+    let pod = answer(Kind::Pod, Verb::Get, &pod_json("a", "u-1", 3));
+    assert!(matches!(pod, Ok(Some(Object::Pod(pod))) if *pod.key.name == *"a"));
+    let service = answer(Kind::Service, Verb::Get, &service_json("b", "u-1", 3));
+    assert!(matches!(service, Ok(Some(Object::Service(service))) if *service.key.name == *"b"));
+    let node = answer(Kind::Node, Verb::Get, &node_json("c", 3));
+    assert!(matches!(node, Ok(Some(Object::Node(node))) if *node.name == *"c"));
+    let slice = answer(Kind::Slice, Verb::Create, &slice_json("d", "u-1", 3));
+    assert!(matches!(slice, Ok(Some(Object::Slice(slice))) if *slice.key.name == *"d"));
+}
+
+#[test]
+fn only_a_delete_may_be_answered_with_a_status() {
+    let status = r#"{"kind":"Status","status":"Success","details":{"name":"a"}}"#;
+    assert!(matches!(answer(Kind::Slice, Verb::Delete, status), Ok(None)));
+    for verb in [Verb::Create, Verb::Update, Verb::Get] {
+        assert!(answer(Kind::Slice, verb, status).is_err());
+    }
+    assert!(answer(Kind::Slice, Verb::Delete, "").is_err(), "nor with nothing");
+}
+
+#[test]
+fn a_kind_that_is_only_read_stays_as_its_watch_told_it_whatever_is_answered() {
+    let mut world = World::new();
+    let mut views = |_: &World, _: &Delta<'_>| panic!("nothing changed");
+    let service = read::<ServiceRecord>(&service_json("a", "u-1", 3));
+    let known = written(service.into_object(), &mut world, &mut views);
+    assert!(matches!(known, Some(Object::Service(service)) if service.resource_version == version(3)));
+    assert!(world.service_id(&key("a")).is_none());
+    deleted(Kind::Service, &key("a"), &Uid::new("u-1"), &mut world, &mut views);
+}
