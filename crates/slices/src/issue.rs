@@ -52,7 +52,7 @@ impl ServiceSlices {
         }
     }
 
-    /// The next write of the outbox, in flight from now on. Counts endpoints added and removed.
+    /// A write that was taken from the outbox, in flight from now on. Counts endpoints added and removed.
     pub(crate) fn send_put<C: Cluster>(
         &mut self,
         cx: Context<'_, C>,
@@ -63,7 +63,7 @@ impl ServiceSlices {
         let held = &mut self.slices[id];
         let (in_flight, family) = (held.in_flight.as_mut()?, held.family?);
         let write = in_flight.id;
-        self.outbox.remove(&(in_flight.unsent.take()?, write));
+        in_flight.unsent.take()?;
         self.sent += 1;
         in_flight.trigger = trigger;
         let InFlightWrite::Put {

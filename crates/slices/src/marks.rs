@@ -73,7 +73,7 @@ impl ServiceSlices {
 
     /// Takes back all writes that are not sent yet.
     pub(crate) fn withdraw_all<C: Cluster>(&mut self, cx: Context<'_, C>) {
-        while let Some(id) = self.outbox.values().next().copied() {
+        while let Some((_, id)) = self.outbox.pop_first() {
             self.withdraw(cx, id);
         }
     }

@@ -101,15 +101,15 @@ impl ServiceSlices {
     fn send<C: Cluster>(&mut self, cx: Context<'_, C>, limit: usize, plan: &mut Plan) {
         let mut changes = [(0, 0); 2];
         while plan.writes.len() < limit {
-            let Some(id) = self.outbox.values().next().copied() else {
+            let Some((_, id)) = self.outbox.pop_first() else {
                 break;
             };
             if self.is_outdated(cx, id) {
                 self.withdraw(cx, id);
                 plan.truncated = true;
-                continue;
+            } else {
+                plan.writes.extend(self.send_put(cx, id, &mut changes));
             }
-            plan.writes.extend(self.send_put(cx, id, &mut changes));
         }
         for family in FAMILIES {
             self.send_deletes(cx, family, limit, plan, &mut changes);
