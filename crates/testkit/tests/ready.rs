@@ -17,6 +17,12 @@ async fn a_control_plane_is_ready_within_seconds_and_leaves_nothing_when_dropped
         .await
         .unwrap();
     assert!(assets.unwrap().program(Program::KubeApiserver).unwrap().is_file());
+    let begun = Instant::now();
+    drop(ControlPlane::builder().no_kcm().start().await.unwrap());
+    println!(
+        "etcd and kube-apiserver ready in {:.2} s",
+        begun.elapsed().as_secs_f64()
+    );
     let mut shortest = Duration::MAX;
     for _ in 0..STARTS {
         let begun = Instant::now();
