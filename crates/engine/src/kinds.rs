@@ -1,7 +1,7 @@
 //! What is to be known of each kind: where the API has it, how it is read, and how it gets into the world.
 //!
-//! A kind that is read is a [`Known`] record in a file of its own here, and a line in [`ops`]. One that is written and
-//! whose answers count before the watch tells them has an arm in [`written`] and [`deleted`] as well.
+//! A kind that is read is a `Known` record in a file of its own here, and a line in `ops`. One that is written and whose
+//! answers count before the watch tells them has an arm in `written` and `deleted` as well.
 
 mod node;
 mod pod;
