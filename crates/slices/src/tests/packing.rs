@@ -16,6 +16,7 @@
 //! | sparse slices | `sparse_slices_are_not_merged` |
 //! | groups not wanted | `the_slices_of_a_group_that_nobody_has_any_more_are_deleted` |
 //! | placeholder | `without_pods_there_is_one_empty_slice`, `a_placeholder_that_is_there_is_kept`, `the_first_pod_takes_the_placeholders_place`, `the_placeholder_of_a_former_service_is_replaced`, `a_placeholder_that_lacks_an_empty_label_is_kept`, `a_placeholder_with_another_label_is_rewritten`, `two_placeholders_become_one`, `a_placeholder_beside_a_slice_with_pods_is_deleted` |
+//! | counts | `endpoints_added_and_removed_are_counted_when_their_writes_are_given_out` |
 //! | foreign endpoints | `endpoints_that_stand_for_nothing_are_taken_out` |
 
 use quaymaster_model::{Interned, LabelSet, PortSet, ServicePort, TargetPort, Uid};
@@ -383,4 +384,40 @@ fn endpoints_that_stand_for_nothing_are_taken_out() {
     fixture.restart();
     assert_eq!(counts(&fixture.settle()), (0, 1, 0));
     assert_eq!(fixture.order("svc-a"), [pod_name(0)]);
+}
+
+#[test]
+fn endpoints_added_and_removed_are_counted_when_their_writes_are_given_out() {
+    let mut fixture = Fixture::new().with_pods(4);
+    fixture.settings.max_endpoints = 2;
+    fixture.restart();
+    let mut next = |change: &dyn Fn(&mut Fixture), limit| {
+        change(&mut fixture);
+        let plan = fixture.plan_whole(limit);
+        for write in &plan.writes {
+            fixture.perform(write);
+        }
+        plan.changes.to_vec()
+    };
+    assert_eq!(next(&|_| (), 1), [(2, 0)]);
+    assert_eq!(next(&|_| (), 1), [(2, 0)]);
+    assert_eq!(next(&|_| (), 1), [(0, 0)]);
+    assert_eq!(next(&|fixture| fixture.remove_pod(0), 16), [(0, 1)]);
+    assert_eq!(next(&|fixture| fixture.set_pod(pod(7)), 16), [(1, 0)], "added");
+    let replace = |fixture: &mut Fixture| {
+        fixture.remove_pod(7);
+        fixture.set_pod(pod(8));
+    };
+    assert_eq!(next(&replace, 16), [(1, 1)]);
+    let empty = |fixture: &mut Fixture| {
+        fixture.remove_pod(2);
+        fixture.remove_pod(3);
+    };
+    assert_eq!(next(&empty, 16), [(0, 2)]);
+    // As upstream counts: what goes with its ports is not removed.
+    let other_port = |fixture: &mut Fixture| {
+        fixture.service.ports = vec![port("http", 80, TargetPort::Number(9090))];
+        fixture.refresh();
+    };
+    assert_eq!(next(&other_port, 16), [(2, 0)]);
 }
