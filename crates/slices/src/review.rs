@@ -191,7 +191,7 @@ impl ServiceSlices {
         family: IpFamily,
     ) -> bool {
         if cx.service.terminating {
-            // Where nothing is created any more, to wait for it would be for ever; and nobody relies on it, either.
+            // Where nothing is created any more, to wait for it would be for ever: at once, as upstream.
             return true;
         }
         let Some(name) = pod_name(endpoint, &cx.service.key.namespace) else {

@@ -2,16 +2,16 @@
 //!
 //! | Rule | Test |
 //! |---|---|
-//! | deletes come last | `a_delete_waits_for_writes_that_are_decided_and_not_sent_yet`, `a_delete_does_not_wait_for_writes_that_were_decided_later` |
+//! | deletes come last | `a_delete_waits_for_writes_that_are_decided_and_not_sent_yet`, `a_delete_does_not_wait_for_writes_that_were_decided_later`, `a_slice_of_somebody_else_goes_once_a_second_try_has_placed_its_pods` |
 //! | a Pod leaves a slice when it is seen in another | `a_pod_stays_where_its_other_slice_is_not_one_to_rely_on`, `a_slice_that_kept_a_pod_is_looked_at_once_the_pod_is_seen_elsewhere`, `a_write_that_is_not_sent_yet_is_taken_back_when_a_pod_would_vanish_by_it` |
 //! | what remains fits into an unchanged slice | `what_remains_does_not_go_into_a_slice_that_is_written_or_goes`, `what_remains_waits_for_a_slice_that_is_being_written` |
 //! | hints of a slice that takes what remains | `a_slice_that_takes_a_pod_has_its_hints_put_right_by_the_same_write` |
-//! | placeholders | `a_placeholder_that_is_being_created_is_waited_for_and_made_into_the_first_slice`, `of_many_slices_only_one_waits_for_the_placeholder`, `a_placeholder_that_could_not_be_created_is_not_waited_for` |
-//! | writes that are not sent yet | `a_change_goes_into_the_write_that_is_not_sent_yet`, `a_slice_that_somebody_else_makes_first_is_used`, `what_another_process_writes_meanwhile_is_not_written_again` |
+//! | placeholders | `a_placeholder_that_is_being_created_is_waited_for_and_made_into_the_first_slice`, `of_many_slices_only_one_waits_for_the_placeholder`, `a_placeholder_that_could_not_be_created_is_not_waited_for`, `a_placeholder_that_comes_beside_another_slice_is_work_to_do` |
+//! | writes that are not sent yet | `a_change_goes_into_the_write_that_is_not_sent_yet`, `a_change_of_the_service_goes_into_it_too`, `creates_that_are_not_sent_yet_are_given_up_with_the_namespace`, `a_slice_that_somebody_else_makes_first_is_used`, `what_another_process_writes_meanwhile_is_not_written_again` |
 
 use std::sync::Arc;
 
-use quaymaster_model::{Interned, PodRecord, SliceRecord, TargetPort, Uid};
+use quaymaster_model::{Interned, LabelSet, PodRecord, SliceRecord, TargetPort, Uid};
 
 use super::fixture::{Fixture, counts, draft, named_port, pod, pod_name, port};
 use crate::{Failure, Op, Outcome, Write};
@@ -83,6 +83,19 @@ fn a_delete_does_not_wait_for_writes_that_were_decided_later() {
     });
     fixture.perform(&first[0]);
     assert_eq!(counts(&fixture.plan(16)), (0, 0, 1));
+}
+
+#[test]
+fn a_slice_of_somebody_else_goes_once_a_second_try_has_placed_its_pods() {
+    let mut fixture = Fixture::new().with_pods(2);
+    fixture.store_pods("svc-a", 0..2);
+    fixture.edit("svc-a", |slice| slice.owners[0].uid = Uid::new("former"));
+    fixture.restart();
+    let first = fixture.plan(16);
+    assert_eq!(counts(&first), (1, 0, 0));
+    fixture.finish(&first[0], Outcome::Failed(Failure::Other));
+    assert_eq!(counts(&fixture.settle()), (1, 0, 1));
+    assert_eq!(fixture.published(), [0, 1].map(pod_name));
 }
 
 /// Pod 0 stands in a slice with port 9090, where it belongs, together with Pod 1, and a write of that slice is in
@@ -324,6 +337,22 @@ fn a_placeholder_that_could_not_be_created_is_not_waited_for() {
 }
 
 #[test]
+fn a_placeholder_that_comes_beside_another_slice_is_work_to_do() {
+    let mut fixture = Fixture::new();
+    fixture.restart();
+    let placeholder = fixture.plan(16);
+    fixture.set_pod(pod(0));
+    fixture.store_pods("svc-x", 0..1);
+    let theirs = Arc::clone(&fixture.world.slices["svc-x"]);
+    fixture.see(theirs);
+    assert_eq!(fixture.plan(16), []);
+    fixture.perform(&placeholder[0]);
+    assert!(fixture.state.has_work());
+    assert_eq!(counts(&fixture.settle()), (0, 0, 1));
+    assert_eq!(fixture.sizes(), [1]);
+}
+
+#[test]
 fn a_change_goes_into_the_write_that_is_not_sent_yet() {
     let mut fixture = pairs(3);
     for n in [0, 2, 4] {
@@ -344,6 +373,29 @@ fn a_change_goes_into_the_write_that_is_not_sent_yet() {
         fixture.perform(write);
     }
     assert_eq!(fixture.settle(), []);
+}
+
+#[test]
+fn a_change_of_the_service_goes_into_it_too() {
+    let mut fixture = Fixture::new();
+    fixture.restart();
+    assert!(fixture.plan_whole(0).truncated, "the placeholder is decided");
+    fixture.service.labels = Interned::from_value(LabelSet::new([("own".into(), "x".into())]));
+    fixture.refresh();
+    let writes = fixture.settle();
+    assert_eq!(counts(&writes), (1, 0, 0));
+    assert!(draft(&writes[0]).labels.get("own").is_some());
+}
+
+#[test]
+fn creates_that_are_not_sent_yet_are_given_up_with_the_namespace() {
+    let mut fixture = Fixture::new().with_pods(4);
+    fixture.settings.max_endpoints = 2;
+    fixture.restart();
+    let first = fixture.plan(1);
+    fixture.finish(&first[0], Outcome::Failed(Failure::NamespaceTerminating));
+    assert_eq!(fixture.plan(16), []);
+    assert!(!fixture.state.has_work());
 }
 
 #[test]
