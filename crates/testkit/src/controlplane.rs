@@ -136,8 +136,12 @@ impl ControlPlane {
     /// next to nothing.
     ///
     /// # Errors
-    /// Where the certificate cannot be made, as for a name that X.509 cannot hold.
+    /// Without [`Builder::rbac`], since every user could do everything; and where the certificate cannot be made, as
+    /// for a name that X.509 cannot hold.
     pub fn kubeconfig_for(&self, user: &str, group: Option<&str>) -> Result<PathBuf, ControlPlaneError> {
+        if !self.settings.rbac {
+            return Err(ControlPlaneError::NoRbac(user.to_owned()));
+        }
         self.authority.write_user(&self.ports.server(), user, group)
     }
 

@@ -23,6 +23,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 static PLANE: SharedControlPlane = SharedControlPlane::new(|builder| {
     builder
         .audit_log(true)
+        .rbac(true)
         .service_cidrs(["10.0.0.0/16", "fd00:10::/108"])
         .node_port_range("30000-30999")
 });

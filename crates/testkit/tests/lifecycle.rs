@@ -192,6 +192,12 @@ async fn a_server_that_refuses_its_arguments_is_an_error_with_the_end_of_its_log
     let plane = ControlPlane::builder().no_kcm().start().await.unwrap();
     let error = plane.start_kcm(&["no-such-controller"]).await.unwrap_err();
     assert!(error.to_string().contains("no-such-controller"), "{error}");
+
+    let error = plane.kubeconfig_for("reader", None).unwrap_err();
+    assert!(
+        error.to_string().contains("Builder::rbac"),
+        "credentials without RBAC would grant everything: {error}"
+    );
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .build()
         .context("starting threads")?
         .block_on(async {
-            let mut builder = ControlPlane::builder().kcm_controllers(KCM);
+            let mut builder = ControlPlane::builder().rbac(true).kcm_controllers(KCM);
             if let Some(minor) = arguments.minor {
                 builder = builder.minor(minor.to_string());
             }

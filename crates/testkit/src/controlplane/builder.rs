@@ -20,6 +20,7 @@ pub struct Builder {
     pub(super) node_port_range: Option<String>,
     pub(super) feature_gates: Vec<(String, bool)>,
     pub(super) audit_log: bool,
+    pub(super) rbac: bool,
     pub(super) apiserver_args: Vec<String>,
     /// Controllers of the KCM that starts with the apiserver; `None` for no KCM.
     pub(super) kcm: Option<Vec<String>>,
@@ -34,6 +35,7 @@ impl Default for Builder {
             node_port_range: None,
             feature_gates: Vec::new(),
             audit_log: false,
+            rbac: false,
             apiserver_args: Vec::new(),
             kcm: Some(strings(ALWAYS)),
             kcm_args: Vec::new(),
@@ -71,6 +73,13 @@ impl Builder {
     /// Whether requests are recorded for [`ControlPlane::audit`]. Default: not.
     pub fn audit_log(mut self, on: bool) -> Self {
         self.audit_log = on;
+        self
+    }
+
+    /// Whether RBAC decides who may do what, as [`ControlPlane::kubeconfig_for`] needs. Default: not, so that everybody
+    /// may do everything; an apiserver takes a second or more to create the roles that RBAC begins with.
+    pub fn rbac(mut self, on: bool) -> Self {
+        self.rbac = on;
         self
     }
 

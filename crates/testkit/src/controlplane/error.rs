@@ -14,6 +14,9 @@ pub enum ControlPlaneError {
     /// The minor named in `QUAYMASTER_TEST_MINOR` or by the test is no version.
     #[error("{0:?} is not a Kubernetes minor version such as 1.37")]
     Minor(String),
+    /// Credentials of a user were asked for where every user could do everything.
+    #[error("a kubeconfig for {0:?} would say nothing: start the control plane with `Builder::rbac`")]
+    NoRbac(String),
     /// A certificate or key could not be made.
     #[error("making certificates failed")]
     Certificates(#[from] rcgen::Error),

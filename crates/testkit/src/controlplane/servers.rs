@@ -89,7 +89,11 @@ pub(super) fn apiserver(
         .arg(format!("--tls-private-key-file={}", file("apiserver.key")))
         .arg(format!("--client-ca-file={}", file("ca.crt")))
         .arg(format!("--token-auth-file={}", file("tokens.csv")))
-        .arg("--authorization-mode=RBAC")
+        .arg(if settings.rbac {
+            "--authorization-mode=RBAC"
+        } else {
+            "--authorization-mode=AlwaysAllow"
+        })
         .arg("--service-account-issuer=https://kubernetes.default.svc")
         .arg(format!(
             "--service-account-key-file={}",

@@ -64,7 +64,8 @@ impl Cluster {
         let builder = ControlPlane::builder()
             .minor(minor.text())
             .service_cidrs(["10.0.0.0/16", "fd00:10::/108"])
-            .audit_log(true);
+            .audit_log(true)
+            .rbac(true);
         let plane = settings(builder).start().await.unwrap();
         let client = plane.client().await.unwrap();
         for (name, zone) in NODES {
