@@ -12,6 +12,7 @@ mod going;
 mod guards;
 mod hints;
 mod labels;
+mod outbox;
 mod packing;
 mod ports;
 mod random;

@@ -3,20 +3,19 @@
 //! | Rule | Test |
 //! |---|---|
 //! | deletes come last | `a_delete_waits_for_writes_that_are_decided_and_not_sent_yet`, `a_delete_does_not_wait_for_writes_that_were_decided_later`, `a_slice_of_somebody_else_goes_once_a_second_try_has_placed_its_pods` |
-//! | a Pod leaves a slice when it is seen in another | `a_pod_stays_where_its_other_slice_is_not_one_to_rely_on`, `a_slice_that_kept_a_pod_is_looked_at_once_the_pod_is_seen_elsewhere`, `a_write_that_is_not_sent_yet_is_taken_back_when_a_pod_would_vanish_by_it` |
+//! | a Pod leaves a slice when it is seen in another | `a_pod_stays_where_its_other_slice_is_not_one_to_rely_on`, `a_slice_that_kept_a_pod_is_looked_at_once_the_pod_is_seen_elsewhere`, `a_write_that_is_not_sent_yet_is_taken_back_when_a_pod_would_vanish_by_it`, `a_delete_that_waited_is_held_back_when_a_pod_would_vanish_by_it` |
 //! | what remains fits into an unchanged slice | `what_remains_does_not_go_into_a_slice_that_is_written_or_goes`, `what_remains_waits_for_a_slice_that_is_being_written` |
 //! | hints of a slice that takes what remains | `a_slice_that_takes_a_pod_has_its_hints_put_right_by_the_same_write` |
-//! | placeholders | `a_placeholder_that_is_being_created_is_waited_for_and_made_into_the_first_slice`, `of_many_slices_only_one_waits_for_the_placeholder`, `a_placeholder_that_could_not_be_created_is_not_waited_for`, `a_placeholder_that_comes_beside_another_slice_is_work_to_do` |
-//! | writes that are not sent yet | `a_change_goes_into_the_write_that_is_not_sent_yet`, `a_change_of_the_service_goes_into_it_too`, `creates_that_are_not_sent_yet_are_given_up_with_the_namespace`, `a_slice_that_somebody_else_makes_first_is_used`, `what_another_process_writes_meanwhile_is_not_written_again` |
+//! | placeholders | `a_placeholder_that_is_being_created_is_waited_for_and_made_into_the_first_slice`, `of_many_slices_only_one_waits_for_the_placeholder`, `a_placeholder_that_could_not_be_created_is_not_waited_for`, `a_placeholder_that_comes_beside_another_slice_is_work_to_do`, `an_empty_slice_that_is_wanted_is_not_waited_for` |
 
 use std::sync::Arc;
 
-use quaymaster_model::{Interned, LabelSet, PodRecord, SliceRecord, TargetPort, Uid};
+use quaymaster_model::{Interned, PodRecord, SliceRecord, TargetPort, Uid};
 
 use super::fixture::{Fixture, counts, draft, named_port, pod, pod_name, port};
 use crate::{Failure, Op, Outcome, Write};
 
-fn not_ready(n: usize) -> PodRecord {
+pub(super) fn not_ready(n: usize) -> PodRecord {
     let mut pod = pod(n);
     pod.flags.ready = false;
     pod
@@ -36,7 +35,7 @@ fn pods_of(write: &Write) -> Vec<String> {
 }
 
 /// Slices of two Pods each, `svc-a`, `svc-b`, ...
-fn pairs(count: usize) -> Fixture {
+pub(super) fn pairs(count: usize) -> Fixture {
     let mut fixture = Fixture::new().with_pods(2 * count);
     for (n, letter) in ('a'..='z').take(count).enumerate() {
         fixture.store_pods(&format!("svc-{letter}"), 2 * n..2 * n + 2);
@@ -214,6 +213,42 @@ fn a_write_that_is_not_sent_yet_is_taken_back_when_a_pod_would_vanish_by_it() {
 }
 
 #[test]
+fn a_delete_that_waited_is_held_back_when_a_pod_would_vanish_by_it() {
+    let mut fixture = Fixture::new();
+    fixture.service.ports = vec![port("http", 80, TargetPort::Name("web".into()))];
+    for (n, number) in [(0, 9090), (1, 9090), (2, 7070)] {
+        fixture.world.add(with_port(n, number));
+    }
+    fixture.restart();
+    fixture.settle();
+    let holder = |fixture: &Fixture| {
+        let holds = |name: &&str| fixture.order(name).contains(&pod_name(0));
+        let mut names = fixture.world.slices.keys().map(|name| name.as_str());
+        names.find(holds).unwrap().to_owned()
+    };
+    let home = holder(&fixture);
+    let mut changed = with_port(2, 7070);
+    changed.flags.ready = false;
+    fixture.set_pod(changed);
+    let busy = fixture.plan(16);
+    assert_eq!(counts(&busy), (0, 1, 0));
+    // A slice that nobody needs comes along; its only Pod stands where it belongs.
+    fixture.store_pods("svc-l", 0..1);
+    let stray = Arc::clone(&fixture.world.slices["svc-l"]);
+    fixture.see(stray);
+    assert_eq!(fixture.plan(16), [], "to be deleted after the write in flight");
+    let edited = fixture.touch(&home, |slice| _ = slice.endpoints.remove(0));
+    fixture.see(edited);
+    fixture.perform(&busy[0]);
+    let next = fixture.plan(16);
+    assert_eq!(counts(&next), (0, 1, 0), "{next:#?}");
+    assert_eq!(next[0].key.name, home.as_str());
+    fixture.perform(&next[0]);
+    assert_eq!(counts(&fixture.settle()), (0, 0, 1));
+    assert_eq!(fixture.published(), [0, 1, 2].map(pod_name));
+}
+
+#[test]
 fn what_remains_does_not_go_into_a_slice_that_is_written_or_goes() {
     // Two in a slice of three that is written anyway: it takes one of two new Pods, and the other one does not fit,
     // though it did before.
@@ -353,87 +388,20 @@ fn a_placeholder_that_comes_beside_another_slice_is_work_to_do() {
 }
 
 #[test]
-fn a_change_goes_into_the_write_that_is_not_sent_yet() {
-    let mut fixture = pairs(3);
-    for n in [0, 2, 4] {
-        fixture.set_pod(not_ready(n));
-    }
-    let first = fixture.plan(1);
-    assert_eq!(first[0].key.name, "svc-a");
-    fixture.set_pod(not_ready(3));
-    fixture.set_pod(not_ready(5));
-    fixture.set_pod(pod(4));
-    fixture.set_pod(pod(5));
-    let rest = fixture.plan(16);
-    assert_eq!(counts(&rest), (0, 1, 0), "nothing is left to write of svc-c");
-    let ready = draft(&rest[0]).endpoints.iter();
-    let ready: Vec<_> = ready.map(|endpoint| endpoint.conditions.ready).collect();
-    assert_eq!(ready, [Some(false); 2]);
-    for write in first.iter().chain(&rest) {
-        fixture.perform(write);
-    }
-    assert_eq!(fixture.settle(), []);
-}
-
-#[test]
-fn a_change_of_the_service_goes_into_it_too() {
+fn an_empty_slice_that_is_wanted_is_not_waited_for() {
     let mut fixture = Fixture::new();
-    fixture.restart();
-    assert!(fixture.plan_whole(0).truncated, "the placeholder is decided");
-    fixture.service.labels = Interned::from_value(LabelSet::new([("own".into(), "x".into())]));
-    fixture.refresh();
-    let writes = fixture.settle();
-    assert_eq!(counts(&writes), (1, 0, 0));
-    assert!(draft(&writes[0]).labels.get("own").is_some());
-}
-
-#[test]
-fn creates_that_are_not_sent_yet_are_given_up_with_the_namespace() {
-    let mut fixture = Fixture::new().with_pods(4);
-    fixture.settings.max_endpoints = 2;
-    fixture.restart();
-    let first = fixture.plan(1);
-    fixture.finish(&first[0], Outcome::Failed(Failure::NamespaceTerminating));
-    assert_eq!(fixture.plan(16), []);
-    assert!(!fixture.state.has_work());
-}
-
-#[test]
-fn a_slice_that_somebody_else_makes_first_is_used() {
-    let mut fixture = Fixture::new().with_pods(2);
+    fixture.service.ports = Vec::new();
     fixture.settings.max_endpoints = 1;
+    let mut early = pod(0);
+    early.node = Some("late".into());
+    fixture.world.add(early);
     fixture.restart();
-    let first = fixture.plan(1);
-    // The second one is decided, and another process makes it under the same name.
-    let mut other = Fixture::new().with_pods(2);
-    other.settings.max_endpoints = 1;
-    other.restart();
-    let theirs = other.plan(2).pop().unwrap();
-    other.perform(&theirs);
-    let made = Arc::clone(&other.world.slices[&theirs.key.name]);
-    fixture
-        .world
-        .slices
-        .insert(made.key.name.clone(), Arc::clone(&made));
-    fixture.see(made);
-    fixture.perform(&first[0]);
-    assert_eq!(fixture.settle(), []);
-    assert_eq!(fixture.published(), [0, 1].map(pod_name));
-}
-
-#[test]
-fn what_another_process_writes_meanwhile_is_not_written_again() {
-    let mut fixture = Fixture::new().with_pods(6);
-    fixture.settings.max_endpoints = 2;
-    fixture.restart();
-    let first = fixture.plan(1);
-    fixture.finish(&first[0], Outcome::Failed(Failure::Other));
-    for (n, name) in ["svc-x", "svc-y", "svc-z"].into_iter().enumerate() {
-        fixture.store_pods(name, 2 * n..2 * n + 2);
-        let theirs = Arc::clone(&fixture.world.slices[name]);
-        fixture.see(theirs);
-    }
-    assert_eq!(fixture.settle(), []);
-    assert!(!fixture.state.has_work());
-    assert_eq!(fixture.sizes(), [2; 3]);
+    assert_eq!(counts(&fixture.plan(16)), (1, 0, 0));
+    fixture.world.set_node(super::fixture::node("late", Some("z")));
+    fixture.tell(&pod_name(0).as_str().into());
+    assert_eq!(
+        counts(&fixture.plan(16)),
+        (1, 0, 0),
+        "an empty slice stays, full or not"
+    );
 }
