@@ -52,7 +52,7 @@ impl Steps {
             ("Pod event: world, membership, mark", self.world, true),
             ("plan: review the slice, issue the write", self.plan, true),
             ("write: encode the slice", self.encode, false),
-            ("answer: decode the slice", self.decode_answer, true),
+            ("answer: decode the slice", self.decode_answer, false),
             ("answer: world, held state", self.answer, true),
             ("plan: nothing more to do", self.plan_again, true),
             ("echo: decode the slice", self.decode_echo, false),
