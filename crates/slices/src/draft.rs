@@ -355,14 +355,16 @@ impl<'a, C: Cluster> Drafting<'a, C> {
         if !self.new.is_empty() || self.state.live != self.going() {
             return;
         }
-        if self.going() == 1 {
-            let leaving = self.state.leaving.first().map(|(_, id)| *id);
-            let only = self.deletes.first().copied().or(leaving);
-            if let Some(id) = only.filter(|id| self.is_placeholder(*id)) {
-                self.deletes.clear();
-                self.draft.settled.push(id);
-                return;
-            }
+        // Slices of somebody else go all the same.
+        let leaving = self.state.leaving.iter().map(|(_, id)| *id);
+        let leaving = leaving.filter(|id| self.slices.slices[*id].owned);
+        let mut own = self.deletes.iter().copied().chain(leaving);
+        if let (Some(id), None) = (own.next(), own.next())
+            && self.is_placeholder(id)
+        {
+            self.deletes.clear();
+            self.draft.settled.push(id);
+            return;
         }
         self.new.push(NewSlice {
             group: self.slices.portless,

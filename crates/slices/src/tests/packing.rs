@@ -15,9 +15,11 @@
 //! | above the maximum | `a_slice_above_the_maximum_is_neither_split_nor_trimmed` |
 //! | sparse slices | `sparse_slices_are_not_merged` |
 //! | groups not wanted | `the_slices_of_a_group_that_nobody_has_any_more_are_deleted` |
-//! | placeholder | `without_pods_there_is_one_empty_slice`, `a_placeholder_that_is_there_is_kept`, `the_first_pod_takes_the_placeholders_place`, `the_placeholder_of_a_former_service_is_replaced`, `a_placeholder_that_lacks_an_empty_label_is_kept`, `a_placeholder_with_another_label_is_rewritten`, `two_placeholders_become_one`, `a_placeholder_beside_a_slice_with_pods_is_deleted` |
+//! | placeholder | `without_pods_there_is_one_empty_slice`, `a_placeholder_that_is_there_is_kept`, `the_first_pod_takes_the_placeholders_place`, `the_placeholder_of_a_former_service_is_replaced`, `the_new_placeholder_is_written_once_however_its_creation_is_told`, `a_placeholder_that_lacks_an_empty_label_is_kept`, `a_placeholder_with_another_label_is_rewritten`, `two_placeholders_become_one`, `a_placeholder_beside_a_slice_with_pods_is_deleted` |
 //! | counts | `endpoints_added_and_removed_are_counted_when_their_writes_are_given_out` |
 //! | foreign endpoints | `endpoints_that_stand_for_nothing_are_taken_out` |
+
+use std::sync::Arc;
 
 use quaymaster_model::{Interned, LabelSet, PortSet, ServicePort, TargetPort, Uid};
 
@@ -314,6 +316,31 @@ fn the_placeholder_of_a_former_service_is_replaced() {
     assert_eq!(counts(&fixture.settle()), (1, 0, 1));
     let slice = fixture.world.slices.values().next().unwrap();
     assert!(slice.owned_by_service(&fixture.service.uid));
+}
+
+#[test]
+fn the_new_placeholder_is_written_once_however_its_creation_is_told() {
+    for event_first in [false, true] {
+        let mut fixture = Fixture::new();
+        placeholder(&mut fixture, "svc-a");
+        fixture.edit("svc-a", |slice| slice.owners = Default::default());
+        fixture.restart();
+        let writes = fixture.plan(16);
+        let [create] = writes.as_slice() else {
+            panic!("{writes:#?}");
+        };
+        let outcome = fixture.world.perform(create);
+        let stored = Arc::clone(&fixture.world.slices[&create.key.name]);
+        if event_first {
+            fixture.see(Arc::clone(&stored));
+            assert_eq!(fixture.plan(16), []);
+            fixture.finish(create, outcome);
+        } else {
+            fixture.finish(create, outcome);
+            fixture.see(stored);
+        }
+        assert_eq!(counts(&fixture.settle()), (0, 0, 1), "{event_first}");
+    }
 }
 
 #[test]
