@@ -6,6 +6,7 @@ mod demo;
 mod differential;
 mod docs;
 mod lint;
+mod planted;
 mod stages;
 mod test;
 mod workspace;

@@ -17,13 +17,17 @@ const DEFAULT_MINORS: [&str; 2] = ["1.37", "1.33"];
 /// The package whose tests run against a control plane of each minor, rather than once.
 const INTEGRATION: &str = "quaymaster-integration";
 
+/// Generated clusters that are compared with kube-controller-manager on the first minor, and on each further one.
+const CLUSTERS: [u32; 2] = [200, 40];
+
 /// The minors that the integration suite runs on, all in one process.
 const SUITE_MINORS: &str = "QUAYMASTER_TEST_MINORS";
 
 /// Build what is missing and run every test
 ///
-/// Unit, property and documentation tests of all crates; then, on each minor, the integration tests and the demo
-/// against a real control plane. No test is repeated or passed over; ignored ones are counted in the summary.
+/// Unit, property and documentation tests of all crates; then, on each minor, the integration tests, the demo against a
+/// real control plane, and generated clusters compared with kube-controller-manager. No test is repeated or passed
+/// over; ignored ones are counted in the summary.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// A Kubernetes minor to test on; may be given several times [default: 1.37 and 1.33, or the one in
@@ -98,6 +102,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             }
             workspace::run(command)?;
             Ok("each step showed the right slices".to_owned())
+        });
+    }
+    for (at, minor) in minors.iter().enumerate() {
+        stages.run(&format!("differential {}", label(*minor)), || {
+            let clusters = CLUSTERS[at.min(1)];
+            let mut command = Command::new("/proc/self/exe");
+            command.args(["differential", "--seeds", &format!("0..{clusters}")]);
+            command.arg("--quaymaster").arg(&binary);
+            if let Some(minor) = minor {
+                command.arg("--minor").arg(minor.to_string());
+            }
+            workspace::run(command)?;
+            Ok(format!("{clusters} clusters, no difference"))
         });
     }
     stages.end()

@@ -9,7 +9,7 @@ use quaymaster_testkit::assets::{Minor, Places};
 use serde_json::Value;
 
 /// The profile of the binary in tests, demo and generated docs: optimised, and still built quickly.
-const BINARY_PROFILE: &str = "fast";
+pub(crate) const BINARY_PROFILE: &str = "fast";
 
 /// The folder of the workspace's `Cargo.toml`.
 pub(crate) fn root() -> PathBuf {
@@ -68,7 +68,12 @@ pub(crate) fn build_quaymaster() -> Result<PathBuf> {
 
 /// As [`build_quaymaster`], with another profile.
 pub(crate) fn build_quaymaster_as(profile: &str) -> Result<PathBuf> {
-    let mut command = cargo();
+    build(profile, cargo())
+}
+
+/// As [`build_quaymaster`], by this cargo, which may run elsewhere.
+pub(crate) fn build(profile: &str, cargo: Command) -> Result<PathBuf> {
+    let mut command = cargo;
     command
         .args(["build", "--profile", profile, "--package", "quaymaster-manager"])
         .args(["--message-format", "json-render-diagnostics"])

@@ -167,6 +167,13 @@ pub(crate) async fn put_pod(client: &Client, old: Option<&Pod>, new: &Pod) -> ku
             }
         }
     }
+    let was_terminating = same.is_some_and(|old| old.metadata.deletion_timestamp.is_some());
+    let delete = new.metadata.deletion_timestamp.is_some() && !was_terminating;
+    // The apiserver removes a Pod that has finished, or has no node, at once.
+    if delete {
+        let grace = DeleteParams::default().grace_period(LONG_GRACE_SECONDS);
+        pods.delete(&name, &grace).await?;
+    }
     let pending = |pod: &Pod| pod.status.as_ref().is_none_or(|status| status.pod_ips.is_none());
     let changed = same.map_or(!pending(new), |old| old.status != new.status);
     if changed {
@@ -174,11 +181,6 @@ pub(crate) async fn put_pod(client: &Client, old: Option<&Pod>, new: &Pod) -> ku
         let before = same.and_then(|old| old.status.as_ref()).unwrap_or(&none);
         let patch = status_patch(before, &new.status);
         pods.patch_status(&name, &PatchParams::default(), &patch).await?;
-    }
-    let was_terminating = same.is_some_and(|old| old.metadata.deletion_timestamp.is_some());
-    if new.metadata.deletion_timestamp.is_some() && !was_terminating {
-        let grace = DeleteParams::default().grace_period(LONG_GRACE_SECONDS);
-        pods.delete(&name, &grace).await?;
     }
     Ok(())
 }
@@ -288,7 +290,7 @@ fn value(of: &impl Serialize) -> Value {
 }
 
 /// The merge patch (RFC 7386) that makes `new` of `old`: what is not in `new` is set to `null`.
-fn merge_patch(old: &Value, new: &Value) -> Value {
+pub(crate) fn merge_patch(old: &Value, new: &Value) -> Value {
     let Value::Object(new) = new else {
         return new.clone();
     };

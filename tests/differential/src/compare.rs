@@ -1,5 +1,10 @@
 //! The content of slices on two control planes, without what must differ, and what differs all the same.
 
+mod exception;
+#[cfg(test)]
+mod tests;
+mod zones;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
@@ -12,7 +17,9 @@ use quaymaster_oracle::{
     Canonical, Compare, Difference, GroupKey, HintComparison, SliceMeta, canonical, diff_with,
 };
 
-const ZONE: &str = "topology.kubernetes.io/zone";
+pub(crate) use exception::{Exception, Exceptions};
+use zones::Zones;
+
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const CONTROLLER: &str = "endpointslice-controller.k8s.io";
@@ -21,87 +28,23 @@ const TOPOLOGY_KEYS: [&str; 2] = [
     "service.kubernetes.io/topology-aware-hints",
     "service.kubernetes.io/topology-mode",
 ];
-const EXCLUDED_NODES: [&str; 2] = [
-    "node-role.kubernetes.io/control-plane",
-    "node-role.kubernetes.io/master",
-];
 /// Annotations that steps put on slices.
 const FOREIGN: &str = "example.com/";
 
-/// A named reason for which sides may differ; `docs/differences.md` explains each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Exception {
-    /// Slices of a Service that has lost its selector, or is of type `ExternalName`, stay as they were; how they
-    /// were depends on which changes were still seen.
-    LeftBehind,
-    /// Which zones the hints of the topology annotation name, within the bounds of the algorithm.
-    AutoHints,
-    /// Hints on endpoints that are not ready stay in slices that were copied, and go in those that were built anew.
-    UnreadyHints,
-    /// Annotations of others survive an update in place, and not one that recycles the slice.
-    ForeignAnnotation,
-    /// The headless label is corrected only when something else changes.
-    HeadlessLabel,
-    /// Empty slices stay where they are once there; which there are depends on what there was before.
-    EmptySlices,
-    /// kube-controller-manager takes an empty slice that is not, or no longer, owned by the Service for its
-    /// placeholder (fixed after 1.37, kubernetes/kubernetes#141593); quaymaster replaces it by one that is owned, so
-    /// that the garbage collector does not take the Service's only slice.
-    UnownedPlaceholder,
-    /// Upstream takes a placeholder with a label without value for one that lacks the label, so the label stays
-    /// missing, or stays.
-    PlaceholderEmptyLabel,
-    /// A Service that is being deleted gets no new slices: which it has depends on how far the controller was.
-    TerminatingService,
-}
-
-impl Exception {
-    /// Every exception.
-    pub const ALL: [Self; 9] = [
-        Self::LeftBehind,
-        Self::AutoHints,
-        Self::UnreadyHints,
-        Self::ForeignAnnotation,
-        Self::HeadlessLabel,
-        Self::EmptySlices,
-        Self::UnownedPlaceholder,
-        Self::PlaceholderEmptyLabel,
-        Self::TerminatingService,
-    ];
-
-    /// Its name in the documentation.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LeftBehind => "left-behind",
-            Self::AutoHints => "auto-hints",
-            Self::UnreadyHints => "unready-hints",
-            Self::ForeignAnnotation => "foreign-annotation",
-            Self::HeadlessLabel => "headless-label",
-            Self::EmptySlices => "empty-slices",
-            Self::UnownedPlaceholder => "unowned-placeholder",
-            Self::PlaceholderEmptyLabel => "placeholder-empty-label",
-            Self::TerminatingService => "terminating-service",
-        }
-    }
-}
-
-/// How often each exception applied.
-pub type Exceptions = BTreeMap<Exception, usize>;
-
 /// All that a control plane holds that matters.
 #[derive(Clone, Debug, Default)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     slices: Vec<EndpointSlice>,
     services: BTreeMap<String, Service>,
     nodes: Vec<Node>,
+    /// By path of a Service that there is: families of which it ever had a slice of its own.
+    families: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Snapshot {
-    /// Reads everything, and replaces uids by whether they are those of the live object.
-    ///
-    /// # Errors
-    /// Of the apiserver.
-    pub async fn read(client: &Client) -> Result<Self> {
+    /// Reads everything, and replaces uids by whether they are those of the live object. `had` are the families of
+    /// which Services ever had a slice of their own, by uid.
+    pub(crate) async fn read(client: &Client, had: &BTreeSet<(String, String)>) -> Result<Self> {
         let params = ListParams::default();
         let (slices, services, pods, nodes) = (
             Api::<EndpointSlice>::all(client.clone()),
@@ -125,6 +68,12 @@ impl Snapshot {
             .into_iter()
             .map(|pod| (path(pod.namespace(), &pod.name_any()), pod.uid()))
             .collect();
+        let families = services.iter().map(|(path, service)| {
+            let uid = service.uid().unwrap_or_default();
+            let of = had.iter().filter(|(owner, _)| *owner == uid);
+            (path.clone(), of.map(|(_, family)| family.clone()).collect())
+        });
+        let families = families.collect();
         let mut slices = slices.items;
         for slice in &mut slices {
             let namespace = slice.namespace();
@@ -150,11 +99,13 @@ impl Snapshot {
             slices,
             services,
             nodes: nodes.items,
+            families,
         })
     }
 
-    /// Slices without endpoints that no live Service owns, of Services that a controller looks after.
-    pub(crate) fn unowned_placeholders(&self) -> usize {
+    /// Slices without endpoints that no live Service owns, of Services that a controller looks after, by path of
+    /// the Service.
+    pub(crate) fn unowned_placeholders(&self) -> BTreeMap<String, usize> {
         let unowned = |slice: &&EndpointSlice| {
             let owners = slice.metadata.owner_references.iter().flatten();
             let owned = owners.into_iter().any(|owner| owner.uid == liveness(true));
@@ -166,7 +117,27 @@ impl Snapshot {
                 && slice.endpoints.as_ref().is_none_or(Vec::is_empty)
                 && service.is_some_and(managed)
         };
-        self.slices.iter().filter(unowned).count()
+        let mut found = BTreeMap::new();
+        for slice in self.slices.iter().filter(unowned) {
+            *found.entry(service_path(slice)).or_default() += 1;
+        }
+        found
+    }
+
+    /// Path of the Service of each slice, by the path of the slice.
+    pub(crate) fn owners(&self) -> BTreeMap<String, String> {
+        let slices = self.slices.iter();
+        let owners = slices.map(|slice| (path(slice.namespace(), &slice.name_any()), service_path(slice)));
+        owners.collect()
+    }
+
+    /// Whether a Service that ever had a slice of this family has none any more.
+    fn lost(&self, service: &str, form: &Canonical, family: &str) -> bool {
+        let had = self
+            .families
+            .get(service)
+            .is_some_and(|families| families.contains(family));
+        had && !form.groups.keys().any(|group| group.address_type == family)
     }
 
     /// The slices of one namespace.
@@ -180,12 +151,18 @@ fn path(namespace: Option<String>, name: &str) -> String {
     format!("{}/{name}", namespace.unwrap_or_default())
 }
 
+fn service_path(slice: &EndpointSlice) -> String {
+    let labels = slice.metadata.labels.as_ref();
+    let name = labels.and_then(|labels| labels.get(SERVICE_NAME));
+    path(slice.namespace(), name.map_or("", String::as_str))
+}
+
 fn liveness(live: bool) -> String {
     if live { "live" } else { "stale" }.to_owned()
 }
 
 /// What differs in one namespace; exceptions are counted and left out.
-pub fn compare(
+pub(crate) fn compare(
     left: &Snapshot,
     right: &Snapshot,
     namespace: &str,
@@ -203,8 +180,14 @@ pub fn compare(
         let of = |slices: &BTreeMap<String, Vec<EndpointSlice>>| canonical(slices.get(name).unwrap_or(&none));
         let (left_form, right_form) = (of(&left_slices), of(&right_slices));
         let zones = Zones::of(&left.nodes);
-        let found = one_service(service, &zones, &left_form, &right_form, slice_count, exceptions);
-        differences.extend(found);
+        let lost = |family: &str| right.lost(&format!("{namespace}/{name}"), &right_form, family);
+        let pair = Forms {
+            service,
+            left: &left_form,
+            right: &right_form,
+            lost: &lost,
+        };
+        differences.extend(one_service(&pair, &zones, slice_count, exceptions));
     }
     if counts[0] != counts[1] {
         *exceptions.entry(Exception::ForeignAnnotation).or_default() += 1;
@@ -212,14 +195,27 @@ pub fn compare(
     differences
 }
 
+/// The slices of one Service on both sides.
+struct Forms<'a> {
+    service: Option<&'a Service>,
+    left: &'a Canonical,
+    right: &'a Canonical,
+    /// Whether the right side once had a slice of this family and has none now.
+    lost: &'a dyn Fn(&str) -> bool,
+}
+
 fn one_service(
-    service: Option<&Service>,
+    forms: &Forms<'_>,
     zones: &Zones,
-    left: &Canonical,
-    right: &Canonical,
     slice_count: bool,
     exceptions: &mut Exceptions,
 ) -> Vec<Difference> {
+    let &Forms {
+        service,
+        left,
+        right,
+        lost,
+    } = forms;
     let exact = Compare {
         slice_count,
         hints: HintComparison::Exact,
@@ -270,14 +266,14 @@ fn one_service(
                 apply(Exception::PlaceholderEmptyLabel);
                 return false;
             }
-            let one_sided = matches!(
-                difference,
-                Difference::OnlyLeft(_)
-                    | Difference::OnlyRight(_)
-                    | Difference::EndpointOnlyLeft(..)
-                    | Difference::EndpointOnlyRight(..)
-            );
-            if terminating && one_sided {
+            let history = match difference {
+                Difference::OnlyLeft(key) => !lost(&key.address_type),
+                Difference::OnlyRight(_)
+                | Difference::EndpointOnlyLeft(..)
+                | Difference::EndpointOnlyRight(..) => true,
+                _ => false,
+            };
+            if terminating && history {
                 apply(Exception::TerminatingService);
                 return false;
             }
@@ -416,65 +412,4 @@ pub(crate) fn auto_hints(service: &Service) -> bool {
     let value =
         annotations.and_then(|annotations| TOPOLOGY_KEYS.iter().find_map(|key| annotations.get(*key)));
     matches!(value.map(String::as_str), Some("Auto" | "auto"))
-}
-
-/// The zones' shares of CPU, for the bounds of hints by annotation (`k8s.io/endpointslice/topologycache`).
-#[derive(Clone, Debug, Default)]
-struct Zones(Vec<f64>);
-
-impl Zones {
-    fn of(nodes: &[Node]) -> Self {
-        let mut cpu = BTreeMap::<&str, f64>::new();
-        for node in nodes {
-            let labels = node.metadata.labels.as_ref();
-            if EXCLUDED_NODES
-                .iter()
-                .any(|key| labels.is_some_and(|labels| labels.contains_key(*key)))
-            {
-                continue;
-            }
-            let conditions = node
-                .status
-                .iter()
-                .flat_map(|status| status.conditions.iter().flatten());
-            let ready = conditions
-                .into_iter()
-                .any(|condition| condition.type_ == "Ready" && condition.status == "True");
-            let zone = labels.and_then(|labels| labels.get(ZONE)).map(String::as_str);
-            let quantity = node
-                .status
-                .as_ref()
-                .and_then(|status| status.allocatable.as_ref()?.get("cpu"));
-            if let (true, Some(zone), Some(quantity)) = (ready, zone, quantity) {
-                *cpu.entry(zone).or_default() += cores(&quantity.0);
-            }
-        }
-        let total: f64 = cpu.values().sum();
-        Self(cpu.values().map(|cores| cores / total).collect())
-    }
-
-    /// By how much two valid distributions of `ready` endpoints may differ in one zone: a zone may have any number
-    /// from its minimum to that plus all that no minimum claims.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "numbers of endpoints of one Service, and shares of them"
-    )]
-    fn slack(&self, ready: usize) -> usize {
-        /// A zone may be overloaded by a fifth.
-        const OVERLOAD: f64 = 1.2;
-        let minima = self
-            .0
-            .iter()
-            .map(|share| (share * ready as f64 / OVERLOAD).ceil() as usize);
-        ready.saturating_sub(minima.sum())
-    }
-}
-
-fn cores(quantity: &str) -> f64 {
-    match quantity.strip_suffix('m') {
-        Some(milli) => milli.parse::<f64>().unwrap_or_default() / 1000.0,
-        None => quantity.parse().unwrap_or_default(),
-    }
 }

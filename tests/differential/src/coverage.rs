@@ -7,6 +7,8 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_oracle::Desired;
 
+use crate::world::QUIET_WITHOUT_PORTS;
+
 const HEADLESS: &str = "service.kubernetes.io/headless";
 const RESERVED: [&str; 3] = [
     "kubernetes.io/service-name",
@@ -18,19 +20,19 @@ macro_rules! rules {
     ($($(#[$doc:meta])* $variant:ident = $group:literal, $text:literal;)*) => {
         /// A rule, or one case of it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Rule { $(#[doc = concat!("`", $text, "`")] $variant,)* }
+        pub(crate) enum Rule { $(#[doc = concat!("`", $text, "`")] $variant,)* }
 
         impl Rule {
             /// Every rule, by group.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// What the controller does there.
-            pub fn group(self) -> &'static str {
+            pub(crate) fn group(self) -> &'static str {
                 match self { $(Self::$variant => $group,)* }
             }
 
             /// The case.
-            pub fn text(self) -> &'static str {
+            pub(crate) fn text(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
         }
@@ -79,7 +81,7 @@ rules! {
 
 /// Counts by rule.
 #[derive(Clone, Debug, Default)]
-pub struct Coverage(BTreeMap<Rule, usize>);
+pub(crate) struct Coverage(BTreeMap<Rule, usize>);
 
 impl Coverage {
     pub(crate) fn count(&mut self, rule: Rule) {
@@ -94,11 +96,15 @@ impl Coverage {
     }
 
     /// Rules that were never met, of those that a control plane of this minor (37 for 1.37) has.
-    pub fn never_met(&self, minor: u32) -> Vec<Rule> {
+    pub(crate) fn never_met(&self, minor: u32) -> Vec<Rule> {
         /// Before, the apiserver refuses these distributions by default.
         const SAME_ZONE: u32 = 34;
-        let exists =
-            |rule: &Rule| minor >= SAME_ZONE || !matches!(rule, Rule::PreferSameZone | Rule::PreferSameNode);
+        let exists = |rule: &Rule| match rule {
+            Rule::PreferSameZone | Rule::PreferSameNode => minor >= SAME_ZONE,
+            // No cluster has them before; see there.
+            Rule::NoPorts => minor >= QUIET_WITHOUT_PORTS,
+            _ => true,
+        };
         Rule::ALL
             .iter()
             .copied()
@@ -108,7 +114,7 @@ impl Coverage {
     }
 
     /// One line a rule.
-    pub fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut text = String::new();
         for rule in Rule::ALL {
             let count = self.0.get(rule).copied().unwrap_or(0);

@@ -1,16 +1,20 @@
 //! One controller takes the slices of the other over, and gives them back.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use quaymaster_testkit::audit::Entry;
 
-use crate::compare::Snapshot;
 use crate::plane::{Holder, Plane};
 
 /// Longest wait for quiet.
 const LIMIT: Duration = Duration::from_mins(2);
-/// Slices named of those that changed.
+/// Writes named of those that should not be.
 const SHOWN: usize = 5;
 
 /// What was written to slices as holders changed at rest.
@@ -18,44 +22,69 @@ const SHOWN: usize = 5;
 pub(crate) struct Handover {
     what: &'static str,
     /// By kube-controller-manager, started over objects it had written last or already looked at.
-    baseline: u64,
+    baseline: Writes,
     /// By quaymaster as it took over; `None` where it held before.
-    taken: Option<u64>,
-    /// Placeholders without owner that kube-controller-manager left; quaymaster creates one and deletes the other.
-    unowned: usize,
+    taken: Option<Writes>,
+    /// Placeholders without owner that kube-controller-manager left, by Service; quaymaster creates one and deletes
+    /// the other.
+    unowned: BTreeMap<String, usize>,
     /// By kube-controller-manager as it got them back.
-    back: u64,
-    /// Slices that changed at all.
-    changed: Vec<String>,
+    back: Writes,
+}
+
+/// Writes of one holder from its start to its end.
+#[derive(Clone, Debug, Default)]
+struct Writes {
+    total: usize,
+    /// By path of the Service: each write in words.
+    by_service: BTreeMap<String, Vec<String>>,
 }
 
 impl Handover {
-    /// Quaymaster writes nothing but the owners of placeholders that lack them, and kube-controller-manager nothing that it does not write in any case.
+    /// Whether all is as it should be; see [`Self::faults`].
     pub(crate) fn holds(&self) -> bool {
+        self.faults().is_empty()
+    }
+
+    /// Writes beyond these: quaymaster gives placeholders their owners, with one create and one delete each, and
+    /// kube-controller-manager writes what it writes restarted over its own objects, for the same Services.
+    fn faults(&self) -> Vec<&String> {
         /// A create and a delete.
         const FOR_EACH_UNOWNED: usize = 2;
-        self.taken.unwrap_or(0) <= (FOR_EACH_UNOWNED * self.unowned) as u64 && self.back <= self.baseline
+        let taken = self.taken.iter().flat_map(|taken| &taken.by_service);
+        let taken = taken.filter(|(service, writes)| {
+            let unowned = self.unowned.get(*service).copied().unwrap_or(0);
+            writes.len() > FOR_EACH_UNOWNED * unowned
+        });
+        let baseline: BTreeSet<&String> = self.baseline.by_service.keys().collect();
+        let back = self.back.by_service.iter();
+        let back = back.filter(|(service, _)| !baseline.contains(service));
+        taken.chain(back).flat_map(|(_, writes)| writes).collect()
     }
 }
 
 impl fmt::Display for Handover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.what)?;
-        if let Some(taken) = self.taken {
+        if let Some(taken) = &self.taken {
             write!(
                 f,
-                "{taken} writes by quaymaster taking over ({} placeholders had no owner), ",
-                self.unowned
+                "{} writes by quaymaster taking over ({} placeholders had no owner), ",
+                taken.total,
+                self.unowned.values().sum::<usize>()
             )?;
         }
         write!(
             f,
             "{} by kube-controller-manager getting back, {} restarted over its own",
-            self.back, self.baseline
+            self.back.total, self.baseline.total
         )?;
-        if !self.changed.is_empty() {
-            let shown = &self.changed[..self.changed.len().min(SHOWN)];
-            write!(f, "; {} changes, of {}", self.changed.len(), shown.join(", "))?;
+        let faults = self.faults();
+        for fault in faults.iter().take(SHOWN) {
+            write!(f, "\n  {fault}")?;
+        }
+        if faults.len() > SHOWN {
+            write!(f, "\n  and {} more", faults.len() - SHOWN)?;
         }
         Ok(())
     }
@@ -63,9 +92,8 @@ impl fmt::Display for Handover {
 
 /// Where kube-controller-manager held: a restart of it as baseline, quaymaster, and back.
 pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
-    let events = plane.recorder.slice_events();
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
-    let unowned = Snapshot::read(&plane.client).await?.unowned_placeholders();
+    let unowned = plane.snapshot().await?.unowned_placeholders();
     let taken = Some(writes(plane, Holder::Quaymaster, quiet).await?);
     let back = writes(plane, Holder::Kcm, quiet).await?;
     Ok(Handover {
@@ -74,32 +102,49 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
         taken,
         unowned,
         back,
-        changed: plane.recorder.slices_after(events),
     })
 }
 
 /// Where quaymaster held: to kube-controller-manager, and a restart of that as baseline.
 pub(crate) async fn from_quaymaster(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
-    let events = plane.recorder.slice_events();
     let back = writes(plane, Holder::Kcm, quiet).await?;
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
     Ok(Handover {
         what: "hand-back of what quaymaster built",
         baseline,
         taken: None,
-        unowned: 0,
+        unowned: BTreeMap::new(),
         back,
-        changed: plane.recorder.slices_after(events),
     })
 }
 
 /// Writes of a controller from its start until it is quiet.
-async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<u64> {
-    let before = plane.slice_writes().await?;
+async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Writes> {
+    let mut services = plane.snapshot().await?.owners();
+    let mark = plane.mark()?;
     plane.hold(holder).await?;
     if !plane.recorder.quiet(quiet, LIMIT).await {
         bail!("{holder:?} still writes slices after {LIMIT:?}");
     }
     plane.release().await?;
-    Ok(plane.slice_writes().await? - before)
+    services.extend(plane.snapshot().await?.owners());
+    let mut writes = Writes::default();
+    for entry in plane.slice_writes(mark, holder)? {
+        let slice = format!("{}/{}", entry.namespace(), entry.name());
+        let service = services.get(&slice).cloned().unwrap_or_default();
+        writes.total += 1;
+        writes.by_service.entry(service).or_default().push(words(&entry));
+    }
+    Ok(writes)
+}
+
+fn words(entry: &Entry) -> String {
+    format!(
+        "{} of {}/{} by {}, answered {}",
+        entry.verb,
+        entry.namespace(),
+        entry.name(),
+        entry.user_agent.split('/').next().unwrap_or_default(),
+        entry.code()
+    )
 }

@@ -5,23 +5,32 @@
 //! seen before decides what it does, and then the content of the slices must be equal for every Service, family and
 //! set of ports. Many clusters run side by side, each in namespaces and with nodes of its own.
 //!
-//! - [`run`] is the whole; `cargo xtask differential` calls it.
-//! - [`World`] is a generated cluster as a real apiserver takes it.
-//! - [`Plane`] is one control plane with its controller.
-//! - [`compare`] normalises and compares, with the exceptions it makes by name.
+//! [`run`] is the whole; `cargo xtask differential` calls it, in an optimised program. Inside, from the top:
+//!
+//! - `run` divides the seeds into batches and sums up, `report` has the sums, `coverage` how often each rule was met;
+//! - `batch` is one pair of control planes from start to end, `pair` all that is done to both, `plane` one of them with
+//!   its controller and its observer (`record`);
+//! - `world` is a generated cluster as a real apiserver takes it, `apply` its steps as requests;
+//! - `compare` normalises and compares, with the exceptions it makes by name; `trace` replays every revision;
+//!   `handover` lets the controllers change places;
+//! - `shrink` and `smallest` look for the smallest cluster that still shows a difference, and `show` prints it;
+//! - `planted` shows that errors are found.
 
 mod apply;
 mod batch;
-pub mod compare;
+mod compare;
 mod coverage;
 mod handover;
+mod pair;
 mod plane;
+pub mod planted;
 mod record;
+mod report;
 mod run;
+mod show;
+mod shrink;
+mod smallest;
 mod trace;
 mod world;
 
-pub use coverage::{Coverage, Rule};
-pub use plane::{Holder, Plane};
-pub use run::{Options, Report, run};
-pub use world::World;
+pub use run::{Options, Size, run};

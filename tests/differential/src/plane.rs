@@ -1,16 +1,18 @@
 //! One control plane and the controller that keeps its slices.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use http::Request;
 use kube::Client;
+use quaymaster_testkit::audit::{Entry, Mark};
 use quaymaster_testkit::process::{Launch, Quaymaster};
 use quaymaster_testkit::{ControlPlane, Kcm};
 
+use crate::batch::Settings;
+use crate::compare::Snapshot;
 use crate::record::Recorder;
 use crate::trace::Edits;
 
@@ -20,24 +22,30 @@ const KCM_ARGS: [&str; 3] = [
     "--kube-api-burst=2000",
     "--concurrent-service-endpoint-syncs=10",
 ];
-/// How the apiserver's metrics name writes.
-const WRITES: [&str; 5] = [
-    r#"verb="POST""#,
-    r#"verb="PUT""#,
-    r#"verb="PATCH""#,
-    r#"verb="DELETE""#,
-    r#"verb="DELETECOLLECTION""#,
-];
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const STOP_GRACE: Duration = Duration::from_secs(20);
 
 /// Who keeps the slices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holder {
+pub(crate) enum Holder {
     /// `endpointslice-controller` of kube-controller-manager.
     Kcm,
     /// This project.
     Quaymaster,
+}
+
+impl Holder {
+    /// Whether this is how it names itself to the apiserver.
+    fn is(self, user_agent: &str) -> bool {
+        match self {
+            // The garbage collector of the control plane is a kube-controller-manager, too.
+            Self::Kcm => {
+                user_agent.starts_with("kube-controller-manager/")
+                    && !user_agent.contains("garbage-collector")
+            }
+            Self::Quaymaster => user_agent.starts_with("quaymaster/"),
+        }
+    }
 }
 
 enum Running {
@@ -46,14 +54,14 @@ enum Running {
 }
 
 /// A control plane, an observer of it, and its controller when that runs.
-pub struct Plane {
+pub(crate) struct Plane {
     servers: ControlPlane,
     /// The administrator's client.
-    pub client: Client,
+    pub(crate) client: Client,
     pub(crate) recorder: Recorder,
-    /// What steps did to slices here.
-    pub(crate) edits: Mutex<Edits>,
+    edits: Mutex<Edits>,
     binary: PathBuf,
+    environment: Vec<(String, String)>,
     max_endpoints: usize,
     running: Option<Running>,
     starts: usize,
@@ -64,15 +72,16 @@ impl Plane {
     ///
     /// # Errors
     /// Where it does not start.
-    pub async fn start(minor: Option<&str>, binary: &Path, max_endpoints: usize) -> Result<Self> {
+    pub(crate) async fn start(settings: &Settings<'_>) -> Result<Self> {
         let mut builder = ControlPlane::builder()
+            .audit_log(true)
             .service_cidrs(["10.96.0.0/16", "fd00:96::/108"])
             // Thousands of objects in a few seconds, by one user: its share of the apiserver is not the subject.
             .extra_apiserver_args([
                 "--enable-priority-and-fairness=false",
                 "--max-requests-inflight=0",
             ]);
-        if let Some(minor) = minor {
+        if let Some(minor) = settings.minor {
             builder = builder.minor(minor);
         }
         let servers = builder.start().await.context("starting a control plane")?;
@@ -83,8 +92,9 @@ impl Plane {
             client,
             recorder,
             edits: Mutex::default(),
-            binary: binary.to_owned(),
-            max_endpoints,
+            binary: settings.binary.to_owned(),
+            environment: settings.environment.to_vec(),
+            max_endpoints: settings.max_endpoints,
             running: None,
             starts: 0,
         })
@@ -94,7 +104,7 @@ impl Plane {
     ///
     /// # Errors
     /// Where it does not start.
-    pub async fn hold(&mut self, holder: Holder) -> Result<()> {
+    pub(crate) async fn hold(&mut self, holder: Holder) -> Result<()> {
         let max = format!("--max-endpoints-per-slice={}", self.max_endpoints);
         self.starts += 1;
         self.running = Some(match holder {
@@ -114,7 +124,11 @@ impl Plane {
                     .servers
                     .logs()
                     .join(format!("quaymaster-{}.log", self.starts));
-                let mut quaymaster = Launch::new(&self.binary, log)
+                let mut launch = Launch::new(&self.binary, log);
+                for (name, value) in &self.environment {
+                    launch = launch.env(name, value);
+                }
+                let mut quaymaster = launch
                     .arg("--kubeconfig")
                     .arg(self.servers.kubeconfig())
                     .arg(format!("--port={port}"))
@@ -133,7 +147,7 @@ impl Plane {
     ///
     /// # Errors
     /// Where it had already ended, or does not end.
-    pub async fn release(&mut self) -> Result<()> {
+    pub(crate) async fn release(&mut self) -> Result<()> {
         match self.running.take() {
             Some(Running::Kcm(kcm)) => _ = kcm.stop().await?,
             Some(Running::Quaymaster(mut quaymaster)) => {
@@ -151,26 +165,35 @@ impl Plane {
         Ok(())
     }
 
-    /// Requests so far that ask for a change of slices, granted or not, by the apiserver's own count.
-    ///
-    /// # Errors
-    /// Where the apiserver does not tell.
-    pub async fn slice_writes(&self) -> Result<u64> {
-        let request = Request::get("/metrics").body(Vec::new())?;
-        let text = self.client.request_text(request).await?;
-        let counts = text.lines().filter(|line| {
-            line.starts_with("apiserver_request_total{")
-                && line.contains(r#"resource="endpointslices""#)
-                && WRITES.iter().any(|verb| line.contains(verb))
+    /// The end of the audit log as it is now.
+    pub(crate) fn mark(&self) -> Result<Mark> {
+        Ok(self.servers.audit().mark()?)
+    }
+
+    /// Changes of slices that a controller has asked for since, granted or not.
+    pub(crate) fn slice_writes(&self, since: Mark, holder: Holder) -> Result<Vec<Entry>> {
+        let mut entries = self.servers.audit().entries_since(since)?;
+        entries.retain(|entry| {
+            entry.is_complete()
+                && entry.is_write()
+                && entry.resource() == "endpointslices"
+                && holder.is(&entry.user_agent)
         });
-        let count = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
-        counts
-            .map(|line| count(line).with_context(|| format!("no count in {line:?}")))
-            .sum()
+        Ok(entries)
+    }
+
+    /// What there is now.
+    pub(crate) async fn snapshot(&self) -> Result<Snapshot> {
+        Snapshot::read(&self.client, &self.recorder.families()).await
+    }
+
+    /// What steps did to slices here.
+    pub(crate) fn edits(&self) -> MutexGuard<'_, Edits> {
+        self.edits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Copies the logs to where they stay.
-    pub fn keep_logs(&self) {
+    pub(crate) fn keep_logs(&self) {
         self.servers.keep_logs();
     }
 }

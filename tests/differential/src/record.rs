@@ -1,5 +1,6 @@
 //! Everything that happened to slices, Services, Pods and nodes, by an observer beside the controllers.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -80,16 +81,18 @@ impl Recorder {
         false
     }
 
-    /// Names of the slices that changed after the first `events` changes of slices.
-    pub(crate) fn slices_after(&self, events: usize) -> Vec<String> {
+    /// Families of which a Service ever had a slice of its own, by the Service's uid.
+    pub(crate) fn families(&self) -> BTreeSet<(String, String)> {
         let log = self.locked();
         let slices = log.events.iter().filter_map(|event| match &event.seen {
             Seen::Slice(slice) => Some(slice),
             _ => None,
         });
-        let path =
-            |slice: &EndpointSlice| format!("{}/{}", slice.namespace().unwrap_or_default(), slice.name_any());
-        slices.skip(events).map(|slice| path(slice)).collect()
+        let families = slices.flat_map(|slice| {
+            let owners = slice.metadata.owner_references.iter().flatten();
+            owners.map(|owner| (owner.uid.clone(), slice.address_type.clone()))
+        });
+        families.collect()
     }
 
     /// Changes of slices so far.

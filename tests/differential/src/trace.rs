@@ -44,8 +44,18 @@ struct Namespace {
     services: BTreeMap<String, Service>,
     pods: BTreeMap<String, Pod>,
     slices: BTreeMap<String, EndpointSlice>,
-    /// By Service: backends published at an earlier revision and ready ever since, with the uid of their Pod.
-    held: BTreeMap<String, BTreeMap<Backend, String>>,
+    /// By Service: backends that are ready.
+    held: BTreeMap<String, BTreeMap<Backend, Held>>,
+}
+
+/// A backend that has been ready since some revision.
+#[derive(Clone, Debug)]
+struct Held {
+    /// The uid of its Pod.
+    uid: String,
+    /// Whether the controller has published it since. A slice that says so from before may be put right by a write
+    /// that was decided when the backend was not ready.
+    published: bool,
 }
 
 /// Replays changes, which must be sorted by revision.
@@ -125,8 +135,12 @@ impl Replay<'_> {
             }
             Seen::Node(_) => Vec::new(),
         };
+        let written = match &event.seen {
+            Seen::Slice(slice) if !event.deleted => Some(&**slice),
+            _ => None,
+        };
         for service in touched {
-            self.traffic(&name, &mut namespace, &service, event.revision);
+            self.traffic(&name, &mut namespace, &service, event.revision, written);
         }
         self.namespaces.insert(name, namespace);
     }
@@ -196,7 +210,14 @@ impl Replay<'_> {
     }
 
     /// A backend that is ready, and was published while it was, must not be missing from the union of slices.
-    fn traffic(&mut self, path: &str, namespace: &mut Namespace, name: &str, revision: u64) {
+    fn traffic(
+        &mut self,
+        path: &str,
+        namespace: &mut Namespace,
+        name: &str,
+        revision: u64,
+        written: Option<&EndpointSlice>,
+    ) {
         let Some(service) = namespace.services.get(name) else {
             return;
         };
@@ -221,30 +242,46 @@ impl Replay<'_> {
         for slice in namespace.slices.values().filter(|slice| {
             managed_by(slice) == Some(CONTROLLER) && service_of(slice).as_deref() == Some(name)
         }) {
-            for endpoint in slice
-                .endpoints
-                .iter()
-                .flatten()
-                .filter(|endpoint| ready(endpoint))
-            {
-                published.extend(backends(&slice.address_type, endpoint));
-            }
+            published.extend(ready_backends(slice));
         }
         let held = namespace.held.entry(name.to_owned()).or_default();
-        held.retain(|backend, uid| required.get(backend) == Some(uid));
-        for backend in held.keys().filter(|backend| !published.contains(backend)) {
+        held.retain(|backend, held| required.get(backend) == Some(&held.uid));
+        for (backend, _) in held
+            .iter()
+            .filter(|(backend, held)| held.published && !published.contains(backend))
+        {
             let (family, pod, address) = backend;
             self.trace.violations.push(format!(
                 "revision {revision}: {path}/{name} {family}: ready endpoint {address} ({pod}) is missing"
             ));
         }
         held.retain(|backend, _| published.contains(backend));
+        for backend in written.iter().flat_map(|slice| ready_backends(slice)) {
+            if let Some(held) = held.get_mut(&backend) {
+                held.published = true;
+            }
+        }
         for (backend, uid) in required {
-            if published.contains(&backend) {
-                held.insert(backend, uid);
+            let just_written = || {
+                written
+                    .iter()
+                    .any(|slice| ready_backends(slice).contains(&backend))
+            };
+            if published.contains(&backend) && !held.contains_key(&backend) {
+                let published = just_written();
+                held.insert(backend, Held { uid, published });
             }
         }
     }
+}
+
+/// What a slice publishes as ready.
+fn ready_backends(slice: &EndpointSlice) -> BTreeSet<Backend> {
+    let endpoints = slice.endpoints.iter().flatten();
+    endpoints
+        .filter(|endpoint| ready(endpoint))
+        .flat_map(|endpoint| backends(&slice.address_type, endpoint))
+        .collect()
 }
 
 fn selects(service: &Service, pod: &Pod) -> bool {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Node, Pod, Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use quaymaster_oracle::generate::{Action, Cluster, Scenario, Size, Step, generate};
 
 /// The label that the generator and the apiserver put on nodes.
@@ -16,35 +17,44 @@ const TOPOLOGY_KEYS: [&str; 2] = [
 /// The first minor whose apiserver takes `PreferSameZone` and `PreferSameNode` by default.
 const SAME_ZONE_MINOR: u32 = 34;
 
+/// The first minor whose kube-controller-manager does not write slices without ports over and over
+/// (kubernetes/kubernetes#133474).
+pub(crate) const QUIET_WITHOUT_PORTS: u32 = 36;
+
 /// A scenario under names that no other seed has.
 #[derive(Clone, Debug)]
-pub struct World {
+pub(crate) struct World {
     /// The seed.
-    pub seed: u64,
+    pub(crate) seed: u64,
+    /// What names of its namespaces and nodes begin with.
+    pub(crate) prefix: String,
     /// The cluster at the start.
-    pub cluster: Cluster,
+    pub(crate) cluster: Cluster,
     /// What happens then.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
 }
 
 impl World {
     /// The cluster of a seed, for a control plane of this minor (37 for 1.37).
-    pub fn generate(seed: u64, size: Size, minor: u32) -> Self {
-        let Scenario { cluster, steps, .. } = generate(seed, size);
-        let rename = Rename {
-            prefix: prefix(seed),
-            minor,
-        };
+    pub(crate) fn generate(seed: u64, size: Size, minor: u32) -> Self {
+        Self::of(generate(seed, size), format!("s{seed}-"), minor)
+    }
+
+    /// A scenario under names of its own; the prefix ends with a dash and has no other.
+    pub(crate) fn of(scenario: Scenario, prefix: String, minor: u32) -> Self {
+        let Scenario { seed, cluster, steps } = scenario;
+        let rename = Rename { prefix, minor };
         Self {
             seed,
             cluster: rename.cluster(cluster),
             steps: steps.into_iter().map(|step| rename.step(step)).collect(),
+            prefix: rename.prefix,
         }
     }
 
     /// Whether every node there ever is has a zone and CPU: one without them takes topology hints from all clusters
     /// beside it.
-    pub fn zoned(&self) -> bool {
+    pub(crate) fn zoned(&self) -> bool {
         let put = self.steps.iter().filter_map(|step| match &step.action {
             Action::PutNode(node) => Some(node.as_ref()),
             _ => None,
@@ -53,7 +63,7 @@ impl World {
     }
 
     /// The namespaces of this seed that any object is in.
-    pub fn namespaces(&self) -> Vec<String> {
+    pub(crate) fn namespaces(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for step in &self.steps {
             names.extend(namespace_of(&step.action));
@@ -69,11 +79,6 @@ impl World {
         names.dedup();
         names
     }
-}
-
-/// What names of a seed begin with.
-pub(crate) fn prefix(seed: u64) -> String {
-    format!("s{seed}-")
 }
 
 fn has_zone_and_cpu(node: &Node) -> bool {
@@ -202,6 +207,9 @@ impl Rename {
         for port in spec.ports.iter_mut().flatten() {
             port.node_port = None;
         }
+        if self.minor < QUIET_WITHOUT_PORTS {
+            give_every_pod_a_port(spec);
+        }
         let known = match spec.traffic_distribution.as_deref() {
             Some("PreferSameZone" | "PreferSameNode") if self.minor < SAME_ZONE_MINOR => Some("PreferClose"),
             Some(known @ ("PreferClose" | "PreferSameZone" | "PreferSameNode")) => Some(known),
@@ -217,4 +225,28 @@ impl Rename {
         }
         service
     }
+}
+
+/// Adds a port by number where a Pod might have none of the ports, so that no slice is without ports.
+fn give_every_pod_a_port(spec: &mut ServiceSpec) {
+    const NUMBER: i32 = 9000;
+    if spec.type_.as_deref() == Some("ExternalName") {
+        return;
+    }
+    let ports = spec.ports.get_or_insert_default();
+    let by_number = |port: &ServicePort| !matches!(port.target_port, Some(IntOrString::String(_)));
+    if ports.iter().any(by_number) {
+        return;
+    }
+    // Only a single port may go without name.
+    for port in &mut *ports {
+        port.name.get_or_insert_with(|| "first".to_owned());
+    }
+    ports.push(ServicePort {
+        name: Some("by-number".to_owned()),
+        port: NUMBER,
+        protocol: Some("TCP".to_owned()),
+        target_port: Some(IntOrString::Int(NUMBER)),
+        ..ServicePort::default()
+    });
 }

@@ -83,6 +83,23 @@ pub enum Difference {
     },
 }
 
+impl Difference {
+    /// `namespace/name` of the Service.
+    pub fn service(&self) -> &str {
+        match self {
+            Self::OnlyLeft(group)
+            | Self::OnlyRight(group)
+            | Self::EndpointOnlyLeft(group, _)
+            | Self::EndpointOnlyRight(group, _)
+            | Self::Field { group, .. }
+            | Self::Duplicate(group, ..)
+            | Self::Metadata { group, .. }
+            | Self::SliceCount(group, ..) => &group.service,
+            Self::HintedZones { service, .. } => service.split(' ').next().unwrap_or_default(),
+        }
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |value: &Option<Value>| value.as_ref().map_or("absent".to_owned(), Value::to_string);

@@ -100,3 +100,27 @@ fn a_slice_over_the_maximum_and_one_of_another_manager_are_reported() {
     let foreign = vec![event(1, slice("other.example.com", &[]))];
     assert_eq!(violations(&foreign, &Edits::default()).len(), 1);
 }
+
+/// The Pod of [`published`] in another condition.
+fn pod(events: &[Event], ready: bool) -> Seen {
+    let Seen::Pod(pod) = &events[2].seen else {
+        panic!("the third event is of the Pod");
+    };
+    let mut pod = pod.clone();
+    let conditions = pod.status.as_mut().unwrap().conditions.as_mut().unwrap();
+    if ready { "True" } else { "False" }.clone_into(&mut conditions[0].status);
+    Seen::Pod(pod)
+}
+
+#[test]
+fn a_late_write_for_a_pod_that_was_not_ready_in_between_is_no_violation_and_a_later_one_is() {
+    let mut events = published();
+    events.push(event(5, pod(&events, false)));
+    events.push(event(6, pod(&events, true)));
+    events.push(event(7, slice(CONTROLLER, &[])));
+    assert_eq!(violations(&events, &Edits::default()), Vec::<String>::new());
+    events.push(event(8, slice(CONTROLLER, &["10.0.0.1"])));
+    events.push(event(9, slice(CONTROLLER, &[])));
+    let found = violations(&events, &Edits::default());
+    assert!(found.len() == 1 && found[0].contains("revision 9"), "{found:?}");
+}

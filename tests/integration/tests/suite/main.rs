@@ -32,3 +32,4 @@ mod repair;
 mod restart;
 mod takeover;
 mod types;
+mod upstream;

@@ -1,0 +1,95 @@
+//! A quaymaster with errors in it, from a copy of the work tree.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use quaymaster_differential::planted::{Edit, FAULTS, SWITCH};
+
+use crate::workspace;
+
+/// Where the copy and what is built of it are, from the root.
+const FOLDER: &str = "target/planted";
+
+/// Copies the work tree, makes the edits, and builds.
+pub(crate) fn build() -> Result<PathBuf> {
+    let copy = workspace::root().join(FOLDER).join("source");
+    for file in workspace::files()? {
+        copy_changed(&workspace::root().join(&file), &copy.join(&file))
+            .with_context(|| format!("copying {}", file.display()))?;
+    }
+    let mut edited: BTreeMap<&str, String> = BTreeMap::new();
+    for edit in edits() {
+        let text = edited.remove(edit.file).map_or_else(|| read(edit.file), Ok)?;
+        edited.insert(edit.file, applied(&text, edit)?);
+    }
+    for (file, text) in edited {
+        write_changed(&copy.join(file), text.as_bytes())?;
+    }
+    let mut cargo = workspace::cargo();
+    cargo
+        .current_dir(&copy)
+        .env("CARGO_TARGET_DIR", workspace::root().join(FOLDER).join("target"));
+    workspace::build(workspace::BINARY_PROFILE, cargo)
+}
+
+fn edits() -> impl Iterator<Item = Edit> {
+    std::iter::once(SWITCH).chain(FAULTS.iter().map(|fault| fault.edit))
+}
+
+fn read(file: &str) -> Result<String> {
+    fs::read_to_string(workspace::root().join(file)).with_context(|| format!("reading {file}"))
+}
+
+fn applied(text: &str, edit: Edit) -> Result<String> {
+    let found = text.matches(edit.from).count();
+    if found != 1 {
+        bail!(
+            "{} holds this piece {found} times, not once, so no fault can be planted there; see \
+             tests/differential/src/planted/faults.rs:\n{}",
+            edit.file,
+            edit.from
+        );
+    }
+    Ok(text.replace(edit.from, edit.to))
+}
+
+/// A file that is the same keeps its time, so that little is built anew.
+fn copy_changed(from: &Path, to: &Path) -> Result<()> {
+    let content = fs::read(from)?;
+    // What will be edited is written once, then.
+    if edits().any(|edit| to.ends_with(edit.file)) && to.exists() {
+        return Ok(());
+    }
+    write_changed(to, &content)
+}
+
+fn write_changed(to: &Path, content: &[u8]) -> Result<()> {
+    if fs::read(to).is_ok_and(|there| there == content) {
+        return Ok(());
+    }
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(to, content)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_still_fits_the_sources() {
+        for edit in edits() {
+            applied(&read(edit.file).unwrap(), edit).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_piece_that_is_not_there_is_told() {
+        let error = applied("nothing of it", SWITCH).unwrap_err().to_string();
+        assert!(error.contains("0 times"), "{error}");
+    }
+}

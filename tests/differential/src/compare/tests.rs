@@ -1,0 +1,213 @@
+//! What the comparison forgives, and what it does not.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const NAMESPACE: &str = "ns";
+
+fn slice(name: &str, change: Value) -> EndpointSlice {
+    let mut slice = json!({
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "labels": {SERVICE_NAME: "web", MANAGED_BY: CONTROLLER},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": "web", "uid": "live"}],
+        },
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 80, "protocol": "TCP"}],
+        "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": true}}],
+    });
+    merge(&mut slice, change);
+    serde_json::from_value(slice).unwrap()
+}
+
+fn placeholder(change: Value) -> EndpointSlice {
+    let mut base = json!({"ports": [], "endpoints": []});
+    merge(&mut base, change);
+    slice("web-x", base)
+}
+
+fn merge(into: &mut Value, change: Value) {
+    match change {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                merge(&mut into[name], value);
+            }
+        }
+        other => *into = other,
+    }
+}
+
+fn service(change: Value) -> Service {
+    let mut service = json!({
+        "metadata": {"name": "web", "namespace": NAMESPACE, "uid": "1"},
+        "spec": {"type": "ClusterIP", "selector": {"app": "web"}},
+    });
+    merge(&mut service, change);
+    serde_json::from_value(service).unwrap()
+}
+
+fn snapshot(service: &Service, slices: Vec<EndpointSlice>) -> Snapshot {
+    Snapshot {
+        slices,
+        services: [(format!("{NAMESPACE}/web"), service.clone())].into(),
+        nodes: Vec::new(),
+        families: [(format!("{NAMESPACE}/web"), ["IPv4".to_owned()].into())].into(),
+    }
+}
+
+/// Differences, and exceptions that applied.
+fn run(
+    service: &Service,
+    left: Vec<EndpointSlice>,
+    right: Vec<EndpointSlice>,
+    slice_count: bool,
+) -> (usize, Vec<&'static str>) {
+    let mut exceptions = Exceptions::new();
+    let (left, right) = (snapshot(service, left), snapshot(service, right));
+    let found = compare(&left, &right, NAMESPACE, slice_count, &mut exceptions);
+    (found.len(), exceptions.into_keys().map(Exception::name).collect())
+}
+
+fn plain() -> Service {
+    service(json!({}))
+}
+
+#[test]
+fn names_and_versions_are_no_difference() {
+    let right = slice("web-b", json!({"metadata": {"resourceVersion": "7", "uid": "2"}}));
+    let found = run(&plain(), vec![slice("web-a", json!({}))], vec![right], true);
+    assert_eq!(found, (0, vec![]));
+}
+
+#[test]
+fn a_field_a_label_an_owner_a_missing_slice_and_a_duplicate_are_differences() {
+    let left = || vec![slice("web-a", json!({}))];
+    for change in [
+        json!({"endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": false}}]}),
+        json!({"endpoints": [{"addresses": ["10.0.0.2"], "conditions": {"ready": true}}]}),
+        json!({"endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": true}, "zone": "a"}]}),
+        json!({"ports": [{"name": "http", "port": 81, "protocol": "TCP"}]}),
+        json!({"metadata": {"labels": {"team": ""}}}),
+        json!({"metadata": {"ownerReferences": []}}),
+    ] {
+        let found = run(&plain(), left(), vec![slice("web-a", change.clone())], false);
+        assert!(found.0 > 0 && found.1.is_empty(), "{change}: {found:?}");
+    }
+    assert!(run(&plain(), left(), vec![], false).0 > 0);
+    let twice = vec![slice("web-a", json!({})), slice("web-b", json!({}))];
+    assert!(run(&plain(), left(), twice, false).0 > 0);
+}
+
+#[test]
+fn the_number_of_slices_is_compared_where_it_is_asked_for() {
+    let endpoint = |last: u8| json!({"addresses": [format!("10.0.0.{last}")], "conditions": {"ready": true}});
+    let one = vec![slice("web-a", json!({"endpoints": [endpoint(1), endpoint(2)]}))];
+    let two = vec![
+        slice("web-a", json!({"endpoints": [endpoint(1)]})),
+        slice("web-b", json!({"endpoints": [endpoint(2)]})),
+    ];
+    assert_eq!(run(&plain(), one.clone(), two.clone(), false).0, 0);
+    assert_eq!(run(&plain(), one, two, true).0, 1);
+}
+
+#[test]
+fn slices_of_a_service_that_nobody_looks_after_may_differ() {
+    let external = service(json!({"spec": {"type": "ExternalName"}}));
+    let found = run(&external, vec![slice("web-a", json!({}))], vec![], false);
+    assert_eq!(found, (0, vec!["left-behind"]));
+}
+
+#[test]
+fn empty_slices_may_differ_as_long_as_the_family_has_one() {
+    let left = || vec![placeholder(json!({}))];
+    let other = vec![slice("web-a", json!({"endpoints": []}))];
+    assert_eq!(run(&plain(), left(), other, false), (0, vec!["empty-slices"]));
+    assert!(run(&plain(), left(), vec![], false).0 > 0);
+}
+
+#[test]
+fn a_label_without_value_is_forgiven_on_placeholders_only() {
+    let label = json!({"metadata": {"labels": {"empty": ""}}});
+    let found = run(
+        &plain(),
+        vec![placeholder(json!({}))],
+        vec![placeholder(label.clone())],
+        false,
+    );
+    assert_eq!(found, (0, vec!["placeholder-empty-label"]));
+    let found = run(
+        &plain(),
+        vec![slice("web-a", json!({}))],
+        vec![slice("web-a", label)],
+        false,
+    );
+    assert_eq!(found.0, 1);
+    let value = json!({"metadata": {"labels": {"empty": "no"}}});
+    let found = run(
+        &plain(),
+        vec![placeholder(json!({}))],
+        vec![placeholder(value)],
+        false,
+    );
+    assert_eq!(found.0, 1);
+}
+
+#[test]
+fn a_placeholder_without_owner_is_forgiven_to_kube_controller_manager_only() {
+    let unowned = || vec![placeholder(json!({"metadata": {"ownerReferences": []}}))];
+    let owned = || vec![placeholder(json!({}))];
+    let found = run(&plain(), unowned(), owned(), false);
+    assert_eq!(found, (0, vec!["unowned-placeholder"]));
+    assert_eq!(run(&plain(), owned(), unowned(), false).0, 1);
+}
+
+#[test]
+fn a_terminating_service_may_lack_endpoints_but_not_a_family_it_had() {
+    let terminating = service(json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}));
+    let two = json!({"endpoints": [
+        {"addresses": ["10.0.0.1"], "conditions": {"ready": true}},
+        {"addresses": ["10.0.0.2"], "conditions": {"ready": true}},
+    ]});
+    let found = run(
+        &terminating,
+        vec![slice("web-a", two.clone())],
+        vec![slice("web-a", json!({}))],
+        false,
+    );
+    assert_eq!(found, (0, vec!["terminating-service"]));
+    assert!(run(&terminating, vec![slice("web-a", two.clone())], vec![], false).0 > 0);
+    assert!(
+        run(
+            &plain(),
+            vec![slice("web-a", two)],
+            vec![slice("web-a", json!({}))],
+            false
+        )
+        .0 > 0
+    );
+}
+
+#[test]
+fn hints_of_unready_endpoints_are_forgiven_and_those_of_ready_ones_are_not() {
+    let hinted = |ready: bool| {
+        json!({"endpoints": [{
+            "addresses": ["10.0.0.1"],
+            "conditions": {"ready": ready},
+            "hints": {"forZones": [{"name": "a"}]},
+        }]})
+    };
+    let bare =
+        |ready: bool| json!({"endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": ready}}]});
+    let sides = |ready| {
+        (
+            vec![slice("web-a", hinted(ready))],
+            vec![slice("web-a", bare(ready))],
+        )
+    };
+    let (left, right) = sides(false);
+    assert_eq!(run(&plain(), left, right, false), (0, vec!["unready-hints"]));
+    let (left, right) = sides(true);
+    assert_eq!(run(&plain(), left, right, false).0, 1);
+}

@@ -1,0 +1,242 @@
+//! Two equal control planes, and everything that is done to both.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::PostParams;
+use quaymaster_oracle::Difference;
+use quaymaster_oracle::generate::{Action, Cluster, Step, StepKind};
+use quaymaster_testkit::audit::Mark;
+
+use crate::apply::{self, Edited};
+use crate::batch::{Finding, Outcome, Settings};
+use crate::compare::{Exceptions, compare};
+use crate::plane::{Holder, Plane};
+use crate::world::World;
+
+/// Requests at once to each side; more only wait in the apiserver.
+const PARALLEL: usize = 32;
+const QUIET_LIMIT: Duration = Duration::from_mins(2);
+
+/// The two control planes: kube-controller-manager keeps the slices of the first, quaymaster those of the second.
+pub(crate) struct Pair {
+    pub(crate) planes: [Plane; 2],
+    refusals: Mutex<Vec<String>>,
+    again: Duration,
+}
+
+const HOLDERS: [Holder; 2] = [Holder::Kcm, Holder::Quaymaster];
+
+impl Pair {
+    /// Starts two control planes, without slice controllers.
+    pub(crate) async fn start(settings: &Settings<'_>) -> Result<Self> {
+        let (kcm, quaymaster) = futures::try_join!(Plane::start(settings), Plane::start(settings))?;
+        Ok(Self {
+            planes: [kcm, quaymaster],
+            refusals: Mutex::default(),
+            again: settings.again,
+        })
+    }
+
+    pub(crate) fn keep_logs(&self) {
+        for plane in &self.planes {
+            plane.keep_logs();
+        }
+    }
+
+    pub(crate) fn take_refusals(&self) -> Vec<String> {
+        std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Starts both controllers.
+    pub(crate) async fn hold(&mut self) -> Result<()> {
+        let [left, right] = &mut self.planes;
+        futures::try_join!(left.hold(HOLDERS[0]), right.hold(HOLDERS[1]))?;
+        Ok(())
+    }
+
+    /// Ends both controllers.
+    pub(crate) async fn release(&mut self) -> Result<()> {
+        let [left, right] = &mut self.planes;
+        futures::try_join!(left.release(), right.release())?;
+        Ok(())
+    }
+
+    /// The ends of both audit logs.
+    pub(crate) fn marks(&self) -> Result<[Mark; 2]> {
+        let [left, right] = &self.planes;
+        Ok([left.mark()?, right.mark()?])
+    }
+
+    /// How many writes of slices each controller asked for since.
+    pub(crate) fn slice_writes(&self, since: [Mark; 2]) -> Result<[usize; 2]> {
+        let [left, right] = &self.planes;
+        Ok([
+            left.slice_writes(since[0], HOLDERS[0])?.len(),
+            right.slice_writes(since[1], HOLDERS[1])?.len(),
+        ])
+    }
+
+    /// Waits until neither side has changed a slice for so long.
+    pub(crate) async fn settle(&self, quiet: Duration) -> Result<()> {
+        let [left, right] = &self.planes;
+        let both = futures::join!(
+            left.recorder.quiet(quiet, QUIET_LIMIT),
+            right.recorder.quiet(quiet, QUIET_LIMIT)
+        );
+        match both {
+            (true, true) => Ok(()),
+            (false, _) => bail!("kube-controller-manager still writes slices after {QUIET_LIMIT:?}"),
+            _ => bail!("quaymaster still writes slices after {QUIET_LIMIT:?}"),
+        }
+    }
+
+    /// Everything there is at the start; nodes and Services before Pods.
+    pub(crate) async fn populate(&self, worlds: &[World]) -> Result<()> {
+        let mut steps: [Vec<Action>; 2] = [Vec::new(), Vec::new()];
+        let mut namespaces = Vec::new();
+        for world in worlds {
+            namespaces.extend(world.namespaces());
+            let cluster = &world.cluster;
+            let nodes = cluster.nodes.values();
+            steps[0].extend(nodes.map(|node| Action::PutNode(Box::new(node.clone()))));
+            let services = cluster.services.values();
+            steps[0].extend(services.map(|service| Action::PutService(Box::new(service.clone()))));
+            let pods = cluster.pods.values();
+            steps[1].extend(pods.map(|pod| Action::PutPod(Box::new(pod.clone()))));
+        }
+        let create = async |plane: &Plane| -> Result<()> {
+            let api: Api<Namespace> = Api::all(plane.client.clone());
+            iter(&namespaces)
+                .map(|name| {
+                    let mut namespace = Namespace::default();
+                    namespace.metadata.name = Some(name.clone());
+                    let api = api.clone();
+                    async move { api.create(&PostParams::default(), &namespace).await.map(drop) }
+                })
+                .buffer_unordered(PARALLEL)
+                .try_collect::<Vec<()>>()
+                .await
+                .context("creating namespaces")?;
+            let nothing = Cluster::default();
+            for actions in &steps {
+                iter(actions)
+                    .map(|action| {
+                        let step = Step {
+                            kind: StepKind::PodAdded,
+                            action: action.clone(),
+                        };
+                        self.step(plane, &nothing, step)
+                    })
+                    .buffer_unordered(PARALLEL)
+                    .collect::<Vec<()>>()
+                    .await;
+            }
+            Ok(())
+        };
+        let [left, right] = &self.planes;
+        futures::try_join!(create(left), create(right))?;
+        Ok(())
+    }
+
+    async fn step(&self, plane: &Plane, before: &Cluster, step: Step) {
+        match apply::step(&plane.client, before, &step).await {
+            Ok(Edited::Nothing) => {}
+            Ok(Edited::At(revision)) => _ = plane.edits().revisions.insert(revision),
+            Ok(Edited::Deleted(uid)) => _ = plane.edits().deleted.insert(uid),
+            Err(error) => {
+                let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+                refusals.push(format!("{:?}: {error}", step.kind));
+            }
+        }
+    }
+
+    /// The steps of one round: those of a cluster one after the other, the clusters beside each other.
+    pub(crate) async fn churn(
+        &self,
+        worlds: &[World],
+        clusters: &mut [Cluster],
+        round: usize,
+        rounds: usize,
+    ) {
+        let each = worlds
+            .iter()
+            .zip(clusters.iter_mut())
+            .map(async |(world, cluster)| {
+                let count = world.steps.len();
+                let steps = &world.steps[count * round / rounds..count * (round + 1) / rounds];
+                for step in steps {
+                    let [left, right] = &self.planes;
+                    futures::join!(
+                        self.step(left, cluster, step.clone()),
+                        self.step(right, cluster, step.clone())
+                    );
+                    cluster.apply(step);
+                }
+            });
+        iter(each).buffer_unordered(PARALLEL).collect::<Vec<()>>().await;
+    }
+
+    /// Compares all clusters; what differs is looked at a second time.
+    pub(crate) async fn compare(
+        &self,
+        worlds: &[World],
+        when: &str,
+        slice_count: bool,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let first = self.look(worlds, slice_count).await?;
+        let suspects = first.0.len();
+        let (found, exceptions) = if suspects > 0 {
+            self.settle(self.again).await?;
+            self.look(worlds, slice_count).await?
+        } else {
+            first
+        };
+        outcome.late += suspects.saturating_sub(found.len());
+        for (exception, count) in exceptions {
+            *outcome.exceptions.entry(exception).or_default() += count;
+        }
+        outcome
+            .differences
+            .extend(found.into_iter().map(|(world, differences)| {
+                Finding {
+                    prefix: world.prefix.clone(),
+                    seed: world.seed,
+                    when: when.to_owned(),
+                    what: differences.iter().map(ToString::to_string).collect(),
+                    services: differences
+                        .iter()
+                        .map(|difference| difference.service().to_owned())
+                        .collect(),
+                }
+            }));
+        Ok(())
+    }
+
+    async fn look<'a>(
+        &self,
+        worlds: &'a [World],
+        slice_count: bool,
+    ) -> Result<(Vec<(&'a World, Vec<Difference>)>, Exceptions)> {
+        let [left, right] = &self.planes;
+        let (left, right) = futures::try_join!(left.snapshot(), right.snapshot())?;
+        let mut exceptions = Exceptions::new();
+        let mut found = Vec::new();
+        for world in worlds {
+            let differences: Vec<Difference> = world
+                .namespaces()
+                .iter()
+                .flat_map(|namespace| compare(&left, &right, namespace, slice_count, &mut exceptions))
+                .collect();
+            if !differences.is_empty() {
+                found.push((world, differences));
+            }
+        }
+        Ok((found, exceptions))
+    }
+}

@@ -1,0 +1,193 @@
+//! A scenario for people: its objects and its steps as YAML.
+
+use std::fmt::Write as _;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use quaymaster_oracle::generate::{Action, Scenario};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::apply::merge_patch;
+
+/// What the harness gives or the apiserver adds, and nobody reads.
+const NOISE: [&str; 3] = ["uid", "resourceVersion", "creationTimestamp"];
+
+/// All of it: objects at the start, then steps, which show what they change of an object that is there.
+pub(crate) fn scenario(scenario: &Scenario) -> String {
+    let mut text = String::new();
+    let mut cluster = scenario.cluster.clone();
+    let nodes = cluster.nodes.values().map(|node| object("Node", node));
+    let services = cluster
+        .services
+        .values()
+        .map(|service| object("Service", service));
+    let pods = cluster.pods.values().map(|pod| object("Pod", pod));
+    for document in nodes.chain(services).chain(pods) {
+        text.push_str("---\n");
+        yaml(&document, 0, &mut text);
+    }
+    for (index, step) in scenario.steps.iter().enumerate() {
+        let (what, body) = match &step.action {
+            Action::PutNode(node) => {
+                let name = node.metadata.name.clone().unwrap_or_default();
+                put("Node", cluster.nodes.get(&name), node.as_ref(), |one| {
+                    &one.metadata
+                })
+            }
+            Action::PutService(service) => {
+                let old = cluster.services.get(&key(&service.metadata));
+                put("Service", old, service.as_ref(), |one| &one.metadata)
+            }
+            Action::PutPod(pod) => {
+                let old = cluster.pods.get(&key(&pod.metadata));
+                put("Pod", old, pod.as_ref(), |one| &one.metadata)
+            }
+            Action::DeleteNode { name } => (format!("delete Node {name}"), None),
+            Action::DeleteService { namespace, name } => (format!("delete Service {namespace}/{name}"), None),
+            Action::DeletePod { namespace, name } => (format!("delete Pod {namespace}/{name}"), None),
+            Action::EditSlice(edit) => (
+                format!(
+                    "{:?} of a slice of Service {}/{}",
+                    edit.kind, edit.namespace, edit.service
+                ),
+                None,
+            ),
+        };
+        // Writing to a String cannot fail.
+        _ = writeln!(text, "--- # step {}, {:?}: {what}", index + 1, step.kind);
+        if let Some(body) = body {
+            yaml(&body, 0, &mut text);
+        }
+        cluster.apply(step);
+    }
+    text
+}
+
+fn key(metadata: &ObjectMeta) -> (String, String) {
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    (text(&metadata.namespace), text(&metadata.name))
+}
+
+/// A creation in full, a change as its merge patch.
+fn put<K: Serialize>(
+    kind: &str,
+    old: Option<&K>,
+    new: &K,
+    metadata: impl Fn(&K) -> &ObjectMeta,
+) -> (String, Option<Value>) {
+    let (namespace, name) = key(metadata(new));
+    let slash = if namespace.is_empty() { "" } else { "/" };
+    let path = format!("{kind} {namespace}{slash}{name}");
+    match old.filter(|old| metadata(old).uid == metadata(new).uid) {
+        None => (format!("create {path}"), Some(object(kind, new))),
+        Some(old) => {
+            let (old, new) = (object(kind, old), object(kind, new));
+            (format!("change {path}"), changes(&merge_patch(&old, &new), &old))
+        }
+    }
+}
+
+/// What of a merge patch differs from what is there.
+fn changes(patch: &Value, old: &Value) -> Option<Value> {
+    let Value::Object(fields) = patch else {
+        return (patch != old).then(|| patch.clone());
+    };
+    let changed = fields.iter().filter_map(|(name, patch)| {
+        let old = old.get(name).unwrap_or(&Value::Null);
+        Some((name.clone(), changes(patch, old)?))
+    });
+    let changed: Map<String, Value> = changed.collect();
+    (!changed.is_empty()).then_some(Value::Object(changed))
+}
+
+fn object(kind: &str, object: &impl Serialize) -> Value {
+    let mut value = serde_json::to_value(object).unwrap_or(Value::Null);
+    value["kind"] = json!(kind);
+    if let Some(metadata) = value["metadata"].as_object_mut() {
+        for name in NOISE {
+            metadata.remove(name);
+        }
+    }
+    value
+}
+
+/// Block style; strings that YAML could take for something else are quoted as in JSON.
+fn yaml(value: &Value, indent: usize, text: &mut String) {
+    let margin = " ".repeat(indent);
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                _ = write!(text, "{margin}{}:", scalar(&Value::String(name.clone())));
+                nested(value, indent + 2, text);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                let mut inner = String::new();
+                yaml(item, indent + 2, &mut inner);
+                _ = writeln!(text, "{margin}- {}", inner.trim());
+            }
+        }
+        single => _ = writeln!(text, "{margin}{}", scalar(single)),
+    }
+}
+
+fn nested(value: &Value, indent: usize, text: &mut String) {
+    match value {
+        Value::Object(fields) if fields.is_empty() => text.push_str(" {}\n"),
+        Value::Array(items) if items.is_empty() => text.push_str(" []\n"),
+        Value::Object(_) | Value::Array(_) => {
+            text.push('\n');
+            yaml(value, indent, text);
+        }
+        single => _ = writeln!(text, " {}", scalar(single)),
+    }
+}
+
+fn scalar(value: &Value) -> String {
+    /// Words that are no strings in some version of YAML.
+    const TAKEN: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    match value {
+        Value::String(word) => {
+            let plain = word.starts_with(|c: char| c.is_ascii_alphabetic())
+                && word
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "./_-".contains(c))
+                && !TAKEN.contains(&word.to_ascii_lowercase().as_str());
+            if plain { word.clone() } else { value.to_string() }
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quaymaster_oracle::generate::{Size, generate};
+
+    use super::*;
+
+    #[test]
+    fn yaml_quotes_what_is_no_plain_word() {
+        let value = json!({"a": {"b": [{"name": "http", "port": 80}, {"name": ""}], "c": {}, "d": "true"}, "e": "10.0.0.1", "f": "web"});
+        let mut text = String::new();
+        yaml(&value, 0, &mut text);
+        let wanted = "a:\n  b:\n    - name: http\n      port: 80\n    - name: \"\"\n  c: {}\n  d: \"true\"\ne: \"10.0.0.1\"\nf: web\n";
+        assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn a_change_shows_what_it_changes_and_a_deletion_its_name() {
+        let made = generate(3, Size::Small);
+        let text = scenario(&made);
+        assert_eq!(text.matches("--- # step").count(), made.steps.len());
+        let ready = text
+            .split("--- # ")
+            .find(|part| part.contains("PodReady: change"));
+        let ready = ready.unwrap();
+        assert!(
+            ready.contains("Ready") && !ready.contains("containers"),
+            "{ready}"
+        );
+        assert!(!text.contains("uid:"));
+    }
+}
