@@ -323,7 +323,7 @@ fn the_new_placeholder_is_written_once_however_its_creation_is_told() {
     for event_first in [false, true] {
         let mut fixture = Fixture::new();
         placeholder(&mut fixture, "svc-a");
-        fixture.edit("svc-a", |slice| slice.owners = Default::default());
+        fixture.edit("svc-a", |slice| slice.owners = smallvec::SmallVec::default());
         fixture.restart();
         let writes = fixture.plan(16);
         let [create] = writes.as_slice() else {
