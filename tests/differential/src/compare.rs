@@ -124,6 +124,12 @@ impl Snapshot {
         found
     }
 
+    /// Services with hints by annotation.
+    pub(crate) fn auto_services(&self) -> BTreeSet<String> {
+        let auto = self.services.iter().filter(|(_, service)| auto_hints(service));
+        auto.map(|(path, _)| path.clone()).collect()
+    }
+
     /// Path of the Service of each slice, by the path of the slice.
     pub(crate) fn owners(&self) -> BTreeMap<String, String> {
         let slices = self.slices.iter();

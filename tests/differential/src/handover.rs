@@ -30,6 +30,9 @@ pub(crate) struct Handover {
     unowned: BTreeMap<String, usize>,
     /// By kube-controller-manager as it got them back.
     back: Writes,
+    /// Services with hints by annotation. Where kube-controller-manager does not know its nodes yet as it starts, it
+    /// takes these hints off and puts them back a second later, or it does not, start by start.
+    auto: BTreeSet<String>,
 }
 
 /// Writes of one holder from its start to its end.
@@ -47,7 +50,8 @@ impl Handover {
     }
 
     /// Writes beyond these: quaymaster gives placeholders their owners, with one create and one delete each, and
-    /// kube-controller-manager writes what it writes restarted over its own objects, for the same Services.
+    /// kube-controller-manager writes what it writes restarted over its own objects, for the same Services, and hints by
+    /// annotation.
     fn faults(&self) -> Vec<&String> {
         /// A create and a delete.
         const FOR_EACH_UNOWNED: usize = 2;
@@ -58,7 +62,7 @@ impl Handover {
         });
         let baseline: BTreeSet<&String> = self.baseline.by_service.keys().collect();
         let back = self.back.by_service.iter();
-        let back = back.filter(|(service, _)| !baseline.contains(service));
+        let back = back.filter(|(service, _)| !baseline.contains(service) && !self.auto.contains(*service));
         taken.chain(back).flat_map(|(_, writes)| writes).collect()
     }
 }
@@ -102,6 +106,7 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
         taken,
         unowned,
         back,
+        auto: plane.snapshot().await?.auto_services(),
     })
 }
 
@@ -115,6 +120,7 @@ pub(crate) async fn from_quaymaster(plane: &mut Plane, quiet: Duration) -> Resul
         taken: None,
         unowned: BTreeMap::new(),
         back,
+        auto: plane.snapshot().await?.auto_services(),
     })
 }
 

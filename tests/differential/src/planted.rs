@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 
 use crate::batch::{self, Settings};
 use crate::run::{Options, batches};
@@ -18,59 +19,39 @@ use crate::run::{Options, batches};
 /// Seeds tried at a time.
 const CHUNK: u64 = 20;
 
+/// Faults tried side by side.
+const AT_ONCE: usize = 2;
+
+/// What the search for one fault gave.
+struct Search {
+    fault: Fault,
+    /// Clusters until it was found.
+    tried: usize,
+    /// What showed it; empty where nothing did.
+    seen: Vec<String>,
+    seconds: u64,
+}
+
 /// Tries each, until it is found or the seeds are used up.
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    let (minor, minor_number) = options.first_minor();
-    let mut missed = Vec::new();
-    let mut clusters = 0;
-    for Fault { name, what, .. } in FAULTS {
-        let begun = Instant::now();
-        let environment = [(VARIABLE.to_owned(), name.to_owned())];
-        let mut tried = 0;
-        let mut seen = Vec::new();
-        let mut first = options.seeds.start;
-        while seen.is_empty() && first < options.seeds.end {
-            let seeds = first..options.seeds.end.min(first + CHUNK);
-            first = seeds.end;
-            let part = Options {
-                seeds,
-                ..options.clone()
-            };
-            for batch in batches(&part, minor_number) {
-                let settings = Settings {
-                    minor,
-                    binary: &options.binary,
-                    environment: &environment,
-                    max_endpoints: batch.max_endpoints,
-                    rounds: options.rounds.max(1),
-                    handover: false,
-                    again: batch::SECOND_LOOK / 2,
-                    minor_number,
-                };
-                let outcome = Box::pin(batch::run(&batch.worlds, &settings)).await?;
-                tried += batch.worlds.len();
-                let seeds: BTreeSet<u64> = outcome.differences.iter().map(|finding| finding.seed).collect();
-                if let Some(finding) = outcome.differences.first() {
-                    let example = finding.what.first().cloned().unwrap_or_default();
-                    seen.push(format!("{} clusters differ, such as {example}", seeds.len()));
-                }
-                let [_, violations] = outcome.violations;
-                if let Some(violation) = violations.first() {
-                    seen.push(format!("{} violations, such as {violation}", violations.len()));
-                }
-            }
-        }
+    let mut searches = iter(FAULTS)
+        .map(|fault| Box::pin(search(fault, options)))
+        .buffer_unordered(AT_ONCE);
+    let (mut missed, mut clusters) = (Vec::new(), 0);
+    while let Some(search) = searches.try_next().await? {
+        let Search {
+            fault: Fault { name, what, .. },
+            tried,
+            seen,
+            seconds,
+        } = search;
         clusters += tried;
-        let seconds = begun.elapsed().as_secs();
-        match seen.as_slice() {
-            [] => {
-                println!("{name} ({what}): NOT found in {tried} clusters, {seconds} s");
-                missed.push(name);
-            }
-            seen => println!(
-                "{name} ({what}): found in {tried} clusters, {seconds} s: {}",
-                seen.join("; ")
-            ),
+        if seen.is_empty() {
+            println!("{name} ({what}): NOT found in {tried} clusters, {seconds} s");
+            missed.push(name);
+        } else {
+            let seen = seen.join("; ");
+            println!("{name} ({what}): found in {tried} clusters, {seconds} s: {seen}");
         }
     }
     println!(
@@ -82,4 +63,52 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         bail!("faults were not found: {}", missed.join(", "));
     }
     Ok(())
+}
+
+async fn search(fault: Fault, options: &Options) -> Result<Search> {
+    let begun = Instant::now();
+    let (minor, minor_number) = options.first_minor();
+    let environment = [(VARIABLE.to_owned(), fault.name.to_owned())];
+    let (mut tried, mut seen) = (0, Vec::new());
+    let chunks = options.seeds.clone().step_by(usize::try_from(CHUNK).unwrap_or(1));
+    let batches = chunks.flat_map(|first| {
+        let seeds = first..options.seeds.end.min(first + CHUNK);
+        let part = Options {
+            seeds,
+            ..options.clone()
+        };
+        batches(&part, minor_number)
+    });
+    for batch in batches {
+        let settings = Settings {
+            minor,
+            binary: &options.binary,
+            environment: &environment,
+            max_endpoints: batch.max_endpoints,
+            rounds: options.rounds.max(1),
+            handover: false,
+            again: batch::SECOND_LOOK / 2,
+            minor_number,
+        };
+        let outcome = Box::pin(batch::run(&batch.worlds, &settings)).await?;
+        tried += batch.worlds.len();
+        let seeds: BTreeSet<u64> = outcome.differences.iter().map(|finding| finding.seed).collect();
+        if let Some(finding) = outcome.differences.first() {
+            let example = finding.what.first().cloned().unwrap_or_default();
+            seen.push(format!("{} clusters differ, such as {example}", seeds.len()));
+        }
+        let [_, violations] = outcome.violations;
+        if let Some(violation) = violations.first() {
+            seen.push(format!("{} violations, such as {violation}", violations.len()));
+        }
+        if !seen.is_empty() {
+            break;
+        }
+    }
+    Ok(Search {
+        fault,
+        tried,
+        seen,
+        seconds: begun.elapsed().as_secs(),
+    })
 }

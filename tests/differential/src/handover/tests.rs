@@ -23,6 +23,7 @@ fn handover(baseline: Writes, taken: Writes, unowned: &[(&str, usize)], back: Wr
             .map(|(service, count)| ((*service).to_owned(), *count))
             .collect(),
         back,
+        auto: ["ns/auto".to_owned()].into(),
     }
 }
 
@@ -43,4 +44,12 @@ fn what_comes_back_may_be_written_where_a_restart_writes_it_in_any_case() {
     assert!(!handover(none(), none(), &[], back()).holds());
     assert!(handover(writes(&[("ns/web", 2)]), none(), &[], back()).holds());
     assert!(!handover(writes(&[("ns/db", 9)]), none(), &[], back()).holds());
+}
+
+#[test]
+fn hints_by_annotation_may_be_written_at_a_hand_back_and_not_at_a_take_over() {
+    let none = || writes(&[]);
+    let auto = || writes(&[("ns/auto", 6)]);
+    assert!(handover(none(), none(), &[], auto()).holds());
+    assert!(!handover(none(), auto(), &[], none()).holds());
 }
