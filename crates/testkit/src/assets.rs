@@ -171,6 +171,18 @@ impl Assets {
         })
     }
 
+    /// The minor that the kube-apiserver here says it is.
+    ///
+    /// # Errors
+    /// [`AssetsError`] where it is missing, does not run, or says something that is no version of Kubernetes 1.
+    pub fn minor(&self) -> Result<Minor, AssetsError> {
+        let version = version_of(&self.program(Program::KubeApiserver)?)?;
+        Minor::of_version(&version).ok_or_else(|| AssetsError::NoVersion {
+            said: version,
+            folder: self.folder.clone(),
+        })
+    }
+
     fn of_user(folder: &Path, minor: Option<Minor>) -> Result<Self, AssetsError> {
         let assets = Self {
             folder: folder.to_owned(),

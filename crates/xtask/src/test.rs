@@ -11,17 +11,14 @@ use quaymaster_testkit::assets::{Assets, Minor, Places};
 use crate::stages::Stages;
 use crate::workspace;
 
-/// Oldest and newest of what is supported.
-const DEFAULT_MINORS: [&str; 2] = ["1.37", "1.33"];
+/// The minors that the integration suite has tests for: oldest and newest of what is supported.
+const MINORS: [&str; 2] = ["1.37", "1.33"];
 
 /// The package whose tests run against a control plane of each minor, rather than once.
 const INTEGRATION: &str = "quaymaster-integration";
 
 /// Generated clusters that are compared with kube-controller-manager on the first minor, and on each further one.
 const CLUSTERS: [u32; 2] = [200, 40];
-
-/// The minors that the integration suite runs on, all in one process.
-const SUITE_MINORS: &str = "QUAYMASTER_TEST_MINORS";
 
 /// Build what is missing and run every test
 ///
@@ -30,28 +27,26 @@ const SUITE_MINORS: &str = "QUAYMASTER_TEST_MINORS";
 /// over; ignored ones are counted in the summary.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A Kubernetes minor to test on; may be given several times [default: 1.37 and 1.33, or the one in
+    /// A Kubernetes minor to test on, 1.37 or 1.33; may be given several times [default: both, or the one in
     /// `KUBEBUILDER_ASSETS` where that is set]
-    #[arg(long, value_name = "MINOR", value_parser = workspace::known_minor)]
+    #[arg(long, value_name = "MINOR", value_parser = tested_minor)]
     minor: Vec<Minor>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let places = Places::from_env()?;
-    let minors: Vec<Option<Minor>> = if !arguments.minor.is_empty() {
-        arguments.minor.iter().copied().map(Some).collect()
+    let minors = if !arguments.minor.is_empty() {
+        arguments.minor.clone()
     } else if places.kubebuilder_assets.is_some() {
-        vec![None]
+        let minor = Assets::find(None, &places)?.minor()?;
+        vec![tested_minor(&minor.to_string()).context("KUBEBUILDER_ASSETS")?]
     } else {
-        DEFAULT_MINORS
-            .iter()
-            .map(|minor| Ok(Some(minor.parse()?)))
-            .collect::<Result<_>>()?
+        MINORS.map(tested_minor).into_iter().collect::<Result<_>>()?
     };
     let mut stages = Stages::begin();
     for minor in &minors {
-        stages.require(&format!("control plane {}", label(*minor)), || {
-            let assets = Assets::find(*minor, &places)?;
+        stages.require(&format!("control plane {minor}"), || {
+            let assets = Assets::find(Some(*minor), &places)?;
             Ok(assets.folder().display().to_string())
         })?;
     }
@@ -83,36 +78,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         workspace::run(command)?;
         Ok(String::new())
     });
-    let labels: Vec<String> = minors.iter().copied().map(label).collect();
+    let labels: Vec<String> = minors.iter().map(ToString::to_string).collect();
     stages.run(&format!("integration tests {}", labels.join(", ")), || {
         let mut command = tests(&binary, minors[0]);
-        command.args(["--package", INTEGRATION]);
-        if minors.iter().all(Option::is_some) {
-            command.env(SUITE_MINORS, labels.join(","));
-        }
+        command.args(["--package", INTEGRATION, "--"]);
+        command.args(passed_over(&labels));
         counted(command)
     });
     for minor in &minors {
-        stages.run(&format!("demo {}", label(*minor)), || {
+        stages.run(&format!("demo {minor}"), || {
             // This program's file may have been replaced by the tests' build; the kernel still knows it.
             let mut command = Command::new("/proc/self/exe");
-            command.args(["demo", "--exit-when-done"]);
-            if let Some(minor) = minor {
-                command.arg("--minor").arg(minor.to_string());
-            }
+            command.args(["demo", "--exit-when-done", "--minor", &minor.to_string()]);
             workspace::run(command)?;
             Ok("each step showed the right slices".to_owned())
         });
     }
     for (at, minor) in minors.iter().enumerate() {
-        stages.run(&format!("differential {}", label(*minor)), || {
+        stages.run(&format!("differential {minor}"), || {
             let clusters = CLUSTERS[at.min(1)];
             let mut command = Command::new("/proc/self/exe");
             command.args(["differential", "--seeds", &format!("0..{clusters}")]);
-            command.arg("--quaymaster").arg(&binary);
-            if let Some(minor) = minor {
-                command.arg("--minor").arg(minor.to_string());
-            }
+            command.args(["--minor", &minor.to_string(), "--quaymaster"]);
+            command.arg(&binary);
             workspace::run(command)?;
             Ok(format!("{clusters} clusters, no difference"))
         });
@@ -120,20 +108,38 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     stages.end()
 }
 
-fn label(minor: Option<Minor>) -> String {
-    minor.map_or_else(|| "of KUBEBUILDER_ASSETS".to_owned(), |minor| minor.to_string())
+/// A minor that the integration suite has tests for; others would be known only after minutes of building.
+fn tested_minor(text: &str) -> Result<Minor> {
+    let tested: Vec<Minor> = MINORS
+        .iter()
+        .map(|minor| Ok(minor.parse()?))
+        .collect::<Result<_>>()?;
+    match text.parse() {
+        Ok(minor) if tested.contains(&minor) => Ok(minor),
+        _ => bail!(
+            "tests run on {}, not on {text}; `cargo xtask demo` and `cargo xtask differential` take the minors between",
+            MINORS.join(" and ")
+        ),
+    }
+}
+
+/// Arguments that leave out the integration tests of the other minors, so that the runner counts them as filtered out.
+fn passed_over(chosen: &[String]) -> Vec<String> {
+    let others = MINORS
+        .iter()
+        .filter(|minor| !chosen.iter().any(|one| one == *minor));
+    others
+        .flat_map(|minor| ["--skip".to_owned(), format!("on_{}::", minor.replace('.', "_"))])
+        .collect()
 }
 
 /// `cargo test`, with what tests need to know.
-fn tests(binary: &Path, minor: Option<Minor>) -> Command {
+fn tests(binary: &Path, minor: Minor) -> Command {
     let mut command = workspace::cargo();
     command
         .args(["test", "--no-fail-fast"])
-        .env("QUAYMASTER_BIN", binary);
-    match minor {
-        Some(minor) => command.env("QUAYMASTER_TEST_MINOR", minor.to_string()),
-        None => command.env_remove("QUAYMASTER_TEST_MINOR"),
-    };
+        .env("QUAYMASTER_BIN", binary)
+        .env("QUAYMASTER_TEST_MINOR", minor.to_string());
     command
 }
 
@@ -194,6 +200,24 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_minor_without_tests_is_refused_with_those_that_have_some() {
+        assert_eq!(tested_minor("1.33").unwrap().to_string(), "1.33");
+        for other in ["1.35", "newest"] {
+            let error = tested_minor(other).unwrap_err().to_string();
+            assert!(
+                error.contains("1.37 and 1.33") && error.contains(other),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn tests_of_minors_that_were_not_asked_for_are_filtered_out_by_name() {
+        assert_eq!(passed_over(&["1.37".to_owned()]), ["--skip", "on_1_33::"]);
+        assert!(passed_over(&MINORS.map(str::to_owned)).is_empty());
+    }
 
     #[test]
     fn the_closing_line_of_a_test_binary_is_counted() {

@@ -36,6 +36,14 @@ pub enum AssetsError {
         /// The user's folder.
         folder: PathBuf,
     },
+    /// The user's kube-apiserver does not say which minor it is.
+    #[error("the kube-apiserver in {} says {said:?}, which is no version of Kubernetes 1", folder.display())]
+    NoVersion {
+        /// What it said.
+        said: String,
+        /// Its folder.
+        folder: PathBuf,
+    },
     /// The user's folder lacks a program.
     #[error(
         "{program} is not in {}, where KUBEBUILDER_ASSETS points: put it there, or unset KUBEBUILDER_ASSETS and install \

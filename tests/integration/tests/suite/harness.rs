@@ -77,9 +77,6 @@ pub(crate) use {alone_on_each_minor, on_each_minor};
 
 /// Runs a test in a namespace of its own on the shared control plane of the minor.
 pub(crate) fn run(minor: Minor, name: &str, test: impl AsyncFnOnce(&Test)) {
-    if !minor.is_wanted() {
-        return;
-    }
     let cluster = Cluster::shared(minor);
     runtime().block_on(async {
         let context = Test::new(cluster, name).await;
@@ -91,9 +88,7 @@ pub(crate) fn run(minor: Minor, name: &str, test: impl AsyncFnOnce(&Test)) {
 
 /// Runs a test that starts what it needs.
 pub(crate) fn run_alone(minor: Minor, test: impl AsyncFnOnce(Minor)) {
-    if minor.is_wanted() {
-        runtime().block_on(test(minor));
-    }
+    runtime().block_on(test(minor));
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {

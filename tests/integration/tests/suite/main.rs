@@ -4,7 +4,8 @@
 //! a namespace for each test. Tests that stop servers or the binary start a control plane of their own.
 //!
 //! - `QUAYMASTER_BIN`: the binary under test; without it the suite builds one, once.
-//! - `QUAYMASTER_TEST_MINORS`: the minors to run on, such as `1.37`; without it all of them.
+//!
+//! Each test runs on each minor; `cargo test -p quaymaster-integration on_1_37` chooses one.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
