@@ -59,6 +59,9 @@ impl Core {
             seat.flush(now);
         }
         let seat = &mut self.seats[token.controller];
+        if let (Verb::Update, Err(WriteError::Conflict { .. })) = (verb, &answer.result) {
+            seat.conflicted(&token.object, now);
+        }
         let verdict = seat.controller.answered(&self.world, &answer);
         let controller = seat.controller.name();
         let pause = matches!(verdict, Verdict::Altered { .. } | Verdict::Retry { .. });
@@ -97,11 +100,11 @@ impl Core {
         if verb == Verb::Get {
             return Stored::Object(object);
         }
-        let known = kinds::written(object, &mut self.world, &mut views(&mut self.seats));
-        match (verb, known) {
-            (Verb::Delete, _) => Stored::Going,
-            (_, Some(known)) => Stored::Object(known),
-            (_, None) => Stored::Gone,
+        kinds::written(&object, &mut self.world, &mut views(&mut self.seats));
+        if verb == Verb::Delete {
+            Stored::Going
+        } else {
+            Stored::Object(object)
         }
     }
 

@@ -12,7 +12,7 @@ use quaymaster_runtime::metrics::QueueHandles;
 
 use crate::controller::{Controller, Dirty};
 use crate::core::repairs::Repairs;
-use crate::core::warnings::Warnings;
+use crate::core::warnings::{Conflicts, Warnings};
 
 /// A controller with its queue.
 pub(crate) struct Seat {
@@ -26,6 +26,7 @@ pub(crate) struct Seat {
     pub(super) repairs: Repairs,
     /// About fights with another writer, of whatever key: who fights over one usually fights over all.
     fights: Warnings<()>,
+    conflicts: Conflicts,
     /// About keys whose objects are not stored as they are sent.
     pub(super) altered: Warnings<ObjectKey>,
     /// How often other seats went before this one while it had a key due.
@@ -57,6 +58,7 @@ impl Seat {
             started: false,
             repairs: Repairs::default(),
             fights: Warnings::default(),
+            conflicts: Conflicts::default(),
             altered: Warnings::default(),
             passed_over: 0,
             last_turn: 0,
@@ -88,6 +90,21 @@ impl Seat {
                 }
             }
             self.queue.add(mark.key, mark.priority, due + mark.delay);
+        }
+    }
+
+    /// An update of this object was refused, since somebody else had changed it.
+    ///
+    /// A writer that keeps the same objects loses as often as it wins and need not undo anything, so that nothing else
+    /// tells of it.
+    pub(super) fn conflicted(&mut self, object: &ObjectKey, now: Instant) {
+        if self.conflicts.too_many(now) && self.fights.due(&(), now) {
+            tracing::warn!(
+                controller = self.controller.name(),
+                %object,
+                "another writer is at work: updates are refused again and again, as the object was changed meanwhile; {}",
+                self.controller.rival()
+            );
         }
     }
 

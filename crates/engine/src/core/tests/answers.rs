@@ -1,5 +1,7 @@
 //! What becomes of a write, and who is told.
 
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -62,21 +64,21 @@ async fn an_answer_reaches_the_world_before_the_controller() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_the_watch_has_overtaken_tells_what_is_known_by_now() {
+async fn an_answer_that_the_watch_has_overtaken_tells_what_the_write_stored_and_changes_nothing() {
     let (rig, call) = sent(update("web-1", "u-web-1")).await;
     rig.tell(slices(vec![slice("web-1", 7), slice("web-1", 9)])).await;
     rig.log().await;
     call.answer(200, slice_json("web-1", "u-web-1", 7));
-    assert_eq!(rig.log().await, ["update web-1: stored at 9"]);
+    assert_eq!(rig.log().await, ["update web-1: stored at 7"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_for_an_object_that_vanished_meanwhile_is_told_as_gone() {
+async fn an_answer_for_an_object_that_vanished_meanwhile_does_not_bring_it_back() {
     let (rig, call) = sent(update("web-1", "u-web-1")).await;
     rig.tell(slices(vec![slice("web-1", 7), deleted("web-1")])).await;
     rig.log().await;
     call.answer(200, slice_json("web-1", "u-web-1", 7));
-    assert_eq!(rig.log().await, ["update web-1: gone"]);
+    assert_eq!(rig.log().await, ["update web-1: stored at 7"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -296,4 +298,91 @@ async fn another_writer_that_undoes_repairs_again_and_again_is_counted() {
         metrics.contains(r#"quaymaster_queue_repeated_repairs_total{name="fake"} 9"#),
         "{metrics}"
     );
+}
+
+/// Gathers what is logged on this thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn gather(&self) -> tracing::subscriber::DefaultGuard {
+        let lines = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || lines.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    /// Those about another writer.
+    fn about_rivals(&self) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines()
+            .filter(|line| line.contains("WARN") && line.contains("another writer is at work"))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_a_few_conflicts_within_a_minute_are_warned_of_once_a_minute() {
+    let lines = Lines::default();
+    let _gathering = lines.gather();
+    let fake = Fake::new(|_, _, _| planned([update("web-1", "u-web-1")]));
+    let mut rig = Rig::synced(Setup::new(fake), &["web"], &["web-1"]).await;
+    let begun = Instant::now();
+    for _ in 0..5 {
+        rig.call().await.fail(409, "Conflict");
+    }
+    rig.settle().await;
+    assert_eq!(lines.about_rivals(), [""; 0], "these may be a change by hand");
+    rig.call().await.fail(409, "Conflict");
+    rig.settle().await;
+    let warned = lines.about_rivals();
+    assert!(
+        warned.len() == 1 && warned[0].contains("is it another fake?") && warned[0].contains("web-1"),
+        "{warned:#?}"
+    );
+    while begun.elapsed() < Duration::from_secs(110) {
+        rig.call().await.fail(409, "Conflict");
+    }
+    rig.settle().await;
+    assert_eq!(lines.about_rivals().len(), 2, "one a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn conflicts_now_and_then_and_refused_creations_are_not_warned_of() {
+    let lines = Lines::default();
+    let _gathering = lines.gather();
+    let fake = Fake::new(|world, _, _| {
+        if world.slice(&key("web-1")).is_some() {
+            planned([update("web-1", "u-web-1")])
+        } else {
+            planned([create("web-1")])
+        }
+    });
+    let mut rig = Rig::synced(Setup::new(fake), &["web"], &[]).await;
+    for _ in 0..10 {
+        rig.call().await.fail(409, "AlreadyExists");
+    }
+    rig.call().await.answer(201, slice_json("web-1", "u-web-1", 7));
+    for at in 8..18 {
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        rig.tell(services(vec![service("web", at)])).await;
+        rig.call().await.fail(409, "Conflict");
+        rig.call().await.answer(200, slice_json("web-1", "u-web-1", at));
+    }
+    rig.settle().await;
+    assert_eq!(lines.about_rivals(), [""; 0]);
 }
