@@ -47,12 +47,19 @@ pub(crate) enum SelectionError {
     )]
     Planned { name: String },
     #[error(
-        "--controllers: {name} belongs to kube-controller-manager and stays there; known are: {}",
+        "--controllers: {name} belongs to {program} and stays there; known are: {}",
         known()
     )]
-    Upstream { name: String },
+    Upstream { name: String, program: &'static str },
     #[error("--controllers: nothing is left to run; known are: {}", known())]
     Nothing,
+    /// `*` and names left out.
+    #[error(
+        "--controllers: nothing is left to run: this value belongs to kube-controller-manager's flag, which leaves out \
+         what runs here; known are: {}",
+        known()
+    )]
+    Opposite,
 }
 
 fn suggestion(nearest: Option<&&'static str>) -> String {
@@ -90,7 +97,9 @@ pub(crate) fn select(list: &[String]) -> Result<BTreeSet<Controller>, SelectionE
                 .map_or(all, |(_, wanted)| *wanted)
         })
         .collect();
-    if selected.is_empty() {
+    if selected.is_empty() && all {
+        Err(SelectionError::Opposite)
+    } else if selected.is_empty() {
         Err(SelectionError::Nothing)
     } else {
         Ok(selected)
@@ -112,8 +121,17 @@ fn find(name: &str) -> Result<Controller, SelectionError> {
     if upstream::PLANNED.contains(&&*name) {
         return Err(SelectionError::Planned { name });
     }
-    if upstream::OTHERS.contains(&&*name) {
-        return Err(SelectionError::Upstream { name });
+    for (names, program) in [
+        (upstream::OTHERS, "kube-controller-manager"),
+        (upstream::ALIASES, "kube-controller-manager"),
+        (
+            upstream::CLOUD,
+            "kube-controller-manager or cloud-controller-manager",
+        ),
+    ] {
+        if names.contains(&&*name) {
+            return Err(SelectionError::Upstream { name, program });
+        }
     }
     // Half the letters wrong is another word.
     let nearest = names()
@@ -145,12 +163,20 @@ mod tests {
 
     #[test]
     fn a_minus_leaves_one_out_wherever_the_star_stands() {
+        for list in [
+            ["*", "-endpointslice-controller"],
+            ["-endpointslice-controller", "*"],
+        ] {
+            let error = selected(&list).unwrap_err();
+            assert_eq!(error, SelectionError::Opposite);
+            let text = error.to_string();
+            assert!(
+                text.contains("nothing is left to run: this value belongs to kube-controller-manager's flag"),
+                "{text}"
+            );
+        }
         assert_eq!(
-            selected(&["*", "-endpointslice-controller"]),
-            Err(SelectionError::Nothing)
-        );
-        assert_eq!(
-            selected(&["-endpointslice-controller", "*"]),
+            selected(&["-endpointslice-controller"]),
             Err(SelectionError::Nothing)
         );
     }
@@ -175,13 +201,48 @@ mod tests {
                 "endpoints-controller is not part of quaymaster yet",
             ),
             ("-service-cidr", "service-cidr is not part of quaymaster yet"),
+            ("endpoint", "endpoint is not part of quaymaster yet"),
             (
                 "deployment-controller",
                 "deployment-controller belongs to kube-controller-manager",
             ),
+            (
+                "-bootstrapsigner",
+                "bootstrapsigner belongs to kube-controller-manager and",
+            ),
+            (
+                "tokencleaner",
+                "tokencleaner belongs to kube-controller-manager and",
+            ),
+            (
+                "-service",
+                "service belongs to kube-controller-manager or cloud-controller-manager",
+            ),
+            (
+                "cloud-node-lifecycle-controller",
+                "or cloud-controller-manager and stays there",
+            ),
         ] {
             let error = selected(&["*", name]).unwrap_err().to_string();
             assert!(error.contains(expected) && error.contains("known are"), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_name_stands_for_two_controllers() {
+        let ours = ALL.iter().flat_map(|names| {
+            let aliases = names.aliases.iter().copied();
+            std::iter::once(names.canonical).chain(aliases)
+        });
+        let theirs = [
+            upstream::PLANNED,
+            upstream::OTHERS,
+            upstream::ALIASES,
+            upstream::CLOUD,
+        ];
+        let mut seen = BTreeSet::new();
+        for name in ours.chain(theirs.into_iter().flatten().copied()) {
+            assert!(seen.insert(name), "{name}");
         }
     }
 

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 
 use crate::logging::{Format, Level};
@@ -36,6 +38,52 @@ pub(crate) struct Flags {
     pub(crate) admin: AdminFlags,
     #[command(flatten, next_help_heading = "Logs")]
     pub(crate) logging: LoggingFlags,
+}
+
+/// Flags of kube-controller-manager that are often given and not here, and what stands in their place. Each means those
+/// that begin with it too, such as `--leader-elect-lease-duration`.
+const FOREIGN: [(&str, &str); 3] = [
+    (
+        "--leader-elect",
+        "quaymaster has no leader election yet: leave this out and run one replica",
+    ),
+    (
+        "--kube-api-",
+        "leave this out: the number of writes in flight follows the apiserver's latency and its 429 answers; the \
+         apiserver's address and credentials come from --kubeconfig",
+    ),
+    (
+        "--min-resync-period",
+        "leave this out: nothing is read again and again, what differs is found when it changes",
+    ),
+];
+
+impl Flags {
+    /// The flags of this process. Ends it where they are wrong, or after `--help` and `--version`.
+    pub(crate) fn of_process() -> Self {
+        Self::read(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(arguments).map_err(with_hint)
+    }
+}
+
+/// Of flags that came from kube-controller-manager's command line it is said what to do without them.
+fn with_hint(mut error: clap::Error) -> clap::Error {
+    let hint = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) if error.kind() == ErrorKind::UnknownArgument => FOREIGN
+            .iter()
+            .find(|(start, _)| flag.starts_with(start))
+            .map(|(_, hint)| StyledStr::from(*hint)),
+        _ => None,
+    };
+    if let Some(hint) = hint {
+        // The nearest of our own flags would be another thing altogether.
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint]));
+    }
+    error
 }
 
 /// How the cluster is reached.

@@ -9,12 +9,10 @@ mod start;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use flags::Flags;
 
 fn main() -> ExitCode {
-    let flags = Flags::parse();
+    let flags = Flags::of_process();
     if let Err(error) = logging::start(&flags.logging) {
         eprintln!("quaymaster: {error}");
         return ExitCode::from(start::EXIT_USAGE);

@@ -49,10 +49,28 @@ pub(crate) const ENDPOINTSLICE: &[Need] = &[
 /// Longest wait for one answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks the apiserver for each verb and logs what is missing. Returns the number of missing ones.
+/// Why the apiserver cannot be asked for permissions.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unasked {
+    #[error("{0}")]
+    Refused(kube::Error),
+    #[error("no answer within {} s", TIMEOUT.as_secs())]
+    Timeout,
+}
+
+/// Asks the apiserver for each verb and logs what is missing, or once why that cannot be asked.
 ///
 /// A missing permission is no reason to end: it may be granted any time, and everything else works meanwhile.
-pub(crate) async fn check(client: &kube::Client, needs: &[Need]) -> usize {
+pub(crate) async fn check(client: &kube::Client, needs: &[Need]) {
+    if let Err(reason) = missing(client, needs).await {
+        tracing::warn!(
+            "cannot ask which permissions this process has (SelfSubjectAccessReview): {reason}; going on without knowing"
+        );
+    }
+}
+
+/// Asks and logs. Gives the number of missing ones.
+async fn missing(client: &kube::Client, needs: &[Need]) -> Result<usize, Unasked> {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut missing = 0;
     let mut user = None;
@@ -71,8 +89,8 @@ pub(crate) async fn check(client: &kube::Client, needs: &[Need]) -> usize {
                 ..SelfSubjectAccessReview::default()
             };
             let answer = tokio::time::timeout(TIMEOUT, reviews.create(&PostParams::default(), &review)).await;
-            // Who cannot be asked is found out by doing.
-            let Ok(Ok(answer)) = answer else { return missing };
+            // Where one cannot be asked, the others cannot either; what is missing is found out by doing.
+            let answer = answer.map_err(|_| Unasked::Timeout)?.map_err(Unasked::Refused)?;
             if answer.status.is_some_and(|status| !status.allowed) {
                 missing += 1;
                 let resource = if need.group.is_empty() {
@@ -93,7 +111,7 @@ pub(crate) async fn check(client: &kube::Client, needs: &[Need]) -> usize {
             }
         }
     }
-    missing
+    Ok(missing)
 }
 
 /// The user that the apiserver takes this process for, such as `system:serviceaccount:NAMESPACE:NAME`. Every user may
@@ -108,3 +126,6 @@ async fn own_name(client: &kube::Client) -> String {
         .and_then(|review| review.status?.user_info?.username)
         .unwrap_or_else(|| "the user of this process".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,14 @@
 //! The controllers of kube-controller-manager that are not here, so that their names are not taken for typing errors.
 //!
-//! Names and aliases: kubernetes/kubernetes `cmd/kube-controller-manager/names/controller_names.go`, Kubernetes 1.37.
+//! Names: kubernetes/kubernetes `cmd/kube-controller-manager/names/controller_names.go`. Aliases: the `aliases` of the
+//! descriptors in `cmd/kube-controller-manager/app`. Of the cloud provider's controllers: `names/controller_names.go` and
+//! the aliases there in kubernetes/cloud-provider. Kubernetes 1.33 to 1.37.
 
 /// Those that quaymaster is to take over later.
 pub(super) const PLANNED: &[&str] = &[
     "endpoints-controller",
     "endpoint",
+    "endpoints",
     "endpointslice-mirroring-controller",
     "endpointslicemirroring",
     "service-cidr-controller",
@@ -59,4 +62,56 @@ pub(super) const OTHERS: &[&str] = &[
     "ttl-controller",
     "validatingadmissionpolicy-status-controller",
     "volumeattributesclass-protection-controller",
+];
+
+/// Former names of these, which are taken for ever.
+pub(super) const ALIASES: &[&str] = &[
+    "attachdetach",
+    "bootstrapsigner",
+    "clusterrole-aggregation",
+    "cronjob",
+    "csrapproving",
+    "csrcleaner",
+    "csrsigning",
+    "daemonset",
+    "deployment",
+    "disruption",
+    "ephemeral-volume",
+    "garbagecollector",
+    "horizontalpodautoscaling",
+    "job",
+    "legacy-service-account-token-cleaner",
+    "namespace",
+    "nodeipam",
+    "nodelifecycle",
+    "persistentvolume-binder",
+    "persistentvolume-expander",
+    "podgc",
+    "pv-protection",
+    "pvc-protection",
+    "replicaset",
+    "replicationcontroller",
+    "resource-claim-controller",
+    "resourcequota",
+    "root-ca-cert-publisher",
+    "serviceaccount",
+    "serviceaccount-token",
+    "statefulset",
+    "storage-version-gc",
+    "svm",
+    "tokencleaner",
+    "ttl",
+    "ttl-after-finished",
+];
+
+/// Those that were in both programs and of which kube-controller-manager has let go, or is to.
+pub(super) const CLOUD: &[&str] = &[
+    "cloud-node",
+    "cloud-node-controller",
+    "cloud-node-lifecycle",
+    "cloud-node-lifecycle-controller",
+    "node-route-controller",
+    "route",
+    "service",
+    "service-lb-controller",
 ];

@@ -22,7 +22,7 @@ fn services_written_at_once_are_unbounded_unless_a_number_from_1_to_50_is_given(
 /// What is said of these arguments, which are wrong.
 fn refusal(arguments: &[&str]) -> String {
     let arguments = ["quaymaster"].iter().chain(arguments);
-    let error = Flags::try_parse_from(arguments).unwrap_err();
+    let error = Flags::read(arguments.map(std::ffi::OsString::from)).unwrap_err();
     assert_eq!(error.exit_code(), i32::from(crate::start::EXIT_USAGE));
     error.to_string()
 }
@@ -72,4 +72,29 @@ fn negative_values_are_taken_for_values_and_refused_by_name_of_their_flag() {
         let error = refusal(&[flag, value]);
         assert!(error.contains(flag) && error.contains(reason), "{error}");
     }
+}
+
+#[test]
+fn flags_of_kube_controller_manager_that_are_not_here_are_refused_with_what_to_do_instead() {
+    for (argument, hint) in [
+        ("--leader-elect", "run one replica"),
+        ("--leader-elect=true", "run one replica"),
+        ("--leader-elect-lease-duration=15s", "run one replica"),
+        ("--kube-api-qps=100", "follows the apiserver's latency"),
+        ("--kube-api-burst=100", "follows the apiserver's latency"),
+        ("--min-resync-period=12h", "what differs is found when it changes"),
+    ] {
+        let text = refusal(&[argument]);
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            line.contains("unexpected argument") && line.contains(hint),
+            "{argument}: {text}"
+        );
+        assert_eq!(text.matches("tip:").count(), 1, "{text}");
+    }
+    let text = refusal(&["--kubeconfg=x"]);
+    assert!(
+        text.contains("'--kubeconfig'") && !text.contains("leave this out"),
+        "{text}"
+    );
 }
