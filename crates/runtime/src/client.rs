@@ -1,6 +1,7 @@
 //! Reaching the apiserver, and saying clearly why it cannot be reached.
 
 mod kubeconfig;
+mod proxy;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use kube::client::AuthError;
-use kube::config::{InClusterError, KubeconfigError};
+use kube::config::InClusterError;
 
 pub(crate) use kubeconfig::Origin;
 
@@ -101,7 +102,15 @@ pub enum ConnectError {
         origin: String,
         /// What is wrong.
         #[source]
-        source: Box<KubeconfigError>,
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A proxy variable of the environment makes no sense.
+    #[error("{variable} of the environment cannot be used: {reason}")]
+    ProxyInvalid {
+        /// The variable's name.
+        variable: &'static str,
+        /// What is wrong.
+        reason: String,
     },
     /// No kubeconfig was given, none was found, and this is not a Pod.
     #[error("no kubeconfig given or found, and not running in a Pod")]
@@ -129,6 +138,17 @@ pub enum ConnectError {
     Unreachable {
         /// The apiserver's address.
         server: String,
+        /// What went wrong.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// No connection, and the one tried was through a proxy.
+    #[error("cannot reach the apiserver at {server} through the proxy {proxy}")]
+    Proxy {
+        /// The apiserver's address.
+        server: String,
+        /// The proxy's address, without user and password.
+        proxy: String,
         /// What went wrong.
         #[source]
         source: Box<kube::Error>,
@@ -191,7 +211,7 @@ impl ConnectError {
     /// Whether it may heal without a change of configuration, so that trying again makes sense.
     pub fn may_heal(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Timeout { .. } => true,
+            Self::Unreachable { .. } | Self::Proxy { .. } | Self::Timeout { .. } => true,
             Self::Refused { code, .. } => *code >= 500 || *code == 429,
             _ => false,
         }
@@ -212,7 +232,7 @@ impl ConnectError {
     /// innermost one; of all others that one says it.
     fn cause(&self, source: &(dyn StdError + 'static)) -> String {
         match self {
-            Self::KubeconfigInvalid { source, .. } => unquoted(source),
+            Self::KubeconfigInvalid { source, .. } => unquoted(source.as_ref()),
             Self::Credentials { source, .. } => match source.as_ref() {
                 // What it printed may be a credential, so only what it said on standard error is shown.
                 kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
@@ -232,6 +252,12 @@ impl ConnectError {
                 "check --kubeconfig or $KUBECONFIG and the file's permissions"
             }
             Self::KubeconfigInvalid { .. } => "check it with: kubectl config view",
+            Self::ProxyInvalid { .. } => {
+                "correct or unset it, or name the apiserver's host in NO_PROXY, separated by single commas"
+            }
+            Self::Proxy { .. } => {
+                "check the proxy: proxy-url of the cluster in the kubeconfig, else HTTPS_PROXY; hosts in NO_PROXY go without"
+            }
             Self::NoConfiguration => "give --kubeconfig or set $KUBECONFIG",
             Self::ServiceAccount { .. } => {
                 "check serviceAccountName and automountServiceAccountToken of the Pod"
@@ -295,16 +321,28 @@ impl Connection {
         Ok(Self { config, origin })
     }
 
-    /// The error of a request of one of this connection's clients, with the kubeconfig, context and user whose
-    /// credentials were not good.
+    /// The error of a request of one of this connection's clients, with what only the connection knows: the
+    /// kubeconfig, context and user whose credentials were not good, and the proxy in between.
     #[must_use]
-    pub fn explain(&self, mut error: ConnectError) -> ConnectError {
-        if let ConnectError::Credentials { origin, .. } | ConnectError::Unauthorized { origin, .. } =
-            &mut error
-        {
-            *origin = self.origin.as_ref().map(ToString::to_string).unwrap_or_default();
+    pub fn explain(&self, error: ConnectError) -> ConnectError {
+        let named = || self.origin.as_ref().map(ToString::to_string).unwrap_or_default();
+        match (error, &self.config.proxy_url) {
+            (ConnectError::Credentials { server, source, .. }, _) => ConnectError::Credentials {
+                server,
+                origin: named(),
+                source,
+            },
+            (ConnectError::Unauthorized { server, .. }, _) => ConnectError::Unauthorized {
+                server,
+                origin: named(),
+            },
+            (ConnectError::Unreachable { server, source }, Some(proxy)) => ConnectError::Proxy {
+                server,
+                proxy: proxy::Shown(proxy).to_string(),
+                source,
+            },
+            (error, _) => error,
         }
-        error
     }
 
     /// The apiserver's address, for messages.

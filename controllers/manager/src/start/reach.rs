@@ -24,7 +24,10 @@ pub(super) async fn reach(
     cancel: &CancellationToken,
 ) -> anyhow::Result<Option<ServerVersion>> {
     let address = connection.server();
-    let ask = async |within| discover_version(client, &address, within).await;
+    let ask = async |within| {
+        let answer = discover_version(client, &address, within).await;
+        answer.map_err(|error| connection.explain(error))
+    };
     let attempts = async {
         let deadline = (!limit.is_zero()).then(|| Instant::now() + limit);
         attempt(ask, deadline, |error| {
@@ -40,7 +43,7 @@ pub(super) async fn reach(
         },
     };
     let gave_up = error.may_heal();
-    let error = anyhow::anyhow!(connection.explain(error).line());
+    let error = anyhow::anyhow!(error.line());
     Err(if gave_up {
         error.context(format!("gave up after {limit:?}"))
     } else {

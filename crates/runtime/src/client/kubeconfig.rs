@@ -1,5 +1,7 @@
 //! Kubeconfig files: which are read, and what messages name of them.
 
+mod check;
+
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
@@ -8,7 +10,7 @@ use std::path::PathBuf;
 
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 
-use super::{ConnectError, Source};
+use super::{ConnectError, Source, proxy};
 
 /// The variable with the files, separated as in `PATH`.
 const VARIABLE: &str = "KUBECONFIG";
@@ -104,7 +106,7 @@ impl Files {
         let mut merged: Option<Kubeconfig> = None;
         let mut read = Vec::new();
         for path in &self.paths {
-            let invalid = |source| ConnectError::KubeconfigInvalid {
+            let invalid = |source: KubeconfigError| ConnectError::KubeconfigInvalid {
                 origin: path.display().to_string(),
                 source: Box::new(source),
             };
@@ -149,13 +151,25 @@ impl Files {
 pub(super) async fn load(source: &Source) -> Result<(kube::Config, Origin), ConnectError> {
     let variable = env::var_os(VARIABLE);
     let (kubeconfig, origin) = Files::of(source, variable.as_deref(), env::home_dir()).read()?;
-    match kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await {
-        Ok(config) => Ok((config, origin)),
-        Err(source) => Err(ConnectError::KubeconfigInvalid {
-            origin: origin.to_string(),
-            source: Box::new(source),
-        }),
-    }
+    let own_proxy = check::check(&kubeconfig).map_err(|fault| ConnectError::KubeconfigInvalid {
+        origin: origin.to_string(),
+        source: Box::new(fault),
+    })?;
+    let options = KubeConfigOptions::default();
+    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(|source| {
+            proxy::of_kube(&source).unwrap_or_else(|| ConnectError::KubeconfigInvalid {
+                origin: origin.to_string(),
+                source: Box::new(source),
+            })
+        })?;
+    // As for kubectl, NO_PROXY has no say about what the kubeconfig names.
+    config.proxy_url = match own_proxy {
+        Some(proxy) => Some(proxy),
+        None => proxy::of_environment(&config.cluster_url, |name| env::var(name).ok())?,
+    };
+    Ok((config, origin))
 }
 
 /// Whether the environment names files.

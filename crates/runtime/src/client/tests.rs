@@ -156,6 +156,34 @@ async fn nobody_listening_is_unreachable_and_may_heal() {
 }
 
 #[tokio::test]
+async fn a_proxy_is_asked_for_the_server_and_named_without_its_password_when_it_refuses() {
+    let answer = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n";
+    let (address, heads) = scripted::raw_server(Some(answer)).await;
+    let server = format!("https://api.example:6443', proxy-url: 'http://joe:secret@{address}");
+    let file = kubeconfig(&server, "{}");
+    let connection = Connection::load(&Source::Kubeconfig(file.path().to_owned()))
+        .await
+        .unwrap();
+    let client = connection.client(&agent()).unwrap();
+    let error = discover_version(&client, &connection.server(), SECOND * 5)
+        .await
+        .unwrap_err();
+    let error = connection.explain(error);
+    let line = is_one_line(&error);
+    let expected = format!(
+        "cannot reach the apiserver at https://api.example:6443 through the proxy http://{address}: "
+    );
+    assert!(line.starts_with(&expected) && error.may_heal(), "{line}");
+    let heads = heads.lock().unwrap();
+    assert!(heads[0].starts_with("CONNECT api.example:6443 "), "{}", heads[0]);
+    assert!(
+        heads[0].to_lowercase().contains("proxy-authorization: basic "),
+        "{}",
+        heads[0]
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_speaks_no_tls_is_a_tls_failure() {
     let (address, _) = scripted::raw_server(Some(b"HTTP/1.1 400 Bad Request\r\n\r\n")).await;
     let error = connect(&format!("https://{address}"), "{}").await.unwrap_err();

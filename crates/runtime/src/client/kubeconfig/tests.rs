@@ -74,7 +74,7 @@ fn which_of_several_files_cannot_be_read_is_said() {
 async fn a_certificate_file_that_is_missing_is_named_with_kubeconfig_context_and_user() {
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
-        "{CONTEXT}clusters: [{{name: k, cluster: {{server: 'https://127.0.0.1:1', certificate-authority: /nonexistent/ca.crt}}}}]\n"
+        "{CONTEXT}users: [{{name: u, user: {{}}}}]\nclusters: [{{name: k, cluster: {{server: 'https://127.0.0.1:1', certificate-authority: /nonexistent/ca.crt}}}}]\n"
     );
     let path = file(folder.path(), "kubeconfig", &text);
     let line = Connection::load(&Source::Kubeconfig(path.clone()))
@@ -113,6 +113,39 @@ async fn an_exec_command_that_fails_is_named_with_what_it_printed_and_its_output
             &format!("exec command {command}"),
             cause,
         ] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_kube_would_panic_over_is_named_with_file_context_and_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let user = |text: &str| format!("users: [{{name: u, user: {text}}}]\n");
+    let server = |address: &str| format!("clusters: [{{name: k, cluster: {{server: '{address}'}}}}]\n");
+    for (text, part) in [
+        (
+            CLUSTER.to_owned() + &user("{token: \"abc\\n\"}"),
+            "token of user u",
+        ),
+        (server("127.0.0.1:6443") + &user("{}"), "server of cluster k"),
+        (
+            server("ftp://127.0.0.1:6443") + &user("{}"),
+            "server of cluster k",
+        ),
+        (CLUSTER.to_owned(), "context c names user u, which the file lacks"),
+        (user("{}"), "context c names cluster k, which the file lacks"),
+    ] {
+        let path = file(folder.path(), "kubeconfig", &format!("{CONTEXT}{text}"));
+        let error = Connection::load(&Source::Kubeconfig(path.clone()))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, ConnectError::KubeconfigInvalid { .. }) && !error.may_heal(),
+            "{error:?}"
+        );
+        let line = error.line();
+        for part in [&*path.to_string_lossy(), "context c", "user u", part] {
             assert!(line.contains(part), "{part}: {line}");
         }
     }
