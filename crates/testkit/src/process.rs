@@ -15,6 +15,8 @@ use crate::server::{Server, describe_exit};
 const POLL: Duration = Duration::from_millis(25);
 /// How long one request for readiness may take.
 const REQUEST_LIMIT: Duration = Duration::from_secs(2);
+/// Variables that would lead a child past the loopback servers it is meant for, in both cases as they are read.
+const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 /// Lines of the log shown in errors.
 const SHOWN_LINES: usize = 20;
 
@@ -102,7 +104,8 @@ impl Launch {
         self
     }
 
-    /// A variable of the child's environment, beside those of this process.
+    /// A variable of the child's environment, beside those of this process, of which those that name a proxy
+    /// (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, in capitals or not) are left out.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((name.into(), value.into()));
         self
@@ -113,16 +116,24 @@ impl Launch {
     /// # Errors
     /// Where the program or its log cannot be opened.
     pub fn start(&self) -> Result<Quaymaster, ProcessError> {
-        let mut command = Command::new(&self.program);
-        command
-            .args(&self.args)
-            .envs(self.env.iter().map(|(name, value)| (name, value)));
+        let command = self.command();
         let server =
             Server::start("quaymaster", command, &self.log).map_err(|source| ProcessError::Start {
                 program: self.program.clone(),
                 source,
             })?;
         Ok(Quaymaster { server })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        for name in PROXIES {
+            command.env_remove(name).env_remove(name.to_ascii_lowercase());
+        }
+        command
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
     }
 }
 
@@ -281,6 +292,23 @@ mod tests {
             error.contains("exit code 3") && error.contains("cannot work"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_proxy_of_this_process_is_not_the_childs_unless_it_is_given() {
+        let launch = Launch::new("quaymaster", "log").env("https_proxy", "http://127.0.0.1:1");
+        let command = launch.command();
+        let of = |name: &str| command.get_envs().find(|(known, _)| *known == name);
+        for name in [
+            "HTTP_PROXY",
+            "http_proxy",
+            "HTTPS_PROXY",
+            "ALL_PROXY",
+            "all_proxy",
+        ] {
+            assert!(matches!(of(name), Some((_, None))), "{name} is to be removed");
+        }
+        assert!(matches!(of("https_proxy"), Some((_, Some(_)))));
     }
 
     #[tokio::test]
