@@ -100,11 +100,11 @@ impl Core {
         if verb == Verb::Get {
             return Stored::Object(object);
         }
-        kinds::written(&object, &mut self.world, &mut views(&mut self.seats));
-        if verb == Verb::Delete {
-            Stored::Going
-        } else {
-            Stored::Object(object)
+        let known = kinds::written(object, &mut self.world, &mut views(&mut self.seats));
+        match (verb, known) {
+            (Verb::Delete, _) => Stored::Going,
+            (_, Some(known)) => Stored::Object(known),
+            (_, None) => Stored::Gone,
         }
     }
 

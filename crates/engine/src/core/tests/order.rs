@@ -1,13 +1,12 @@
 //! What comes before what.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use quaymaster_model::ObjectKey;
 use quaymaster_runtime::health::Scope;
 use quaymaster_runtime::permit::Terms;
 use quaymaster_watch::Item;
-use quaymaster_world::{Kind, World};
+use quaymaster_world::World;
 use tokio::time::{Instant, timeout};
 
 use super::rig::*;
@@ -49,38 +48,6 @@ async fn nothing_is_planned_before_all_kinds_are_read() {
     );
     assert!(rig.health.report(Scope::Ready).passed());
     rig.quiet_for(Duration::from_secs(5)).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_controller_is_told_of_the_kinds_that_it_reads_and_of_no_other() {
-    let (slice_reader, services_alone) = (
-        Fake::new(|_, _, _| Planned::default()),
-        Fake {
-            reads: &[Kind::Service],
-            ..Fake::new(|_, _, _| Planned::default())
-        },
-    );
-    let log = Arc::clone(&services_alone.log);
-    let setup = Setup {
-        others: vec![services_alone],
-        ..Setup::new(slice_reader)
-    };
-    let rig = Rig::synced(setup, &[], &[]).await;
-    rig.tell(slices(vec![slice("web-1", 6)])).await;
-    rig.tell(services(vec![service("web", 7)])).await;
-    assert_eq!(
-        rig.log().await,
-        [
-            "start",
-            "slice web-1 added by watch",
-            "service web added",
-            "plan web within 16"
-        ]
-    );
-    assert_eq!(
-        *log.lock().unwrap(),
-        ["start", "service web added", "plan web within 16"]
-    );
 }
 
 #[tokio::test(start_paused = true)]
