@@ -69,12 +69,6 @@ pub struct ContainerPort {
 }
 
 impl PodRecord {
-    /// Whether the Pod may be an endpoint of a slice at all: not finished, and with an address. Terminating Pods
-    /// may (`k8s.io/endpointslice/util/controller_utils.go`, `ShouldPodBeInEndpoints`).
-    pub fn eligible_for_slices(&self) -> bool {
-        !self.flags.finished && self.flags.has_address
-    }
-
     /// Number of the first container port with this name and protocol, regular containers before sidecars.
     pub fn named_port(&self, name: &str, protocol: &Protocol) -> Option<i32> {
         self.ports

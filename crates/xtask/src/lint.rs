@@ -1,5 +1,6 @@
 //! `cargo xtask lint`: everything about the code that can be judged without running it.
 
+mod clock;
 mod dependencies;
 mod markdown;
 mod sources;
@@ -20,6 +21,7 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
     let mut stages = Stages::begin();
     stages.run("format", || cargo(&["fmt", "--all", "--check"], &[]));
     stages.run("dependencies", || none_of(&dependencies::check()?));
+    stages.run("clocks", || none_of(&clock::check()?));
     stages.run("source files", || none_of(&sources::check()?));
     stages.run("documents", || none_of(&markdown::check()?));
     stages.run("clippy", || {

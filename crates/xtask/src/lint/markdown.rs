@@ -1,4 +1,4 @@
-//! Documents: that links lead somewhere, and that something leads to each.
+//! Documents: that links lead somewhere, that something leads to each, and that files they name exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,6 +10,9 @@ use crate::workspace;
 
 /// Promises that tests keep: each name of a test in it must be one.
 const PROMISES: &str = "docs/differences.md";
+
+/// Where a path begins that is one of this tree.
+const TREE: [&str; 4] = ["controllers/", "crates/", "docs/", "tests/"];
 
 /// Where readers begin.
 const ENTRANCES: [&str; 2] = ["README.md", "CONTRIBUTING.md"];
@@ -55,6 +58,9 @@ pub(super) fn check() -> Result<Vec<String>> {
                 linked.insert(target);
             }
         }
+        for path in paths(&text).filter(|path| !root.join(path).exists()) {
+            findings.push(format!("{}: there is no {path}", document.display()));
+        }
     }
     for document in &documents {
         let is_entrance = ENTRANCES.iter().any(|entrance| Path::new(entrance) == document);
@@ -82,15 +88,29 @@ fn broken_promises(root: &Path) -> Result<Vec<String>> {
         .collect())
 }
 
+/// Code spans of one line each.
+fn spans(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+/// Code spans that are paths of this tree. `tests/MINOR/` stands for several and is none.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    spans(text).filter(|span| {
+        let is_path = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
+        let stands_for_others =
+            |part: &str| part.len() > 1 && part.chars().all(|letter| letter.is_ascii_uppercase());
+        TREE.iter().any(|folder| span.starts_with(folder))
+            && span.chars().all(is_path)
+            && !span.split('/').any(stands_for_others)
+    })
+}
+
 /// Code spans that are sentences: a test's name has several words, joined by underscores.
 fn tests_named(text: &str) -> impl Iterator<Item = &str> {
-    text.lines()
-        .flat_map(|line| line.split('`').skip(1).step_by(2))
-        .filter(|span| {
-            let is_name =
-                |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
-            span.chars().all(is_name) && span.matches('_').count() >= 3
-        })
+    spans(text).filter(|span| {
+        let is_name = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+        span.chars().all(is_name) && span.matches('_').count() >= 3
+    })
 }
 
 /// The targets of `[text](target)` outside of code.
@@ -171,6 +191,15 @@ mod tests {
         assert_eq!(
             tests_named(text).collect::<Vec<_>>(),
             ["a_deleted_slice_is_made_again"]
+        );
+    }
+
+    #[test]
+    fn paths_of_this_tree_are_told_from_other_code() {
+        let text = "see `crates/a/src/b.rs` and `tests/x/MINOR/`, `docs/*.md` or `crates/a b`\n`b.rs` in `controllers/c/`";
+        assert_eq!(
+            paths(text).collect::<Vec<_>>(),
+            ["crates/a/src/b.rs", "controllers/c/"]
         );
     }
 

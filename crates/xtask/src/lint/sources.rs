@@ -69,6 +69,13 @@ fn follow(file: &Path, is_root: bool, declared: &mut BTreeSet<PathBuf>) {
     if !declared.insert(file.to_owned()) {
         return;
     }
+    for below in below(file, is_root, &text) {
+        follow(&below, false, declared);
+    }
+}
+
+/// Where the modules may be that the text of this file declares: each has two places, of which one exists.
+pub(super) fn below(file: &Path, is_root: bool, text: &str) -> Vec<PathBuf> {
     let parent = file.parent().unwrap_or(file);
     let stem = file.file_stem().unwrap_or_default();
     let folder = if is_root || stem == "mod" {
@@ -76,10 +83,14 @@ fn follow(file: &Path, is_root: bool, declared: &mut BTreeSet<PathBuf>) {
     } else {
         parent.join(stem)
     };
-    for name in modules(&text) {
-        follow(&folder.join(format!("{name}.rs")), false, declared);
-        follow(&folder.join(name).join("mod.rs"), false, declared);
-    }
+    modules(text)
+        .flat_map(|name| {
+            [
+                folder.join(format!("{name}.rs")),
+                folder.join(name).join("mod.rs"),
+            ]
+        })
+        .collect()
 }
 
 /// The names of modules that a file declares and does not hold.
