@@ -16,8 +16,18 @@ const FAILURE: i32 = 1;
 
 /// Runs the binary to its end, which must come by itself.
 fn run(args: &[&str]) -> Output {
-    let mut child = Command::new(binary())
+    run_with(args, &[])
+}
+
+/// As [`run`], with these variables in its environment.
+fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(binary());
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
+    let mut child = command
         .args(args)
+        .envs(variables.iter().copied())
         .env_remove("KUBECONFIG")
         .env_remove("KUBERNETES_SERVICE_HOST")
         .env("HOME", "/nonexistent")
@@ -117,7 +127,17 @@ fn a_misspelled_controller_is_refused_with_a_suggestion() {
 #[test]
 fn nothing_to_run_is_refused() {
     let line = fails_with_one_line(USAGE, &["--controllers=*,-endpointslice-controller"]);
-    assert!(line.contains("nothing is left to run"), "{line}");
+    let expected = "nothing is left to run: this value belongs to kube-controller-manager's flag";
+    assert!(line.contains(expected), "{line}");
+}
+
+#[test]
+fn a_flag_that_only_kube_controller_manager_has_is_refused_with_what_to_do_instead() {
+    let text = fails(USAGE, &["--leader-elect=true"]).join("\n");
+    assert!(
+        text.contains("'--leader-elect'") && text.contains("run one replica"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -184,6 +204,59 @@ fn a_kubeconfig_that_is_none_is_named() {
         );
         assert!(line.contains(file.to_str().unwrap()), "{line}");
     }
+}
+
+#[test]
+fn what_does_not_fit_in_a_kubeconfig_is_named_with_context_and_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    let server = "https://127.0.0.1:1";
+    for (server, name, token, part) in [
+        (server, "it", "abc\n", "token of user it"),
+        ("127.0.0.1:6443", "it", "abc", "server of cluster it"),
+        ("ftp://127.0.0.1:6443", "it", "abc", "server of cluster it"),
+        (server, "other", "abc", "context it names user it"),
+    ] {
+        let config = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "it",
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+            "clusters": [{"name": "it", "cluster": {"server": server}}],
+            "users": [{"name": name, "user": {"token": token}}],
+        });
+        std::fs::write(&file, config.to_string()).unwrap();
+        let line = fails_with_one_line(
+            FAILURE,
+            &["--port=0", &format!("--kubeconfig={}", file.display())],
+        );
+        for part in [file.to_str().unwrap(), "context it", part] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_is_used_for_other_machines_but_not_for_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = format!("http://127.0.0.1:{}", free_port());
+    let variables = [("HTTPS_PROXY", &*proxy), ("NO_PROXY", "127.0.0.1,localhost")];
+    let last_line = |server: &str| {
+        let config = kubeconfig(folder.path(), server);
+        let output = run_with(&["--port=0", "--start-timeout=1s", &config], &variables);
+        assert_eq!(output.status.code(), Some(FAILURE));
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        text.lines().last().unwrap_or_default().to_owned()
+    };
+    // An address for documentation: nothing is there, and no name has to be looked up.
+    let line = last_line("https://192.0.2.1:6443");
+    assert!(line.contains(&format!("through the proxy {proxy}")), "{line}");
+    let near = format!("https://127.0.0.1:{}", free_port());
+    let line = last_line(&near);
+    assert!(
+        line.contains(&format!("cannot reach the apiserver at {near}: ")),
+        "{line}"
+    );
 }
 
 #[test]
