@@ -19,13 +19,14 @@ pub trait Controller: Send {
     /// Name in logs, metrics and flags: the controller's folder.
     fn name(&self) -> &'static str;
 
-    /// The kinds it reads. It is told nothing and asked for nothing before all of them were read once.
+    /// The kinds it reads. It is told nothing and asked for nothing before all of them were read once, and is told of
+    /// no other kind.
     fn reads(&self) -> &'static [Kind];
 
     /// All kinds that it reads have been read: builds its state from the world.
     fn start(&mut self, world: &World, dirty: &mut Dirty);
 
-    /// Something changed; the world already is as after it.
+    /// An object of a kind that it reads changed; the world already is as after it.
     fn on(&mut self, world: &World, delta: &Delta<'_>, dirty: &mut Dirty);
 
     /// The next requests for a key at the time `now`, at most `limit`, which is at least 1. They are sent at once.
@@ -34,7 +35,7 @@ pub trait Controller: Send {
     /// A request is answered; the world already knows what was stored.
     fn answered(&mut self, world: &World, answer: &Answer<'_>) -> Verdict;
 
-    /// Brings gauges up to date. Called every few seconds.
+    /// Brings gauges up to date. Called once a second, on the core task.
     fn measure(&mut self, world: &World);
 
     /// Who may be at work if what this controller writes is changed again and again, and what to do about it: the end of

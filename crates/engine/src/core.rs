@@ -256,10 +256,11 @@ impl Core {
     }
 }
 
-/// Tells the controllers that have started what changes.
+/// Tells the controllers that have started what changes of the kinds that they read.
 fn views(seats: &mut [Seat]) -> impl FnMut(&World, &Delta<'_>) + '_ {
     |world: &World, delta: &Delta<'_>| {
-        for seat in seats.iter_mut().filter(|seat| seat.started) {
+        let concerned = |seat: &&mut Seat| seat.started && seat.controller.reads().contains(&delta.kind());
+        for seat in seats.iter_mut().filter(concerned) {
             seat.controller.on(world, delta, &mut seat.dirty);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quaymaster_membership::{Moved, PodId, ServiceId};
 use quaymaster_model::{NodeRecord, PodRecord, ServiceRecord, SliceRecord};
 
-use crate::World;
+use crate::{Kind, World};
 
 /// An object before and after.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,9 +60,9 @@ impl<'a, T> Change<'a, T> {
 /// From where a change of a slice became known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// From the watch: usually another's doing.
+    /// From the watch: usually another's doing. To one controller of several, also what another one wrote.
     Watch,
-    /// From the response to an own write.
+    /// From the response to an own write of whoever is told.
     OwnWrite,
 }
 
@@ -97,6 +97,18 @@ pub enum Delta<'a> {
         /// From where it became known.
         origin: Origin,
     },
+}
+
+impl Delta<'_> {
+    /// What kind of object changed.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Pod { .. } => Kind::Pod,
+            Self::Service { .. } => Kind::Service,
+            Self::Node { .. } => Kind::Node,
+            Self::Slice { .. } => Kind::Slice,
+        }
+    }
 }
 
 /// Whoever is told what changed.

@@ -1,12 +1,13 @@
 //! What comes before what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use quaymaster_model::ObjectKey;
 use quaymaster_runtime::health::Scope;
 use quaymaster_runtime::permit::Terms;
 use quaymaster_watch::Item;
-use quaymaster_world::World;
+use quaymaster_world::{Kind, World};
 use tokio::time::{Instant, timeout};
 
 use super::rig::*;
@@ -48,6 +49,38 @@ async fn nothing_is_planned_before_all_kinds_are_read() {
     );
     assert!(rig.health.report(Scope::Ready).passed());
     rig.quiet_for(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_is_told_of_the_kinds_that_it_reads_and_of_no_other() {
+    let (slice_reader, services_alone) = (
+        Fake::new(|_, _, _| Planned::default()),
+        Fake {
+            reads: &[Kind::Service],
+            ..Fake::new(|_, _, _| Planned::default())
+        },
+    );
+    let log = Arc::clone(&services_alone.log);
+    let setup = Setup {
+        others: vec![services_alone],
+        ..Setup::new(slice_reader)
+    };
+    let rig = Rig::synced(setup, &[], &[]).await;
+    rig.tell(slices(vec![slice("web-1", 6)])).await;
+    rig.tell(services(vec![service("web", 7)])).await;
+    assert_eq!(
+        rig.log().await,
+        [
+            "start",
+            "slice web-1 added by watch",
+            "service web added",
+            "plan web within 16"
+        ]
+    );
+    assert_eq!(
+        *log.lock().unwrap(),
+        ["start", "service web added", "plan web within 16"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,4 +186,26 @@ async fn a_standby_writes_nothing_and_begins_the_moment_its_term_does() {
             .await;
         rig.quiet_for(Duration::from_millis(10_300)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_learns_of_each_term_before_it_is_asked_for_writes_in_it() {
+    let terms = Terms::new();
+    let setup = Setup {
+        permits: terms.permits(),
+        ..Setup::new(Fake::new(one_slice_each))
+    };
+    let mut rig = Rig::synced(setup, &["web"], &[]).await;
+    rig.log().await;
+    let now = Instant::now().into_std();
+    let first = terms.begin(1, now, now + Duration::from_hours(1));
+    let call = rig.call().await;
+    assert_eq!(rig.log().await, ["term began", "plan web within 16"]);
+    call.answer(201, slice_json("web", "u-web", 8));
+    rig.log().await;
+    first.end();
+    rig.settle().await;
+    assert_eq!(rig.log().await, [""; 0]);
+    let _second = terms.begin(2, now, now + Duration::from_hours(1));
+    assert_eq!(rig.log().await, ["term began"]);
 }
