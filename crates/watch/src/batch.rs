@@ -1,28 +1,6 @@
 //! What the driver tells its consumer.
 
-use std::fmt;
-
 use quaymaster_model::ResourceVersion;
-
-/// Counts the lists of one watch: each `Restart` begins the next generation. The first list is 1; 0 is before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Generation(u32);
-
-impl Generation {
-    /// The generation of the next list.
-    ///
-    /// Wraps after four thousand million lists. Only equality is asked of records that old.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.wrapping_add(1))
-    }
-}
-
-impl fmt::Display for Generation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// One statement about the collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +25,9 @@ pub enum Item<R, K> {
 
 /// Items that were decoded together: those of one page or of one chunk of a watch.
 ///
-/// Never empty, and never of two generations.
+/// Never empty, and never of two lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch<R, K> {
-    /// The list to which the items belong, or which they follow.
-    pub generation: Generation,
     /// What is told, in order.
     pub items: Vec<Item<R, K>>,
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
-use crate::batch::{Batch, Generation, Item};
+use crate::batch::{Batch, Item};
 use crate::config::Config;
 use crate::decoder::Decoder;
 use crate::driver::report::Report;
@@ -148,7 +148,6 @@ struct Driver<D: Decoder, M, W> {
     wrap: W,
     backoff: Backoff,
     report: Report,
-    generation: Generation,
     /// Decoded and not yet delivered.
     items: Vec<Item<D::Record, D::Key>>,
     page_size: u32,
@@ -191,7 +190,6 @@ where
             stats,
             out,
             wrap,
-            generation: Generation::default(),
             items: Vec::new(),
             broken_lists: 0,
             lags: 0,
@@ -258,7 +256,6 @@ where
 
     /// A list was answered: what follows replaces what the consumer holds.
     fn begin_list(&mut self, mode: Mode) {
-        self.generation = self.generation.next();
         self.items.clear();
         self.items.push(Item::Restart {
             history_lost: self.history_lost,
@@ -291,10 +288,7 @@ where
             return Ok(());
         }
         let items = std::mem::take(&mut self.items);
-        let message = (self.wrap)(Batch {
-            generation: self.generation,
-            items,
-        });
+        let message = (self.wrap)(Batch { items });
         self.out.send(message).await.map_err(|_| ReceiverGone)
     }
 }

@@ -9,8 +9,9 @@
 //!
 //! A sequence of [`Item`]s: `Restart`, the objects of a list, `Synced`, then changes as they happen, until a new
 //! `Restart`. An object that vanished while the watch was down is *not* reported as a deletion by the server;
-//! it is the one that was not seen between `Restart` and `Synced`. [`Relist`] is the bookkeeping for a store of
-//! the consumer's own; [`Mirror`] is a ready store for small collections.
+//! it is the one that was not seen between `Restart` and `Synced`. A store that counts its `Restart`s, marks what it
+//! sees with that number, and at `Synced` drops what bears another one, needs no second copy and no care for lists
+//! that break half-way.
 //!
 //! # What it survives
 //!
@@ -44,18 +45,16 @@ mod decoder;
 mod driver;
 mod error;
 mod frames;
-mod mirror;
 mod source;
 mod stats;
 
 pub use backoff::{Backoff, BackoffConfig, FailureKind};
-pub use batch::{Batch, Generation, Item};
+pub use batch::{Batch, Item};
 pub use config::{Config, client_config};
 pub use decoder::{DecodeError, DecodedEvent, Decoder, Event, Page, Unreadable};
 pub use driver::{Ended, StreamingSupport, Watch};
 pub use error::{Cause, Verb, WatchError};
 pub use frames::{Frame, FrameSplitter, Framing};
-pub use mirror::{Delta, Mirror, Relist, Sweep};
 pub use quaymaster_model::ResourceVersion;
 pub use quaymaster_wire::json::Status;
 pub use source::Source;

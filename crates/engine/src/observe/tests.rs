@@ -1,5 +1,4 @@
 use quaymaster_model::{NodeRecord, PodRecord, ServiceRecord, SliceRecord, Uid};
-use quaymaster_watch::Generation;
 use quaymaster_world::{Change, Delta};
 
 use super::*;
@@ -55,10 +54,7 @@ fn told<R: Known>(batch: Batch<R, Gone>) -> Told {
 }
 
 fn batch<R>(items: Vec<Item<R, Gone>>) -> Batch<R, Gone> {
-    Batch {
-        generation: Generation::default(),
-        items,
-    }
+    Batch { items }
 }
 
 fn gone(name: &str, uid: Option<&str>) -> Gone {

@@ -27,7 +27,7 @@ async fn frames_split_across_chunks_and_inside_a_character_are_put_together() {
     .await;
     let mut ours = Ours::start(&server, paged());
     ours.until_held(&["a", "b"]).await;
-    assert_eq!(ours.mirror.get(&"b".to_owned()).unwrap().text, "zürich → b at 12");
+    assert_eq!(ours.mirror.get("b").unwrap().text, "zürich → b at 12");
     assert_eq!(ours.stats.decode_errors(), 0);
     server.finish().await;
 }
@@ -111,7 +111,7 @@ async fn an_undecodable_event_still_moves_the_position_and_keeps_the_record() {
     let mut ours = Ours::start(&server, streaming());
     ours.until_held(&["a", "b"]).await;
     assert_eq!(
-        ours.mirror.get(&"a".to_owned()).unwrap().text,
+        ours.mirror.get("a").unwrap().text,
         "a at 7",
         "its last readable state"
     );

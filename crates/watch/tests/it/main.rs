@@ -11,6 +11,7 @@ mod bare;
 mod defects;
 mod faults;
 mod framing;
+mod mirror;
 mod ours;
 mod pace;
 mod records;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quaymaster_watch::{
-    BackoffConfig, Batch, Config, Delta, Ended, Item, Mirror, Source, Stats, StreamingSupport, Watch,
-    client_config,
+    BackoffConfig, Batch, Config, Ended, Item, Source, Stats, StreamingSupport, Watch, client_config,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::mirror::Mirror;
 use crate::records::{Mini, PATH, Record};
 use crate::server::Server;
 
@@ -23,7 +23,7 @@ pub(crate) struct Ours {
     pub(crate) cancel: CancellationToken,
     pub(crate) task: JoinHandle<Ended>,
     pub(crate) batches: mpsc::Receiver<Batch<Record, String>>,
-    pub(crate) mirror: Mirror<String, Record>,
+    pub(crate) mirror: Mirror,
     /// Every item that came, as text.
     pub(crate) log: Vec<String>,
     /// Every change that the mirror made of them, as text.
@@ -127,21 +127,11 @@ impl Ours {
             Item::Unreadable(name) => format!("?{name}"),
             Item::Synced(_) => "synced".to_owned(),
         }));
-        let mut deltas: Vec<Delta<String, Record>> = Vec::new();
-        self.mirror
-            .apply(batch, |record| record.name.clone(), &mut deltas);
-        let sign = |exists| if exists { '+' } else { '-' };
-        self.changes.extend(
-            deltas
-                .into_iter()
-                .map(|delta| format!("{}{}", sign(delta.exists), delta.key)),
-        );
+        self.changes.extend(self.mirror.apply(batch));
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.mirror.iter().map(|(name, _)| name.as_str()).collect();
-        names.sort_unstable();
-        names
+        self.mirror.names()
     }
 
     pub(crate) fn failures(&self, label: &str) -> u64 {

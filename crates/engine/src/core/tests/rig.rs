@@ -18,7 +18,7 @@ use quaymaster_runtime::health::Health;
 use quaymaster_runtime::metrics::{EventMetrics, QueueMetrics, Registry, WriteMetrics};
 use quaymaster_runtime::permit::Permits;
 use quaymaster_runtime::pool::{WriteDone, WritePool};
-use quaymaster_watch::{Batch, Generation, Item};
+use quaymaster_watch::{Batch, Item};
 use quaymaster_world::World;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -267,10 +267,7 @@ impl Drop for Rig {
 }
 
 fn batch<R>(items: Vec<Item<R, Gone>>) -> Batch<R, Gone> {
-    Batch {
-        generation: Generation::default(),
-        items,
-    }
+    Batch { items }
 }
 
 pub(super) fn service(name: &str, at: u64) -> Item<ServiceRecord, Gone> {
