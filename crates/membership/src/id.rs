@@ -1,6 +1,6 @@
-//! Numbers that stand for Pods and Services.
+//! Numbers that stand for entries of tables.
 
-/// Turns an index of a table into an id.
+/// Turns the index of an entry of a table into the number by which it is known.
 ///
 /// # Panics
 /// With more than 2^32 entries, which no machine holds: the smallest record alone takes 100 bytes.
@@ -8,7 +8,7 @@
     clippy::expect_used,
     reason = "a table of 2^32 records does not fit into memory"
 )]
-pub(crate) fn narrow(index: usize) -> u32 {
+pub fn narrow(index: usize) -> u32 {
     u32::try_from(index).expect("fewer than 2^32 entries")
 }
 
@@ -22,14 +22,6 @@ macro_rules! id {
         pub struct $name(pub u32);
 
         impl $name {
-            /// The id of an index.
-            ///
-            /// # Panics
-            /// If the index does not fit into 32 bits, which no table in memory reaches.
-            pub fn from_index(index: usize) -> Self {
-                Self(narrow(index))
-            }
-
             /// The index of the id.
             pub fn index(self) -> usize {
                 self.0 as usize

@@ -15,6 +15,6 @@ mod membership;
 mod moved;
 mod pairs;
 
-pub use id::{PodId, ServiceId};
+pub use id::{PodId, ServiceId, narrow};
 pub use membership::{Membership, Sizes};
 pub use moved::{Moved, ServiceIds};

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
+use quaymaster_membership::narrow;
 use quaymaster_model::{NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord};
 use slab::Slab;
 
@@ -173,12 +174,4 @@ impl<R: Keyed> Table<R> {
             .map(|(index, _)| narrow(index))
             .collect()
     }
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "a table of 2^32 records does not fit into memory"
-)]
-fn narrow(index: usize) -> u32 {
-    u32::try_from(index).expect("fewer than 2^32 records")
 }

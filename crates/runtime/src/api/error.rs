@@ -164,14 +164,6 @@ impl WriteError {
         }
     }
 
-    /// Whether the write may have happened all the same.
-    pub const fn may_have_happened(&self) -> bool {
-        match self.remedy() {
-            Remedy::Retry | Remedy::Stop => true,
-            Remedy::Reread | Remedy::Wait | Remedy::Report | Remedy::Abandon => false,
-        }
-    }
-
     /// What it tells the limit of writes in flight.
     pub const fn outcome(&self) -> Outcome {
         match self {
