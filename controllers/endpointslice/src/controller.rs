@@ -8,7 +8,7 @@ use quaymaster_engine::{Answer, Controller, Dirty, Planned, Verdict};
 use quaymaster_model::{ObjectKey, ServiceRecord, TrafficDistribution};
 use quaymaster_queue::Priority;
 use quaymaster_runtime::api::{Remedy, Verb, WriteError};
-use quaymaster_runtime::metrics::{Operation, Registry, SliceControllerMetrics, SyncResult, Topology};
+use quaymaster_runtime::metrics::Registry;
 use quaymaster_slices::convert::HintMode;
 use quaymaster_slices::topology::Zones;
 use quaymaster_slices::{Context, Failure, Finished, Outcome, ServiceSlices, Settings, WriteId};
@@ -16,6 +16,7 @@ use quaymaster_world::{Delta, Kind, ServiceId, World};
 
 use crate::backing::Backing;
 use crate::gauges::Gauges;
+use crate::metrics::{Metrics, Operation, SyncResult, Topology};
 use crate::{NAME, notices, request};
 
 /// What can be chosen.
@@ -36,7 +37,7 @@ pub struct EndpointSlices {
     pub(crate) auto: BTreeSet<ServiceId>,
     pub(crate) zones: Zones,
     pub(crate) gauges: Gauges,
-    metrics: SliceControllerMetrics,
+    metrics: Metrics,
     /// How many states were made, for [`Self::next_numbers`].
     states: u64,
 }
@@ -52,7 +53,7 @@ impl std::fmt::Debug for EndpointSlices {
 impl EndpointSlices {
     /// A controller that knows of no Service yet.
     pub fn new(options: Options, registry: &Registry) -> Self {
-        let metrics = SliceControllerMetrics::register(registry);
+        let metrics = Metrics::register(registry);
         Self {
             options,
             services: HashMap::new(),

@@ -3,21 +3,22 @@
 use std::collections::HashMap;
 
 use quaymaster_model::TrafficDistribution;
-use quaymaster_runtime::metrics::SliceControllerMetrics;
 use quaymaster_slices::Summary;
 use quaymaster_world::ServiceId;
+
+use crate::metrics::Metrics;
 
 /// The gauges of the controller.
 #[derive(Debug)]
 pub(crate) struct Gauges {
-    metrics: SliceControllerMetrics,
+    metrics: Metrics,
     services: HashMap<ServiceId, Summary>,
     distributions: HashMap<ServiceId, TrafficDistribution>,
     total: Summary,
 }
 
 impl Gauges {
-    pub(crate) fn new(metrics: SliceControllerMetrics) -> Self {
+    pub(crate) fn new(metrics: Metrics) -> Self {
         Self {
             metrics,
             services: HashMap::new(),

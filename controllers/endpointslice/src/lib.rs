@@ -7,11 +7,14 @@
 mod backing;
 mod controller;
 mod gauges;
+mod metrics;
 mod notices;
 mod request;
 #[cfg(test)]
 mod tests;
 mod view;
+
+use quaymaster_model::names;
 
 pub use controller::{EndpointSlices, Options};
 
@@ -19,7 +22,7 @@ pub use controller::{EndpointSlices, Options};
 pub const NAME: &str = "endpointslice";
 
 /// Name of the queue in metrics, as kube-controller-manager has it.
-pub const QUEUE: &str = "endpoint_slice";
+pub const QUEUE: &str = names::QUEUE_ENDPOINTSLICE;
 
 /// Component that Events come from, as kube-controller-manager has it.
-pub const REPORTER: &str = "endpoint-slice-controller";
+pub const REPORTER: &str = names::REPORTER_ENDPOINTSLICE;

@@ -1,4 +1,4 @@
-//! Names that kube-controller-manager fixed for its users: labels, annotations, managers.
+//! Names that kube-controller-manager fixed for its users: labels, annotations, managers, event sources, metrics.
 //!
 //! Consumers match on them, so they are Kubernetes' own and stand here together (`k8s.io/api/discovery/v1`,
 //! `k8s.io/api/core/v1/annotation_key_constants.go`, `well_known_labels.go`).
@@ -11,6 +11,11 @@ pub const LABEL_MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 pub const LABEL_HEADLESS: &str = "service.kubernetes.io/headless";
 /// Value of [`LABEL_MANAGED_BY`] on slices computed from Pods.
 pub const MANAGER_ENDPOINTSLICE: &str = "endpointslice-controller.k8s.io";
+
+/// Component of the Events of the EndpointSlice controller (`pkg/controller/endpointslice/endpointslice_controller.go`).
+pub const REPORTER_ENDPOINTSLICE: &str = "endpoint-slice-controller";
+/// [`metrics::QUEUE_NAME`] of the EndpointSlice controller's Services.
+pub const QUEUE_ENDPOINTSLICE: &str = "endpoint_slice";
 
 /// Label of a Node: its zone.
 pub const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
@@ -28,3 +33,51 @@ pub const ANNOTATION_TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode"
 
 /// The labels of a slice that its Service cannot set.
 pub const RESERVED_SLICE_LABELS: [&str; 3] = [LABEL_SERVICE_NAME, LABEL_MANAGED_BY, LABEL_HEADLESS];
+
+/// Names and labels of metrics, kept letter by letter.
+///
+/// Sources: `k8s.io/endpointslice` `metrics/metrics.go` and `k8s.io/component-base`
+/// `metrics/prometheus/workqueue/metrics.go` of Kubernetes 1.37.
+pub mod metrics {
+    /// Histogram: endpoints added, once for each address type of each sync.
+    pub const ENDPOINTS_ADDED_PER_SYNC: &str = "endpoint_slice_controller_endpoints_added_per_sync";
+    /// Histogram: endpoints removed, once for each address type of each sync.
+    pub const ENDPOINTS_REMOVED_PER_SYNC: &str = "endpoint_slice_controller_endpoints_removed_per_sync";
+    /// Gauge: endpoints wanted, over all Services.
+    pub const ENDPOINTS_DESIRED: &str = "endpoint_slice_controller_endpoints_desired";
+    /// Gauge: EndpointSlices there are, over all Services.
+    pub const NUM_ENDPOINT_SLICES: &str = "endpoint_slice_controller_num_endpoint_slices";
+    /// Gauge: EndpointSlices there would be if all were filled.
+    pub const DESIRED_ENDPOINT_SLICES: &str = "endpoint_slice_controller_desired_endpoint_slices";
+    /// Counter by [`OPERATION`]: write calls.
+    pub const CHANGES: &str = "endpoint_slice_controller_changes";
+    /// Histogram by [`TOPOLOGY`] and [`TRAFFIC_DISTRIBUTION`]: writes of one sync.
+    pub const SLICES_CHANGED_PER_SYNC: &str = "endpoint_slice_controller_endpointslices_changed_per_sync";
+    /// Counter by [`RESULT`]: syncs.
+    pub const SYNCS: &str = "endpoint_slice_controller_syncs";
+    /// Gauge by [`TRAFFIC_DISTRIBUTION`]: Services.
+    pub const SERVICES_BY_TRAFFIC_DISTRIBUTION: &str =
+        "endpoint_slice_controller_services_count_by_traffic_distribution";
+
+    /// Label: `create`, `update`, `delete`.
+    pub const OPERATION: &str = "operation";
+    /// Label: `success`, `stale`, `error`.
+    pub const RESULT: &str = "result";
+    /// Label: `Auto`, `Disabled`.
+    pub const TOPOLOGY: &str = "topology";
+    /// Label: the value of `spec.trafficDistribution`, or empty.
+    pub const TRAFFIC_DISTRIBUTION: &str = "traffic_distribution";
+
+    /// Gauge by [`QUEUE_NAME`]: keys due.
+    pub const WORKQUEUE_DEPTH: &str = "workqueue_depth";
+    /// Counter by [`QUEUE_NAME`]: keys added.
+    pub const WORKQUEUE_ADDS: &str = "workqueue_adds_total";
+    /// Counter by [`QUEUE_NAME`]: retries.
+    pub const WORKQUEUE_RETRIES: &str = "workqueue_retries_total";
+    /// Histogram by [`QUEUE_NAME`]: time from due to taken.
+    pub const WORKQUEUE_QUEUE_DURATION: &str = "workqueue_queue_duration_seconds";
+    /// Histogram by [`QUEUE_NAME`]: time from taken to done.
+    pub const WORKQUEUE_WORK_DURATION: &str = "workqueue_work_duration_seconds";
+    /// Label: the queue.
+    pub const QUEUE_NAME: &str = "name";
+}

@@ -1,6 +1,6 @@
 //! Metrics, and their text form.
 //!
-//! Each subsystem owns a struct of handles that it registers once; counting is then an atomic operation. No
+//! Each subsystem, a controller among them, owns a struct of handles that it registers once; counting is then an atomic operation. No
 //! metric carries the name of an object as a label: labels come from closed sets.
 //!
 //! The text is Prometheus' format 0.0.4, not `OpenMetrics`. `OpenMetrics` demands that counters end in `_total`,
@@ -12,8 +12,6 @@
 
 mod counter;
 mod handles;
-mod kcm;
-pub mod kcm_names;
 mod process;
 #[cfg(test)]
 mod tests;
@@ -27,14 +25,13 @@ use prometheus_client::registry::Metric;
 
 pub use counter::Counter;
 pub use handles::{BuildInfo, DropReason, EventMetrics, QueueHandles, QueueMetrics, WriteMetrics};
-pub use kcm::{Operation, SliceControllerMetrics, SyncResult, Topology};
 pub use process::ProcessCollector;
 
 /// The content type of [`Registry::encode`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Labels of a metric: names and values from closed sets.
-pub(crate) type Labels<const N: usize> = [(&'static str, &'static str); N];
+pub type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 /// All metrics of the process. Cheap to clone.
 #[derive(Clone, Debug, Default)]

@@ -1,15 +1,19 @@
 //! Metrics of our own machinery.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use quaymaster_model::names::metrics as kcm_names;
 use quaymaster_queue::Stats;
 
-use super::kcm::Seconds;
-use super::{Counter, Labels, Registry, kcm_names};
+use super::{Counter, Labels, Registry};
 use crate::api::Verb;
+
+/// A gauge of seconds.
+type Seconds = Gauge<f64, AtomicU64>;
 
 /// What is running; registered once, then constant.
 #[derive(Clone, Copy, Debug)]
@@ -109,7 +113,7 @@ impl QueueMetrics {
         metrics
     }
 
-    /// Handles for one queue, for example [`kcm_names::QUEUE_ENDPOINT_SLICE`].
+    /// Handles for one queue, for example [`QUEUE_ENDPOINTSLICE`](quaymaster_model::names::QUEUE_ENDPOINTSLICE).
     pub fn for_queue(&self, name: &'static str) -> QueueHandles {
         let labels = [(kcm_names::QUEUE_NAME, name)];
         QueueHandles {

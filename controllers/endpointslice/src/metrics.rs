@@ -1,18 +1,17 @@
-//! The metrics of the EndpointSlice controller that kube-controller-manager's users know.
+//! The metrics that users of kube-controller-manager's EndpointSlice controller know.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicI64;
 
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-
 use quaymaster_model::TrafficDistribution;
-
-use super::{Counter, Labels, Registry, kcm_names as names};
+use quaymaster_model::names::metrics as names;
+use quaymaster_runtime::metrics::{Counter, Labels, Registry};
 
 /// What a write call did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// `create`
     Create,
     /// `update`
@@ -35,7 +34,7 @@ impl Operation {
 
 /// How a sync ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SyncResult {
+pub(crate) enum SyncResult {
     /// `success`
     Success,
     /// `stale`: what was known was out of date, and it is tried again without an error.
@@ -58,7 +57,7 @@ impl SyncResult {
 
 /// Whether hints by annotation are on for a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Topology {
+pub(crate) enum Topology {
     /// `Auto`
     Auto,
     /// `Disabled`
@@ -76,17 +75,17 @@ impl Topology {
 
 /// Handles of the EndpointSlice controller's metrics.
 #[derive(Clone, Debug)]
-pub struct SliceControllerMetrics {
+pub(crate) struct Metrics {
     endpoints_added: Histogram,
     endpoints_removed: Histogram,
     /// Endpoints wanted, over all Services.
-    pub endpoints_desired: Gauge,
+    pub(crate) endpoints_desired: Gauge,
     /// Slices there are, over all Services.
-    pub slices: Gauge,
+    pub(crate) slices: Gauge,
     /// Slices there would be if all were filled.
-    pub slices_desired: Gauge,
+    pub(crate) slices_desired: Gauge,
     /// Pods left out because their Node is not known, over all Services; one for each Service that selects it.
-    pub pods_without_node: Gauge,
+    pub(crate) pods_without_node: Gauge,
     changes: Family<Labels<1>, Counter>,
     changed_per_sync: Family<Labels<2>, Histogram>,
     syncs: Family<Labels<1>, Counter>,
@@ -104,9 +103,9 @@ fn default_buckets() -> Histogram {
     Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
 }
 
-impl SliceControllerMetrics {
+impl Metrics {
     /// Registers all of them.
-    pub fn register(registry: &Registry) -> Self {
+    pub(crate) fn register(registry: &Registry) -> Self {
         let metrics = Self {
             endpoints_added: endpoint_buckets(),
             endpoints_removed: endpoint_buckets(),
@@ -180,20 +179,20 @@ impl SliceControllerMetrics {
     }
 
     /// One address type of a Service was synced.
-    pub fn synced_endpoints(&self, added: u32, removed: u32) {
+    pub(crate) fn synced_endpoints(&self, added: u32, removed: u32) {
         self.endpoints_added.observe(f64::from(added));
         self.endpoints_removed.observe(f64::from(removed));
     }
 
     /// A write was sent.
-    pub fn changed(&self, operation: Operation) {
+    pub(crate) fn changed(&self, operation: Operation) {
         self.changes
             .get_or_create(&[(names::OPERATION, operation.label())])
             .inc();
     }
 
     /// The writes of a sync of a Service are complete.
-    pub fn slices_changed(&self, topology: Topology, distribution: TrafficDistribution, count: u32) {
+    pub(crate) fn slices_changed(&self, topology: Topology, distribution: TrafficDistribution, count: u32) {
         let labels = [
             (names::TOPOLOGY, topology.label()),
             (names::TRAFFIC_DISTRIBUTION, distribution.label()),
@@ -204,15 +203,12 @@ impl SliceControllerMetrics {
     }
 
     /// A sync of a Service has ended.
-    pub fn synced(&self, result: SyncResult) {
+    pub(crate) fn synced(&self, result: SyncResult) {
         self.syncs.get_or_create(&[(names::RESULT, result.label())]).inc();
     }
 
     /// The gauge of Services with this value; nothing is counted for those without one, as upstream.
-    pub fn services(
-        &self,
-        distribution: TrafficDistribution,
-    ) -> Option<Gauge<i64, std::sync::atomic::AtomicI64>> {
+    pub(crate) fn services(&self, distribution: TrafficDistribution) -> Option<Gauge<i64, AtomicI64>> {
         (distribution != TrafficDistribution::None).then(|| {
             self.services
                 .get_or_create_owned(&[(names::TRAFFIC_DISTRIBUTION, distribution.label())])
@@ -220,5 +216,5 @@ impl SliceControllerMetrics {
     }
 }
 
-/// A gauge of seconds.
-pub(super) type Seconds = Gauge<f64, AtomicU64>;
+#[cfg(test)]
+mod tests;
