@@ -100,7 +100,8 @@ impl ServiceSlices {
             && *newest.labels == *labels
             && *newest.ports == *ports
             && newest.owned_by_service(&self.uid);
-        if is_sent || !same_content(stored, &newest, &self.uid) {
+        let is_edited = stored.uid != newest.uid || !same_content(stored, &newest, &self.uid);
+        if is_sent || is_edited {
             return Answered::plain(Some(newest), is_sent);
         }
         let mut sent = SliceRecord {

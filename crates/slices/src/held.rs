@@ -149,12 +149,21 @@ impl Held {
         }
     }
 
-    /// The observed slice, if it counts and is ours to read from: what consumers see now.
-    pub(crate) fn confirmed(&self) -> Option<(&SliceRecord, GroupId)> {
+    /// The endpoints of the observed slice, if it counts and is ours to read from: what consumers see now. Where the
+    /// apiserver stored something other than what was sent, that is what they see.
+    pub(crate) fn confirmed(&self) -> Option<(&[EndpointRecord], GroupId)> {
         self.observed
             .as_ref()
             .filter(|(slice, _)| self.owned && !self.uncertain && !slice.terminating)
-            .map(|(slice, group)| (&**slice, *group))
+            .map(|(slice, group)| {
+                let stored = self.altered.as_ref().unwrap_or(slice);
+                (&*stored.endpoints, *group)
+            })
+    }
+
+    /// Whether what was sent to this slice is not what is stored, and nothing is under way that could change it.
+    pub(crate) fn stays_altered(&self) -> bool {
+        self.altered.is_some() && self.in_flight.is_none()
     }
 }
 

@@ -15,6 +15,13 @@ use crate::names::slice_name;
 use crate::state::ServiceSlices;
 use crate::write::{Op, SliceDraft, Write, WriteId};
 
+/// So often a name is tried that the apiserver says is taken, before the next one is.
+///
+/// The watch will tell who has it: mostly this Service's own slice, made by a write whose answer was lost or by another
+/// process, and a second one would only be deleted again. Tried again after pauses from 50 ms on, each twice as long as
+/// the one before, that takes two to three seconds, longer than watches lag behind as a rule.
+pub(crate) const MOST_REFUSALS: u32 = 7;
+
 impl ServiceSlices {
     /// Notes that a slice is to be created or rewritten.
     pub(crate) fn decide_put<C: Cluster>(&mut self, cx: Context<'_, C>, family: IpFamily, put: Put) {
@@ -167,7 +174,8 @@ impl ServiceSlices {
                 self.slices[*id].ordinal = Some((group, ordinal));
                 true
             } else {
-                self.taken_names.contains(&name) || cx.cluster.slice_exists(&name)
+                let refused = self.taken_names.get(&name).copied().unwrap_or_default();
+                refused >= MOST_REFUSALS || cx.cluster.slice_exists(&name)
             };
             if !used {
                 break name;

@@ -97,12 +97,11 @@ impl ServiceSlices {
         }) else {
             return;
         };
-        let Some((slice, _)) = held.confirmed() else {
+        let Some((endpoints, _)) = held.confirmed() else {
             return;
         };
         let waiting = &self.families[index(family)].waiting;
-        let woken: Vec<SliceId> = slice
-            .endpoints
+        let woken: Vec<SliceId> = endpoints
             .iter()
             .filter_map(|endpoint| self.pods.get(pod_name(endpoint, &cx.service.key.namespace)?))
             .flat_map(|place| place.at.iter().copied())

@@ -128,10 +128,12 @@ impl ServiceSlices {
         deletes: &mut BTreeSet<SliceId>,
     ) -> BTreeSet<usize> {
         let mut waits_for: BTreeMap<usize, HashSet<Text>> = BTreeMap::new();
-        for (at, slice) in new.iter().enumerate() {
+        for (at, slice) in new.iter_mut().enumerate() {
             let Some(id) = slice.recycles else { continue };
             let first = self.may_not_drop(cx, id, family, &slice.endpoints);
-            if !first.is_empty() {
+            if first.iter().any(|name| self.is_withheld(name, id)) {
+                deletes.extend(slice.recycles.take());
+            } else if !first.is_empty() {
                 waits_for.insert(at, first);
             }
         }
@@ -141,6 +143,14 @@ impl ServiceSlices {
             waiting.remove(&at);
         }
         waiting
+    }
+
+    /// Whether the Pod was sent to another slice and not stored there, so that to wait for it would be for ever.
+    fn is_withheld(&self, name: &Text, from: SliceId) -> bool {
+        self.pods.get(name).is_some_and(|place| {
+            let mut others = place.at.iter().filter(|id| **id != from);
+            others.any(|id| self.slices[*id].stays_altered())
+        })
     }
 
     fn held_pods(&self, id: SliceId) -> impl Iterator<Item = Text> + use<'_> {

@@ -211,9 +211,8 @@ impl ServiceSlices {
             let held = &self.slices[*other];
             *other != id
                 && held.family == Some(family)
-                && held.confirmed().is_some_and(|(slice, group)| {
-                    Some(group) == place.group
-                        && slice.endpoints.iter().any(|seen| same_identity(seen, &desired))
+                && held.confirmed().is_some_and(|(endpoints, group)| {
+                    Some(group) == place.group && endpoints.iter().any(|seen| same_identity(seen, &desired))
                 })
         })
     }

@@ -1,6 +1,6 @@
 //! The held state of one Service.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use quaymaster_membership::backing;
 use quaymaster_model::{AddressType, IpFamily, PortSet, Text, Timestamp, Uid};
@@ -56,8 +56,8 @@ pub struct ServiceSlices {
     pub(crate) last_write: u64,
     /// Number of times that writes were planned.
     pub(crate) round: u64,
-    /// Names that a create found taken by an object which has not been observed yet.
-    pub(crate) taken_names: HashSet<Text>,
+    /// How often a create found a name taken by an object which has not been observed yet.
+    pub(crate) taken_names: HashMap<Text, u32>,
     /// A create was refused because the namespace is being deleted; none is tried again.
     pub(crate) namespace_terminating: bool,
     pub(crate) hints: HintState,
@@ -130,7 +130,7 @@ impl ServiceSlices {
             trigger: Trigger::of_service(created),
             last_write: 0,
             round: 0,
-            taken_names: HashSet::new(),
+            taken_names: HashMap::new(),
             namespace_terminating: false,
             hints: HintState::default(),
             idle: false,
@@ -161,6 +161,14 @@ impl ServiceSlices {
             self.place(cx, &name);
         }
         self.look_again();
+    }
+
+    /// A term of writing begins, perhaps after one in which another process wrote: what was decided before and not sent
+    /// is taken back, to be decided again. Returns whether there was something.
+    pub fn term_began<C: Cluster>(&mut self, cx: Context<'_, C>) -> bool {
+        let some = !self.outbox.is_empty();
+        self.withdraw_all(cx);
+        some
     }
 
     /// A Pod came, changed, went, began or ceased to match the selector, or its Node came, changed or went.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use quaymaster_model::{AddressType, IpFamily, SliceRecord, Text};
+use quaymaster_model::{AddressType, IpFamily, ResourceVersion, SliceRecord, Text};
 
 use crate::answer::Answered;
 use crate::cluster::{Cluster, Context};
@@ -66,7 +66,16 @@ impl ServiceSlices {
         }
     }
 
-    /// A write is answered.
+    /// The version in which a slice was last told, by the watch or in an answer; none of a slice that is not known to be
+    /// there.
+    pub fn known_version(&self, name: &Text) -> Option<&ResourceVersion> {
+        let id = self.by_name.get(name)?;
+        let (slice, _) = self.slices[*id].observed.as_ref()?;
+        Some(&slice.resource_version)
+    }
+
+    /// A write is answered. After a conflict, too, the caller tells by [`Self::slice_seen`] or [`Self::slice_gone`] what
+    /// is known of the slice by now, as far as that is kept anywhere else; what is no news is ignored.
     pub fn finished<C: Cluster>(
         &mut self,
         cx: Context<'_, C>,
@@ -75,7 +84,7 @@ impl ServiceSlices {
         outcome: Outcome,
     ) -> Finished {
         let Some(id) = self.by_name.get(name).copied() else {
-            return Finished::Done;
+            return Finished::Unknown;
         };
         let held = &self.slices[id];
         let Some(in_flight) = held
@@ -83,7 +92,7 @@ impl ServiceSlices {
             .as_ref()
             .filter(|in_flight| in_flight.id == write && in_flight.unsent.is_none())
         else {
-            return Finished::Done;
+            return Finished::Unknown;
         };
         let trigger = in_flight.trigger;
         let failure = match &outcome {
@@ -101,12 +110,15 @@ impl ServiceSlices {
             self.trigger.add(trigger);
         }
         match failure {
-            Some(Failure::NameTaken) => _ = self.taken_names.insert(name.clone()),
+            // Once the holder is known, its name is passed over for that.
+            Some(Failure::NameTaken) if observed.is_some() || cx.cluster.slice_exists(name) => {}
+            Some(Failure::NameTaken) => *self.taken_names.entry(name.clone()).or_default() += 1,
             Some(Failure::NamespaceTerminating) => {
                 self.namespace_terminating = true;
                 self.withdraw_creates(cx);
             }
-            Some(Failure::Missing | Failure::Other) | None => {}
+            Some(Failure::Missing | Failure::Other) => {}
+            None => _ = self.taken_names.remove(name),
         }
         // In one step: between two, the slice would not count, and its marks would be lost.
         self.observe(cx, id, observed, |held| {

@@ -72,7 +72,8 @@ pub struct SliceDraft {
 /// What became of a write.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// A create or update succeeded; the object as the apiserver returned it.
+    /// A create or update succeeded; the object as the apiserver returned it, whatever became of it since: what the write
+    /// itself stored tells an admission policy's doing from somebody's edit.
     Stored(Arc<SliceRecord>),
     /// The slice is gone: a delete succeeded or found nothing.
     Deleted,
@@ -87,6 +88,9 @@ pub enum Outcome {
 pub enum Finished {
     /// Nothing in particular.
     Done,
+    /// The write is none of this state's: an earlier state of the Service sent it. What became of the slice is not known
+    /// here until it is told by `slice_seen` or `slice_gone`.
+    Unknown,
     /// The write failed. To be planned again after a pause.
     Retry,
     /// The apiserver stored something other than what was sent, as a mutating admission policy makes it do, and has not

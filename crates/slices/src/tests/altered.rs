@@ -235,3 +235,99 @@ fn an_altered_slice_of_the_same_name_made_by_somebody_else_is_not_taken_for_it()
     fixture.perform(&writes[0]);
     assert_eq!(fixture.settle(), []);
 }
+
+#[test]
+fn an_edit_without_a_policy_that_is_told_before_the_answer_is_put_right() {
+    let mut fixture = Fixture::new().with_pods(3);
+    fixture.restart();
+    fixture.settle();
+    fixture.set_pod(not_ready(2));
+    let write = fixture.plan(16).remove(0);
+    let outcome = fixture.world.perform(&write);
+    fixture.see(Arc::clone(&fixture.world.slices[&write.key.name]));
+    let edited = fixture.touch(&write.key.name, |slice| {
+        slice.endpoints.retain(|endpoint| !is_first_pod(endpoint));
+    });
+    fixture.see(edited);
+    assert_eq!(fixture.finish(&write, outcome), Finished::Done);
+    assert_eq!(counts(&fixture.settle()), (0, 1, 0));
+    assert_eq!(fixture.published(), [0, 1, 2].map(pod_name));
+}
+
+#[test]
+fn a_slice_made_again_by_somebody_else_before_the_answer_counts() {
+    let mut fixture = Fixture::new().with_pods(1);
+    fixture.restart();
+    let write = fixture.plan(16).remove(0);
+    let outcome = fixture.world.perform(&write);
+    fixture.see(Arc::clone(&fixture.world.slices[&write.key.name]));
+    fixture.gone(&write.key.name);
+    let other = fixture.touch(&write.key.name, |slice| {
+        slice.uid = quaymaster_model::Uid::new("again");
+    });
+    fixture.see(other);
+    fixture.finish(&write, outcome);
+    assert_eq!(fixture.settle(), []);
+    assert_eq!(fixture.published(), [pod_name(0)]);
+}
+
+#[test]
+fn an_annotation_on_a_slice_whose_owner_a_policy_removes_does_not_make_it_a_strangers() {
+    for (what, policy) in &POLICIES[7..] {
+        let mut fixture = under(*policy);
+        let name = fixture.settle()[0].key.name.clone();
+        let noted = fixture.touch(&name, |slice| {
+            slice.annotations.push(("note".into(), "x".into()));
+        });
+        fixture.see(noted);
+        assert_eq!(fixture.settle(), [], "{what}");
+        fixture.set_pod(not_ready(0));
+        let writes = fixture.settle();
+        assert_eq!(counts(&writes), (0, 1, 0), "{what}");
+        let owners = &draft(&writes[0]).owners;
+        assert!(
+            owners.iter().any(|owner| owner.uid == fixture.service.uid),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_pod_that_a_policy_keeps_out_of_its_new_slice_stays_in_the_old_one() {
+    let with_port = |n, number| {
+        let mut pod = pod(n);
+        pod.ports = quaymaster_model::Interned::from_list(vec![super::fixture::named_port("web", number)]);
+        pod
+    };
+    let mut fixture = Fixture::new();
+    let target = quaymaster_model::TargetPort::Name("web".into());
+    fixture.service.ports = vec![super::fixture::port("http", 80, target)];
+    fixture.world.add(with_port(0, 8080));
+    fixture.world.add(with_port(1, 8080));
+    fixture.restart();
+    fixture.settle();
+    fixture.world.policy = Some(|draft| {
+        if draft.ports.iter().any(|port| port.port == Some(9090)) {
+            endpoints(draft).retain(|endpoint| !is_first_pod(endpoint));
+        }
+    });
+    fixture.set_pod(with_port(0, 9090));
+    fixture.settle();
+    assert_eq!(fixture.published(), [0, 1].map(pod_name));
+    // Nor does another Pod wait for the slice that thus stays.
+    fixture.set_pod(with_port(1, 7070));
+    fixture.settle();
+    let new = fixture.log.last().unwrap().key.name.clone();
+    assert_eq!(fixture.order(&new), [pod_name(1)]);
+    let in_some_slice = fixture.published();
+    assert!([0, 1].iter().all(|n| in_some_slice.contains(&pod_name(*n))));
+    assert!(!fixture.state.has_work());
+    // Without the policy the next write puts it where it belongs.
+    fixture.world.policy = None;
+    let mut changed = with_port(0, 9090);
+    changed.flags.ready = false;
+    fixture.set_pod(changed);
+    fixture.settle();
+    assert_eq!(fixture.published(), [0, 1].map(pod_name));
+    assert_eq!(fixture.sizes(), [1, 1]);
+}

@@ -9,7 +9,7 @@ mod event;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use self::cluster::{Sim, alter};
+use self::cluster::{Sim, alter, keep_out};
 use self::event::Event;
 use super::random::Random;
 
@@ -17,17 +17,38 @@ use super::random::Random;
 const SEEDS: u64 = 100;
 const EVENTS: usize = 120;
 
+/// What an admission policy makes of what is sent.
+#[derive(Clone, Copy)]
+enum Policy {
+    None,
+    /// All of it is changed, but no Pod is taken out.
+    Alters,
+    /// Some Pods are taken out of some slices.
+    KeepsOut,
+}
+
 /// Plays events and then lets everything settle. An error tells what went wrong.
-fn play(max: usize, policy: bool, events: &[Event]) -> Result<(), String> {
+fn play(max: usize, policy: Policy, events: &[Event]) -> Result<(), String> {
     let run = AssertUnwindSafe(|| {
         let mut sim = Sim::new(max);
-        sim.policy = policy.then_some(alter);
+        match policy {
+            Policy::None => {}
+            Policy::Alters => sim.policy = Some(alter),
+            Policy::KeepsOut => {
+                sim.policy = Some(keep_out);
+                sim.as_stored = true;
+            }
+        }
         for (at, event) in events.iter().enumerate() {
             sim.apply(event)
                 .map_err(|wrong| format!("event {at} {event:?}: {wrong}"))?;
         }
         sim.settle()?;
-        check::settled(&mut sim)
+        match policy {
+            // A Pod that is kept out of where it belongs stays where it was.
+            Policy::KeepsOut => Ok(()),
+            Policy::None | Policy::Alters => check::settled(&mut sim),
+        }
     });
     catch_unwind(run).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
@@ -37,7 +58,7 @@ fn play(max: usize, policy: bool, events: &[Event]) -> Result<(), String> {
 }
 
 /// The shortest list of events, with some left out, that still goes wrong.
-fn shrink(max: usize, policy: bool, mut events: Vec<Event>) -> Vec<Event> {
+fn shrink(max: usize, policy: Policy, mut events: Vec<Event>) -> Vec<Event> {
     let mut step = events.len() / 2;
     while step > 0 {
         let mut at = 0;
@@ -55,7 +76,7 @@ fn shrink(max: usize, policy: bool, mut events: Vec<Event>) -> Vec<Event> {
     events
 }
 
-fn run(others_write: bool, policy: bool) {
+fn run(others_write: bool, policy: Policy) {
     let asked_for = std::env::var("QUAYMASTER_TEST_SEEDS").ok();
     let seeds = asked_for.map_or(SEEDS, |seeds| seeds.parse().unwrap());
     for seed in 0..seeds {
@@ -74,15 +95,20 @@ fn run(others_write: bool, policy: bool) {
 
 #[test]
 fn whatever_the_answers_each_pod_ends_in_one_slice_and_was_never_absent() {
-    run(false, false);
+    run(false, Policy::None);
 }
 
 #[test]
 fn the_same_holds_when_others_edit_and_delete_slices_meanwhile() {
-    run(true, false);
+    run(true, Policy::None);
 }
 
 #[test]
 fn the_same_holds_of_what_is_sent_when_a_policy_alters_all_that_is_stored() {
-    run(false, true);
+    run(false, Policy::Alters);
+}
+
+#[test]
+fn no_pod_leaves_what_is_stored_for_a_slice_from_which_a_policy_keeps_it_out() {
+    run(false, Policy::KeepsOut);
 }

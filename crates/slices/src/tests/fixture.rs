@@ -143,7 +143,12 @@ impl Fixture {
 
     /// A new process: the state is built from what is stored.
     pub(super) fn restart(&mut self) {
-        self.state = ServiceSlices::new(self.service.uid.clone(), self.service.created);
+        self.restart_numbered_from(0);
+    }
+
+    /// A new state that numbers its writes from here on.
+    pub(super) fn restart_numbered_from(&mut self, first: u64) {
+        self.state = ServiceSlices::new(self.service.uid.clone(), self.service.created).numbered_from(first);
         let cx = Context {
             service: &self.service,
             cluster: &self.world,

@@ -191,6 +191,31 @@ fn a_slice_that_kept_a_pod_is_looked_at_once_the_pod_is_seen_elsewhere() {
 }
 
 #[test]
+fn a_slice_that_kept_a_pod_and_takes_another_one_is_looked_at_again() {
+    let mut fixture = Fixture::new();
+    fixture.service.ports = vec![port("http", 80, TargetPort::Name("web".into()))];
+    for n in [0, 1] {
+        fixture.world.add(with_port(n, 8080));
+    }
+    fixture.restart();
+    fixture.settle();
+    // Pod 0 moves; nobody has seen it in its new slice yet.
+    fixture.set_pod(with_port(0, 9090));
+    let created = fixture.plan(16).remove(0);
+    assert!(matches!(created.op, Op::Create(_)));
+    // The slice that it leaves gets hints and, for their sake alone, would not be written otherwise, another Pod.
+    fixture.service.traffic_distribution = Some("PreferClose".into());
+    fixture.refresh();
+    fixture.set_pod(with_port(2, 8080));
+    let filled = fixture.plan(16).remove(0);
+    assert_eq!(pods_of(&filled), [0, 1, 2].map(pod_name));
+    fixture.perform(&created);
+    fixture.perform(&filled);
+    fixture.settle();
+    assert_eq!(fixture.published(), [0, 1, 2].map(pod_name), "each once");
+}
+
+#[test]
 fn a_write_that_is_not_sent_yet_is_taken_back_when_a_pod_would_vanish_by_it() {
     let (mut fixture, write) = moved_and_being_written();
     fixture.perform(&write);

@@ -6,6 +6,7 @@
 //! | the Service changes | `a_change_of_the_service_goes_into_it_too` |
 //! | the slice goes | `what_was_to_be_written_into_a_slice_that_is_gone_goes_into_a_new_one` |
 //! | the namespace goes | `creates_that_are_not_sent_yet_are_given_up_with_the_namespace` |
+//! | another term begins | `what_was_decided_in_an_earlier_term_is_decided_anew` |
 //! | somebody else writes | `a_slice_that_somebody_else_makes_first_is_used`, `what_another_process_writes_meanwhile_is_not_written_again` |
 
 use std::sync::Arc;
@@ -113,4 +114,29 @@ fn what_another_process_writes_meanwhile_is_not_written_again() {
     assert_eq!(fixture.settle(), []);
     assert!(!fixture.state.has_work());
     assert_eq!(fixture.sizes(), [2; 3]);
+}
+
+#[test]
+fn what_was_decided_in_an_earlier_term_is_decided_anew() {
+    let mut fixture = pairs(2);
+    for n in [0, 2] {
+        fixture.set_pod(not_ready(n));
+    }
+    let sent = fixture.plan(1).remove(0);
+    assert_eq!(sent.key.name, "svc-a");
+    let cx = crate::Context {
+        service: &fixture.service,
+        cluster: &fixture.world,
+        settings: &fixture.settings,
+    };
+    assert!(fixture.state.term_began(cx));
+    assert!(!fixture.state.term_began(cx), "nothing is left of it");
+    assert!(fixture.state.has_work());
+    assert_eq!(fixture.state.in_flight(), 1, "what was sent stays so");
+    let second = fixture.plan(16);
+    assert_eq!(second.len(), 1);
+    assert_eq!(second[0].key.name, "svc-b");
+    fixture.perform(&sent);
+    fixture.perform(&second[0]);
+    assert_eq!(fixture.settle(), []);
 }

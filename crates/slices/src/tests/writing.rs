@@ -16,7 +16,10 @@
 
 use std::sync::Arc;
 
-use quaymaster_model::{Interned, OwnerRef, ServicePort, TargetPort, Text, Uid, slice::UnknownFields};
+use quaymaster_model::{
+    Interned, OwnerRef, ResourceVersion, ServicePort, SliceRecord, TargetPort, Text, Uid,
+    slice::UnknownFields,
+};
 
 use super::fixture::{Fixture, counts, draft, named_port, pod, pod_name, port};
 use crate::{Failure, Finished, Op, Outcome};
@@ -288,15 +291,73 @@ fn a_failed_create_is_tried_again() {
 }
 
 #[test]
-fn a_taken_name_is_replaced_by_another() {
+fn a_taken_name_is_replaced_by_another_only_if_nobody_is_seen_to_have_it_for_a_while() {
     let mut fixture = Fixture::new().with_pods(1);
     fixture.restart();
     let first = fixture.plan(16);
-    fixture.finish(&first[0], Outcome::Failed(Failure::NameTaken));
-    let second = fixture.plan(16);
-    assert_ne!(second[0].key, first[0].key);
-    fixture.perform(&second[0]);
+    for time in 1..crate::issue::MOST_REFUSALS {
+        let again = if time == 1 {
+            first.clone()
+        } else {
+            fixture.plan(16)
+        };
+        assert_eq!(again[0].key, first[0].key, "{time}");
+        let after = fixture.finish(&again[0], Outcome::Failed(Failure::NameTaken));
+        assert_eq!(after, Finished::Retry, "after a pause");
+    }
+    let last = fixture.plan(16);
+    fixture.finish(&last[0], Outcome::Failed(Failure::NameTaken));
+    let other = fixture.plan(16);
+    assert_ne!(other[0].key, first[0].key);
+    fixture.perform(&other[0]);
     assert_eq!(fixture.settle(), []);
+}
+
+#[test]
+fn a_slice_made_by_a_lost_create_is_used_once_it_is_seen() {
+    for seen_first in [false, true] {
+        let mut fixture = Fixture::new().with_pods(1);
+        fixture.restart();
+        let first = fixture.plan(16).remove(0);
+        fixture.world.perform(&first);
+        let made = fixture.world.slices.remove(&first.key.name).unwrap();
+        fixture.finish(&first, Outcome::Failed(Failure::Other));
+        let again = fixture.plan(16).remove(0);
+        assert_eq!(again.key, first.key);
+        fixture
+            .world
+            .slices
+            .insert(made.key.name.clone(), Arc::clone(&made));
+        if seen_first {
+            fixture.see(Arc::clone(&made));
+        }
+        fixture.finish(&again, Outcome::Failed(Failure::NameTaken));
+        assert!(fixture.state.taken_names.is_empty(), "the holder is known");
+        fixture.see(made);
+        assert_eq!(fixture.settle(), [], "{seen_first}");
+        assert_eq!(fixture.sizes(), [1]);
+    }
+}
+
+#[test]
+fn an_answer_to_a_former_states_write_is_not_taken_for_an_own_one() {
+    let mut fixture = two_slices();
+    fixture.set_pod(not_ready(0));
+    let former = fixture.plan(16).remove(0);
+    let outcome = fixture.world.perform(&former);
+    let stored = Arc::clone(&fixture.world.slices["svc-a"]);
+    // The selector goes and comes back; what the former state wrote is not known yet.
+    let mut before = SliceRecord::clone(&stored);
+    before.resource_version = ResourceVersion::new("0");
+    before.endpoints[0].conditions.ready = Some(true);
+    fixture.world.slices.insert("svc-a".into(), Arc::new(before));
+    fixture.restart_numbered_from(1 << 32);
+    fixture.world.slices.insert("svc-a".into(), Arc::clone(&stored));
+    let refused = fixture.plan(16).remove(0);
+    fixture.perform(&refused);
+    assert_eq!(fixture.finish(&former, outcome), Finished::Unknown);
+    fixture.see(stored);
+    assert_eq!(fixture.settle(), [], "what is stored is as it should be");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::convert::{self, HintMode};
 use crate::tests::fixture::{NAMESPACE, named_port, node, pod, pod_name, port, service};
 use crate::topology::Zones;
 use crate::write::{Failure, Op, Outcome};
-use crate::{Cluster, Context, ServiceSlices, Settings, SliceDraft, Write};
+use crate::{Cluster, Context, Finished, ServiceSlices, Settings, SliceDraft, Write};
 
 /// What the controller sees.
 pub(super) struct Seen {
@@ -53,6 +53,8 @@ impl Cluster for Seen {
 /// A call under way.
 struct Call {
     write: Write,
+    /// How many states there had been when it was sent.
+    state: u64,
     /// What the apiserver made of it, once it came to it.
     outcome: Option<Outcome>,
 }
@@ -80,6 +82,10 @@ pub(super) struct Sim {
     touched_by_others: BTreeSet<Text>,
     pub(super) others_wrote: bool,
     last_write: u64,
+    /// How often the state was made anew.
+    states: u64,
+    /// Consumers are held to see what is stored, not what was sent.
+    pub(super) as_stored: bool,
 }
 
 impl Sim {
@@ -114,6 +120,8 @@ impl Sim {
             touched_by_others: BTreeSet::new(),
             others_wrote: false,
             last_write: 0,
+            states: 0,
+            as_stored: false,
         };
         sim.refresh();
         sim
@@ -206,9 +214,27 @@ impl Sim {
                 self.plan(limit)?;
             }
             Event::Other(n, edit) => self.edit(n, edit),
+            Event::Restate => self.restate(),
         }
         self.want();
         Ok(())
+    }
+
+    /// The selector goes and comes back: another state, made from what is known, while writes of the former one are under
+    /// way.
+    fn restate(&mut self) {
+        self.states += 1;
+        self.last_write += 1000;
+        self.state =
+            ServiceSlices::new(self.service.uid.clone(), self.service.created).numbered_from(self.last_write);
+        let slices: Vec<Arc<SliceRecord>> = self.seen.slices.slices().cloned().collect();
+        for slice in slices.into_iter().filter(|slice| is_of_service(slice)) {
+            self.with(|state, cx| state.slice_seen(cx, slice));
+        }
+        self.refresh();
+        // Two states at once know as little of each other as two processes.
+        self.others_wrote = true;
+        self.touched_by_others.extend(self.seen.pods.keys().cloned());
     }
 
     fn set_pod(&mut self, shape: PodShape) {
@@ -253,11 +279,20 @@ impl Sim {
         }
         let count = plan.writes.len();
         for write in plan.writes {
-            if self.calls.iter().any(|call| call.write.key == write.key) {
+            let state = self.states;
+            if self
+                .calls
+                .iter()
+                .any(|call| call.state == state && call.write.key == write.key)
+            {
                 return Err(format!("two writes of {} at once", write.key));
             }
             self.last_write = self.last_write.max(write.id.0);
-            self.calls.push(Call { write, outcome: None });
+            self.calls.push(Call {
+                write,
+                state,
+                outcome: None,
+            });
         }
         Ok(count)
     }
@@ -274,8 +309,13 @@ impl Sim {
         for (place, (addresses, since)) in &self.wanted {
             let key = (place.clone(), addresses.clone());
             let lost = before.contains(&key) && !after.contains(&key);
-            // Where answers are lost, what a policy makes of a write looks like somebody's edit.
-            let edited = self.policy.is_some() || self.touched_by_others.contains(&place.0);
+            // Where answers are lost, what a policy makes of a write looks like somebody's edit. What a policy takes out
+            // of a write is its doing.
+            let edited = match self.policy {
+                Some(_) if self.as_stored => sends(&write, &place.0),
+                Some(_) => true,
+                None => self.touched_by_others.contains(&place.0),
+            };
             if lost && write.id.0 > *since && !edited {
                 return Err(format!("{} {:?} left all slices by {write:#?}", place.0, place.1));
             }
@@ -306,7 +346,17 @@ impl Sim {
             }
             Outcome::Deleting | Outcome::Failed(_) => {}
         }
-        self.with(|state, cx| state.finished(cx, &write.key.name, write.id, outcome));
+        let name = &write.key.name;
+        let refused = matches!(outcome, Outcome::Failed(Failure::Other));
+        let after = self.with(|state, cx| state.finished(cx, name, write.id, outcome));
+        if refused || after == Finished::Unknown {
+            let known = self.seen.slices.slice(&write.key).cloned();
+            match known {
+                Some(slice) if self.state.known_version(name) == Some(&slice.resource_version) => {}
+                Some(slice) if is_of_service(&slice) => self.with(|state, cx| state.slice_seen(cx, slice)),
+                _ => self.with(|state, cx| state.slice_gone(cx, name)),
+            }
+        }
     }
 
     /// The watch tells its next changes, of which the world ignores those it knows to be old.
@@ -347,7 +397,12 @@ impl Sim {
     /// Pods and addresses of all slices that count, as consumers see them.
     fn union(&self) -> HashSet<(Place, Vec<EndpointAddress>)> {
         let mut union = HashSet::new();
-        for slice in self.as_sent().filter(|slice| is_of_service(slice)) {
+        let slices: Vec<&Arc<SliceRecord>> = if self.as_stored {
+            self.stored.values().collect()
+        } else {
+            self.as_sent().collect()
+        };
+        for slice in slices.into_iter().filter(|slice| is_of_service(slice)) {
             for endpoint in &slice.endpoints {
                 if let (Some(target), Some(family)) = (&endpoint.target, family(slice)) {
                     union.insert(((target.name.clone(), family), endpoint.addresses.to_vec()));
@@ -409,7 +464,7 @@ impl Sim {
 /// A policy that changes all that is decided about.
 pub(super) fn alter(draft: &mut SliceDraft) {
     let endpoints = Arc::make_mut(&mut draft.endpoints);
-    endpoints.pop();
+    endpoints.extend(endpoints.first().cloned());
     if let Some(first) = endpoints.first_mut() {
         first.zone = Some("moon".into());
     }
@@ -419,6 +474,33 @@ pub(super) fn alter(draft: &mut SliceDraft) {
     draft.owners.clear();
     let labels = draft.labels.iter().map(|(k, v)| (k.clone(), v.clone()));
     draft.labels = LabelSet::new(labels.chain([("altered".into(), "yes".into())]));
+}
+
+/// A policy that keeps some Pods out of the slices of some ports.
+pub(super) fn keep_out(draft: &mut SliceDraft) {
+    if draft
+        .ports
+        .iter()
+        .any(|port| port.port.is_some_and(|number| number % 2 == 1))
+    {
+        let kept_out = |name: &str| name.bytes().last().is_some_and(|digit| digit % 3 == 0);
+        Arc::make_mut(&mut draft.endpoints).retain(|endpoint| {
+            let target = endpoint.target.as_ref();
+            !target.is_some_and(|target| kept_out(&target.name))
+        });
+    }
+}
+
+/// Whether a write puts an endpoint of this Pod into its slice.
+fn sends(write: &Write, pod: &Text) -> bool {
+    let (Op::Create(draft) | Op::Update { draft, .. }) = &write.op else {
+        return false;
+    };
+    let mut targets = draft
+        .endpoints
+        .iter()
+        .filter_map(|endpoint| endpoint.target.as_ref());
+    targets.any(|target| target.name == *pod)
 }
 
 pub(super) fn is_of_service(slice: &SliceRecord) -> bool {

@@ -65,6 +65,8 @@ pub(super) enum Event {
     Tell(usize),
     Plan(usize),
     Other(usize, Edit),
+    /// The Service loses its selector and gets it back.
+    Restate,
 }
 
 impl Event {
@@ -101,6 +103,7 @@ impl Event {
             66..69 => Self::Lose(any),
             69..81 => Self::Tell(1 + random.below(4)),
             81..95 => Self::Plan(1 + random.below(16)),
+            99 if others_write && random.chance(30) => Self::Restate,
             _ if others_write => Self::Other(
                 any,
                 match random.below(10) {
