@@ -17,7 +17,7 @@ use quaymaster_world::{Delta, Kind, ServiceId, World};
 use crate::backing::Backing;
 use crate::gauges::Gauges;
 use crate::metrics::{Metrics, Operation, SyncResult, Topology};
-use crate::{NAME, notices, request};
+use crate::{NAME, notices, request, view};
 
 /// What can be chosen.
 #[derive(Debug, Clone, Copy)]
@@ -171,8 +171,17 @@ impl Controller for EndpointSlices {
             return Verdict::Done;
         };
         let name = &answer.object.name;
+        let stored = match &answer.result {
+            Ok(_) => true,
+            Err(error) => matches!(error, WriteError::Conflict { .. }),
+        };
         let Some((after, more)) = self.with(world, id, |state, cx| {
             let after = state.finished(cx, name, WriteId(answer.write), outcome);
+            if stored || after == Finished::Unknown {
+                // Nothing else may ever tell: what an own write stored is no news to the world when the watch tells it,
+                // and what came and went while the watch was down is told by nobody.
+                view::catch_up(state, cx, world.slice(answer.object), name);
+            }
             (after, state.has_work())
         }) else {
             return Verdict::Done;
@@ -199,6 +208,17 @@ impl Controller for EndpointSlices {
         }
     }
 
+    fn term_began(&mut self, world: &World, dirty: &mut Dirty) {
+        for id in self.services.keys().copied().collect::<Vec<_>>() {
+            let decided = self.with(world, id, |state, cx| {
+                state.term_began(cx).then(|| cx.service.key.clone())
+            });
+            if let Some(Some(key)) = decided {
+                dirty.mark(key, Priority::Normal, Duration::ZERO);
+            }
+        }
+    }
+
     fn measure(&mut self, _: &World) {
         self.gauges.show();
     }
@@ -222,8 +242,9 @@ impl EndpointSlices {
 fn failure(verb: Verb, error: &WriteError) -> Failure {
     match error {
         WriteError::AlreadyExists { .. } => Failure::NameTaken,
-        // Of a create, the namespace is missing: it went before the Service's deletion was told.
-        WriteError::NotFound { .. } if verb == Verb::Create => Failure::NamespaceTerminating,
+        // The namespace is missing: it went before the Service's deletion was told. Until that is told, there may be one
+        // of the same name again.
+        WriteError::NotFound { .. } if verb == Verb::Create => Failure::Other,
         WriteError::NotFound { .. } => Failure::Missing,
         WriteError::NamespaceTerminating { .. } => Failure::NamespaceTerminating,
         _ => Failure::Other,

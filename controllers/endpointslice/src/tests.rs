@@ -8,6 +8,10 @@ use serde_json::json;
 
 use cluster::Cluster;
 
+fn selecting() -> serde_json::Value {
+    json!({ "selector": { "app": "web" }, "ipFamilies": ["IPv4"], "clusterIP": "10.1.0.1" })
+}
+
 /// A Service `web` with a ready Pod on `node-1` in `zone-a`, its slice stored.
 fn settled() -> Cluster {
     let mut cluster = Cluster::new();
@@ -153,4 +157,128 @@ fn pods_whose_node_is_not_known_show_in_a_gauge() {
     cluster.node("node-1", "zone-a");
     cluster.write_all();
     shown(&mut cluster, 0);
+}
+
+#[test]
+fn an_edit_that_the_watch_tells_before_the_answer_to_our_write_is_put_right() {
+    let mut cluster = settled();
+    cluster.node("node-1", "zone-b");
+    let mut request = cluster.send();
+    let stored = cluster.carry_out(&mut request);
+    let edited = cluster.edit(&request.object.name, |slice| {
+        slice["endpoints"] = json!([]);
+    });
+    cluster.told(stored.clone());
+    cluster.told(edited);
+    assert!(matches!(cluster.answer(&request, stored), Verdict::Again));
+    assert_eq!(cluster.write_all(), [Verb::Update]);
+    assert_eq!(cluster.slices()[0]["endpoints"][0]["zone"], "zone-b");
+}
+
+fn conflict() -> WriteError {
+    WriteError::Conflict {
+        message: "the object has been modified".to_owned(),
+    }
+}
+
+/// The selector goes and comes back while an update is under way, and the Node moves on. Gives that update and what it
+/// stored.
+fn selected_again() -> (Cluster, quaymaster_engine::Request, quaymaster_model::SliceRecord) {
+    let mut cluster = settled();
+    cluster.node("node-1", "zone-b");
+    let mut former = cluster.send();
+    let stored = cluster.carry_out(&mut former);
+    cluster.service(json!({ "ipFamilies": ["IPv4"], "clusterIP": "10.1.0.1" }));
+    cluster.service(selecting());
+    cluster.node("node-1", "zone-c");
+    (cluster, former, stored)
+}
+
+#[test]
+fn a_write_under_way_while_the_selector_goes_and_comes_back_is_known_by_its_answer() {
+    let (mut cluster, former, stored) = selected_again();
+    let update = cluster.send();
+    // The answer comes first, so that what the watch tells of the write is no news.
+    assert!(matches!(
+        cluster.answer(&former, stored.clone()),
+        Verdict::Again | Verdict::Done
+    ));
+    cluster.told(stored);
+    assert!(matches!(
+        cluster.fail(&update, &conflict()),
+        Verdict::Retry { .. }
+    ));
+    assert_eq!(
+        cluster.write_all(),
+        [Verb::Update],
+        "over the version that is stored"
+    );
+    assert_eq!(cluster.slices()[0]["endpoints"][0]["zone"], "zone-c");
+}
+
+#[test]
+fn an_answer_without_a_state_is_not_lost_for_the_next_one() {
+    let mut cluster = settled();
+    cluster.node("node-1", "zone-b");
+    let mut former = cluster.send();
+    let stored = cluster.carry_out(&mut former);
+    cluster.service(json!({ "ipFamilies": ["IPv4"], "clusterIP": "10.1.0.1" }));
+    assert!(matches!(cluster.answer(&former, stored.clone()), Verdict::Done));
+    cluster.service(selecting());
+    cluster.told(stored);
+    assert!(cluster.write_all().is_empty());
+    cluster.node("node-1", "zone-c");
+    assert_eq!(cluster.write_all(), [Verb::Update]);
+}
+
+#[test]
+fn a_create_that_finds_nothing_to_be_created_in_is_tried_again() {
+    let mut cluster = Cluster::new();
+    cluster.node("node-1", "zone-a");
+    cluster.service(selecting());
+    cluster.pod("web-1", &json!([{ "ip": "10.0.0.1" }]));
+    cluster.begin();
+    let missing = WriteError::NotFound {
+        message: "namespaces \"shop\" not found".to_owned(),
+    };
+    let page = WriteError::Server {
+        code: 404,
+        retry_after: None,
+        message: "<html>".to_owned(),
+    };
+    for error in [missing, page] {
+        assert!(
+            matches!(cluster.refuse_next(&error), Verdict::Retry { .. }),
+            "{error}"
+        );
+    }
+    assert_eq!(cluster.write_all(), [Verb::Create]);
+}
+
+#[test]
+fn what_was_decided_before_a_term_is_decided_anew_in_it() {
+    let mut cluster = settled();
+    cluster.take_marked();
+    cluster.begin_term();
+    assert!(cluster.take_marked().is_empty(), "nothing was decided");
+    cluster.node("node-1", "zone-b");
+    cluster.decide();
+    cluster.take_marked();
+    cluster.begin_term();
+    assert_eq!(cluster.take_marked(), ["web"]);
+    assert_eq!(cluster.write_all(), [Verb::Update]);
+}
+
+#[test]
+fn a_slice_that_came_and_went_while_the_watch_was_down_is_made_again() {
+    let mut cluster = Cluster::new();
+    cluster.node("node-1", "zone-a");
+    cluster.service(selecting());
+    cluster.pod("web-1", &json!([{ "ip": "10.0.0.1" }]));
+    cluster.begin();
+    let mut request = cluster.send();
+    let stored = cluster.carry_out(&mut request);
+    cluster.no_slices_listed();
+    assert!(matches!(cluster.answer(&request, stored), Verdict::Again));
+    assert_eq!(cluster.write_all(), [Verb::Create]);
 }

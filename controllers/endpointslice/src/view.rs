@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quaymaster_engine::Dirty;
-use quaymaster_model::{NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, Timestamp, names};
+use quaymaster_model::{
+    NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, Text, Timestamp, names,
+};
 use quaymaster_queue::Priority;
-use quaymaster_slices::{ServiceSlices, Urgency};
+use quaymaster_slices::{Context, ServiceSlices, Urgency};
 use quaymaster_world::{Change, Delta, Moved, Origin, ServiceId, World};
 
+use crate::backing::Backing;
 use crate::controller::{EndpointSlices, priority};
 
 impl EndpointSlices {
@@ -106,7 +109,7 @@ impl EndpointSlices {
         &mut self,
         world: &World,
         id: ServiceId,
-        name: &quaymaster_model::Text,
+        name: &Text,
         trigger: Option<Timestamp>,
         dirty: &mut Dirty,
     ) {
@@ -172,7 +175,7 @@ impl EndpointSlices {
         world: &World,
         key: ObjectKey,
         dirty: &mut Dirty,
-        act: impl FnOnce(&mut ServiceSlices, quaymaster_slices::Context<'_, crate::backing::Backing<'_>>),
+        act: impl FnOnce(&mut ServiceSlices, Context<'_, Backing<'_>>),
     ) {
         let Some(id) = world.service_id(&key) else { return };
         let more = self.with(world, id, |state, cx| {
@@ -182,6 +185,24 @@ impl EndpointSlices {
         if more == Some(true) {
             dirty.repair(key, self.options.batch_period);
         }
+    }
+}
+
+/// Tells a state what the world knows of a slice after an answer, which the state may not have been told. What is no news to
+/// the state changes nothing.
+pub(crate) fn catch_up(
+    state: &mut ServiceSlices,
+    cx: Context<'_, Backing<'_>>,
+    known: Option<&Arc<SliceRecord>>,
+    name: &Text,
+) {
+    match known {
+        // Also where a policy has taken its labels.
+        Some(slice) if state.known_version(name) == Some(&slice.resource_version) => {}
+        Some(slice) if owner(slice).as_ref() == Some(&cx.service.key) => {
+            state.slice_seen(cx, Arc::clone(slice));
+        }
+        _ => state.slice_gone(cx, name),
     }
 }
 

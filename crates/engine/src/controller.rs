@@ -29,6 +29,10 @@ pub trait Controller: Send {
     /// An object of a kind that it reads changed; the world already is as after it.
     fn on(&mut self, world: &World, delta: &Delta<'_>, dirty: &mut Dirty);
 
+    /// A term of writing begins: [`Self::plan`] is asked again. What was decided in an earlier term and not handed out as a
+    /// request must be decided anew, since another process may have written since. Told only after [`Self::start`].
+    fn term_began(&mut self, world: &World, dirty: &mut Dirty);
+
     /// The next requests for a key at the time `now`, at most `limit`, which is at least 1. They are sent at once.
     fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, now: Instant) -> Planned;
 
@@ -158,9 +162,11 @@ pub struct Answer<'a> {
 /// What the apiserver has stored.
 #[derive(Debug, Clone)]
 pub enum Stored {
-    /// The object as it was returned or, after a write of a kind that the world holds, as the watch has told it since.
+    /// The object as it was returned: what this write stored, or this read found. The watch may have been faster, and the
+    /// world then knows of later changes, even that the object is gone again. It is not told here, since only what the
+    /// write itself stored shows whether the apiserver took what was sent.
     Object(Object),
-    /// There is no such object, or not any more.
+    /// There was no such object (any more) to delete or to read.
     Gone,
     /// The object is on its way out: a finalizer holds it back.
     Going,

@@ -16,7 +16,7 @@ use quaymaster_runtime::health::{Condition, Heartbeat};
 use quaymaster_runtime::metrics::WriteMetrics;
 use quaymaster_runtime::permit::{Permit, Permits};
 use quaymaster_runtime::pool::{SubmitError, WriteDone, WritePool, WriteRequest};
-use quaymaster_world::{Delta, Kind, World};
+use quaymaster_world::{Delta, Kind, Origin, World};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
@@ -96,7 +96,7 @@ impl Core {
                 // First, or whoever keeps the rest busy would make this task look dead. It takes little, once a second.
                 _ = tick.tick() => self.tick(),
                 // What became due while nothing could be written is planned at once.
-                permit = permits.next() => self.permit = permit,
+                permit = permits.next() => self.begin_term(permit),
                 Some(done) = answers.recv() => {
                     self.answer(done);
                     // Those that wait are taken together: each may free room for the next writes.
@@ -129,8 +129,17 @@ impl Core {
         self.seats.iter().filter_map(|seat| seat.next_due(now)).min()
     }
 
+    fn begin_term(&mut self, permit: Permit) {
+        self.permit = permit;
+        let now = now();
+        for seat in self.seats.iter_mut().filter(|seat| seat.started) {
+            seat.controller.term_began(&self.world, &mut seat.dirty);
+            seat.flush(now);
+        }
+    }
+
     fn tell(&mut self, batch: Told) {
-        let synced = batch.apply(&mut self.world, &mut views(&mut self.seats));
+        let synced = batch.apply(&mut self.world, &mut views(&mut self.seats, None));
         if let Some(kind) = synced {
             for (_, condition) in self.synced.iter().filter(|(of, _)| *of == kind) {
                 condition.hold();
@@ -256,12 +265,24 @@ impl Core {
     }
 }
 
-/// Tells the controllers that have started what changes of the kinds that they read.
-fn views(seats: &mut [Seat]) -> impl FnMut(&World, &Delta<'_>) + '_ {
-    |world: &World, delta: &Delta<'_>| {
-        let concerned = |seat: &&mut Seat| seat.started && seat.controller.reads().contains(&delta.kind());
-        for seat in seats.iter_mut().filter(concerned) {
-            seat.controller.on(world, delta, &mut seat.dirty);
+/// Tells the controllers that have started what changes of the kinds that they read. What `writer` wrote is its own to
+/// nobody else: the others are not told its answer.
+fn views(seats: &mut [Seat], writer: Option<usize>) -> impl FnMut(&World, &Delta<'_>) + '_ {
+    move |world: &World, delta: &Delta<'_>| {
+        let concerned =
+            |(_, seat): &(usize, &mut Seat)| seat.started && seat.controller.reads().contains(&delta.kind());
+        for (at, seat) in seats.iter_mut().enumerate().filter(concerned) {
+            match *delta {
+                Delta::Slice {
+                    change,
+                    origin: Origin::OwnWrite,
+                } if writer != Some(at) => {
+                    let origin = Origin::Watch;
+                    let others = Delta::Slice { change, origin };
+                    seat.controller.on(world, &others, &mut seat.dirty);
+                }
+                _ => seat.controller.on(world, delta, &mut seat.dirty),
+            }
         }
     }
 }

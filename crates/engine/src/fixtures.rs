@@ -159,6 +159,10 @@ impl Controller for Fake {
         }
     }
 
+    fn term_began(&mut self, _: &World, _: &mut Dirty) {
+        self.note("term began".to_owned());
+    }
+
     fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, now: Instant) -> Planned {
         self.note(format!("plan {} within {limit}", key.name));
         (self.plan)(world, key, limit, now)

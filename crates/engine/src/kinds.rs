@@ -115,19 +115,14 @@ fn is_status(body: &[u8]) -> bool {
     serde_json::from_slice::<Head>(body).is_ok_and(|head| head.kind == "Status")
 }
 
-/// An own create or update, or a delete that only began, was answered with this object. Returns what is known of it by
-/// now: the watch may have been faster, and may know more, even that it is gone again.
+/// An own create or update, or a delete that only began, was answered with this object. The watch may have been faster,
+/// and may know more, even that it is gone again: then nothing changes.
 ///
 /// Kinds that the world takes from their watches alone stay in it as they are until the watch tells.
-pub(crate) fn written(object: Object, world: &mut World, views: &mut dyn View) -> Option<Object> {
+pub(crate) fn written(object: &Object, world: &mut World, views: &mut dyn View) {
     match object {
-        Object::Slice(slice) => {
-            let (key, uid) = (slice.key.clone(), slice.uid.clone());
-            world.observe_written(slice, views);
-            let held = world.slice(&key).filter(|held| held.uid == uid)?;
-            Some(Object::Slice(Arc::clone(held)))
-        }
-        Object::Pod(_) | Object::Service(_) | Object::Node(_) => Some(object),
+        Object::Slice(slice) => world.observe_written(Arc::clone(slice), views),
+        Object::Pod(_) | Object::Service(_) | Object::Node(_) => {}
     }
 }
 

@@ -74,8 +74,9 @@ impl ServiceSlices {
         Some(&slice.resource_version)
     }
 
-    /// A write is answered. After a conflict, too, the caller tells by [`Self::slice_seen`] or [`Self::slice_gone`] what
-    /// is known of the slice by now, as far as that is kept anywhere else; what is no news is ignored.
+    /// A write is answered. After a success and after a conflict the caller tells by [`Self::slice_seen`] or
+    /// [`Self::slice_gone`] what is known of the slice by now, unless that is [`Self::known_version`]: nothing else may tell
+    /// it.
     pub fn finished<C: Cluster>(
         &mut self,
         cx: Context<'_, C>,

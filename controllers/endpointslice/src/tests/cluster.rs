@@ -170,6 +170,88 @@ impl Cluster {
         self.registry.encode()
     }
 
+    /// The next write, under way.
+    pub(super) fn send(&mut self) -> Request {
+        self.next()
+    }
+
+    /// The apiserver carries a write out; its answer is under way, and so is what the watch tells of it.
+    pub(super) fn carry_out(&mut self, request: &mut Request) -> SliceRecord {
+        let name = request.object.name.to_string();
+        let body = std::mem::replace(&mut request.body, Payload::Ready(bytes::Bytes::new()));
+        let mut slice: Value = serde_json::from_slice(&body.into_bytes().unwrap()).unwrap();
+        let sent = slice["metadata"]["resourceVersion"].clone();
+        let held = self
+            .stored
+            .get(&name)
+            .map(|held| held["metadata"]["resourceVersion"].clone());
+        assert_eq!(held.unwrap_or_default(), sent, "anything else is a conflict");
+        self.version += 1;
+        slice["metadata"]["uid"] = json!(format!("uid-{name}"));
+        slice["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        (self.policy)(&mut slice);
+        self.stored.insert(name, slice.clone());
+        self.read(&slice)
+    }
+
+    /// Somebody else changes what is stored under this name; what the watch will tell of it.
+    pub(super) fn edit(&mut self, name: &Text, change: impl FnOnce(&mut Value)) -> SliceRecord {
+        self.version += 1;
+        let slice = self.stored.get_mut(name.as_str()).unwrap();
+        change(slice);
+        slice["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        let slice = slice.clone();
+        self.read(&slice)
+    }
+
+    /// The watch tells a slice.
+    pub(super) fn told(&mut self, slice: SliceRecord) {
+        self.tell(|world, views| world.apply_slice(slice, views));
+    }
+
+    /// The watch was down, and begins again with a list in which there are no slices.
+    pub(super) fn no_slices_listed(&mut self) {
+        self.version += 1;
+        let listed_at = ResourceVersion::new(&self.version.to_string());
+        self.stored.clear();
+        self.tell(|world, views| {
+            world.begin(Kind::Slice);
+            world.end(Kind::Slice, &listed_at, views);
+        });
+    }
+
+    /// A write is answered with what it stored, in the order in which the engine does it.
+    pub(super) fn answer(&mut self, request: &Request, stored: SliceRecord) -> Verdict {
+        let stored = Arc::new(stored);
+        let written = Arc::clone(&stored);
+        self.tell(|world, views| world.observe_written(written, views));
+        self.answered(request, Ok(Stored::Object(Object::Slice(stored))))
+    }
+
+    /// A write fails.
+    pub(super) fn fail(&mut self, request: &Request, error: &WriteError) -> Verdict {
+        self.answered(request, Err(error))
+    }
+
+    /// A term of writing begins.
+    pub(super) fn begin_term(&mut self) {
+        self.controller.term_began(&self.world, &mut self.dirty);
+    }
+
+    /// Plans, with room for nothing.
+    pub(super) fn decide(&mut self) {
+        let planned = self
+            .controller
+            .plan(&self.world, &key(SERVICE), 0, Instant::now());
+        assert!(planned.requests.is_empty() && planned.truncated);
+    }
+
+    fn read(&self, slice: &Value) -> SliceRecord {
+        Json::<SliceRecord>::new(Arc::clone(&self.interner))
+            .object(slice.to_string().as_bytes())
+            .unwrap()
+    }
+
     fn store(&mut self, mut request: Request) -> Verdict {
         let name = request.object.name.to_string();
         if request.verb == Verb::Delete {
@@ -180,21 +262,8 @@ impl Cluster {
             }
             return self.answered(&request, Ok(Stored::Gone));
         }
-        let body = std::mem::replace(&mut request.body, Payload::Ready(bytes::Bytes::new()));
-        let body = body.into_bytes().unwrap();
-        let mut slice: Value = serde_json::from_slice(&body).unwrap();
-        self.version += 1;
-        slice["metadata"]["uid"] = json!(format!("uid-{name}"));
-        slice["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        (self.policy)(&mut slice);
-        let record = Json::<SliceRecord>::new(Arc::clone(&self.interner))
-            .object(slice.to_string().as_bytes())
-            .unwrap();
-        self.stored.insert(name, slice);
-        self.world
-            .observe_written(record, &mut |_: &World, _: &Delta<'_>| {});
-        let stored = Arc::clone(self.world.slice(&request.object).unwrap());
-        self.answered(&request, Ok(Stored::Object(Object::Slice(stored))))
+        let stored = self.carry_out(&mut request);
+        self.answer(&request, stored)
     }
 
     fn answered(&mut self, request: &Request, result: Result<Stored, &WriteError>) -> Verdict {

@@ -36,7 +36,7 @@ impl Core {
     pub(super) fn settle(&mut self, token: Token, verb: Verb, result: Result<Answered, WriteError>) {
         let error;
         let result = match result {
-            Ok(Some(object)) => Ok(self.stored(verb, object)),
+            Ok(Some(object)) => Ok(self.stored(&token, verb, object)),
             Ok(None) => Ok(self.gone(&token, verb)),
             // What is to be deleted and is not there needs no deletion.
             Err(WriteError::NotFound { .. }) if matches!(verb, Verb::Delete | Verb::Get) => {
@@ -96,21 +96,22 @@ impl Core {
         }
     }
 
-    fn stored(&mut self, verb: Verb, object: Object) -> Stored {
+    fn stored(&mut self, token: &Token, verb: Verb, object: Object) -> Stored {
         if verb == Verb::Get {
             return Stored::Object(object);
         }
-        let known = kinds::written(object, &mut self.world, &mut views(&mut self.seats));
-        match (verb, known) {
-            (Verb::Delete, _) => Stored::Going,
-            (_, Some(known)) => Stored::Object(known),
-            (_, None) => Stored::Gone,
+        let views = &mut views(&mut self.seats, Some(token.controller));
+        kinds::written(&object, &mut self.world, views);
+        if verb == Verb::Delete {
+            Stored::Going
+        } else {
+            Stored::Object(object)
         }
     }
 
     fn gone(&mut self, token: &Token, verb: Verb) -> Stored {
         if let Some(uid) = token.uid.as_ref().filter(|_| verb == Verb::Delete) {
-            let views = &mut views(&mut self.seats);
+            let views = &mut views(&mut self.seats, Some(token.controller));
             kinds::deleted(token.kind, &token.object, uid, &mut self.world, views);
         }
         Stored::Gone

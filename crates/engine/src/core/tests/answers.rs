@@ -64,21 +64,21 @@ async fn an_answer_reaches_the_world_before_the_controller() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_the_watch_has_overtaken_tells_what_is_known_by_now() {
+async fn an_answer_that_the_watch_has_overtaken_tells_what_the_write_stored_and_changes_nothing() {
     let (rig, call) = sent(update("web-1", "u-web-1")).await;
     rig.tell(slices(vec![slice("web-1", 7), slice("web-1", 9)])).await;
     rig.log().await;
     call.answer(200, slice_json("web-1", "u-web-1", 7));
-    assert_eq!(rig.log().await, ["update web-1: stored at 9"]);
+    assert_eq!(rig.log().await, ["update web-1: stored at 7"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_for_an_object_that_vanished_meanwhile_is_told_as_gone() {
+async fn an_answer_for_an_object_that_vanished_meanwhile_does_not_bring_it_back() {
     let (rig, call) = sent(update("web-1", "u-web-1")).await;
     rig.tell(slices(vec![slice("web-1", 7), deleted("web-1")])).await;
     rig.log().await;
     call.answer(200, slice_json("web-1", "u-web-1", 7));
-    assert_eq!(rig.log().await, ["update web-1: gone"]);
+    assert_eq!(rig.log().await, ["update web-1: stored at 7"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -114,3 +114,25 @@ async fn a_flood_of_changes_holds_up_neither_heartbeat_nor_gauges() {
         "at the start and at least once in two seconds, but {seen} times"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_one_controller_writes_is_own_to_itself_and_somebody_elses_doing_to_the_others() {
+    let mut once = Some(create("made"));
+    let writer = Fake::new(move |_, _, _| planned(once.take()));
+    let other = Fake::new(|_, _, _| Planned::default());
+    let others_log = Arc::clone(&other.log);
+    let setup = Setup {
+        others: vec![other],
+        ..Setup::new(writer)
+    };
+    let mut rig = Rig::synced(setup, &["web"], &[]).await;
+    let call = rig.call().await;
+    rig.log().await;
+    others_log.lock().unwrap().clear();
+    call.answer(201, slice_json("made", "u-made", 10));
+    assert_eq!(
+        rig.log().await,
+        ["slice made added by own write", "create made: stored at 10"]
+    );
+    assert_eq!(*others_log.lock().unwrap(), ["slice made added by watch"]);
+}

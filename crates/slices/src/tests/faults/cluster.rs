@@ -347,9 +347,12 @@ impl Sim {
             Outcome::Deleting | Outcome::Failed(_) => {}
         }
         let name = &write.key.name;
-        let refused = matches!(outcome, Outcome::Failed(Failure::Other));
+        let stored = match outcome {
+            Outcome::Stored(_) | Outcome::Deleted | Outcome::Deleting => true,
+            Outcome::Failed(failure) => failure == Failure::Other,
+        };
         let after = self.with(|state, cx| state.finished(cx, name, write.id, outcome));
-        if refused || after == Finished::Unknown {
+        if stored || after == Finished::Unknown {
             let known = self.seen.slices.slice(&write.key).cloned();
             match known {
                 Some(slice) if self.state.known_version(name) == Some(&slice.resource_version) => {}
