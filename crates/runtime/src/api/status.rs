@@ -18,7 +18,9 @@ const MAX_MESSAGE: usize = 1024;
 /// HTTP status.
 pub(super) fn classify(verb: Verb, code: StatusCode, headers: &HeaderMap, body: &[u8]) -> WriteError {
     // What is no Status is a proxy's: the code has to do.
-    let status = Status::decode(body).unwrap_or_default();
+    let told = Status::decode(body);
+    let is_told = told.is_ok();
+    let status = told.unwrap_or_default();
     let message = message(&status, code, body);
     let code = code.as_u16();
     let retry_after = retry_after(&status, headers);
@@ -26,8 +28,9 @@ pub(super) fn classify(verb: Verb, code: StatusCode, headers: &HeaderMap, body: 
         _ if status.has_cause(NAMESPACE_TERMINATING) => WriteError::NamespaceTerminating { message },
         (_, "AlreadyExists") => WriteError::AlreadyExists { message },
         (409, _) => WriteError::Conflict { message },
-        // A resource that is gone for good, or a name that is.
-        (404 | 410, _) => WriteError::NotFound { message },
+        // A resource that is gone for good, or a name that is. Only an apiserver knows: a page of a proxy that has lost
+        // its backend says nothing about objects, nor does the apiserver's own page for a path that it does not serve yet.
+        (404 | 410, _) if is_told => WriteError::NotFound { message },
         (429, _) => WriteError::TooManyRequests { retry_after, message },
         (401, _) => WriteError::Unauthorized { message },
         (403, _) => WriteError::Forbidden {
@@ -35,8 +38,8 @@ pub(super) fn classify(verb: Verb, code: StatusCode, headers: &HeaderMap, body: 
             resource: status.resource.into(),
             message,
         },
-        // The apiserver or a proxy gave up waiting for the request.
-        (408 | 500.., _) => WriteError::Server {
+        // The apiserver or a proxy gave up waiting for the request, or a proxy does not know where to send it.
+        (404 | 408 | 410 | 500.., _) => WriteError::Server {
             code,
             retry_after,
             message,

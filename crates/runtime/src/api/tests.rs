@@ -177,6 +177,20 @@ async fn an_answer_that_is_no_status_is_judged_by_its_code() {
     );
 }
 
+#[tokio::test]
+async fn a_page_that_says_not_found_tells_nothing_about_an_object() {
+    for code in [404, 410] {
+        for page in ["<html>no such site</html>", "404 page not found", ""] {
+            let error = fail(Step::Answer(code, vec![], page.into())).await;
+            assert_eq!(
+                (error.label(), error.remedy()),
+                ("server", Remedy::Retry),
+                "{code} {page}"
+            );
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_is_given_up_in_time() {
     let begun = tokio::time::Instant::now();
