@@ -1,12 +1,14 @@
 //! From flags to a running engine.
 
 mod reach;
+mod upgrade;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use quaymaster_endpointslice::EndpointSlices;
 use quaymaster_engine::{Engine, EngineError, Options, Registration};
 use quaymaster_model::{KubernetesVersion, UpstreamRules};
@@ -16,7 +18,7 @@ use quaymaster_runtime::health::Health;
 use quaymaster_runtime::metrics::{BuildInfo, ProcessCollector, Registry};
 use quaymaster_runtime::permit::Permits;
 use quaymaster_runtime::shutdown;
-use quaymaster_runtime::version::Support;
+use quaymaster_runtime::version::{ServerVersion, Support};
 use quaymaster_slices::Settings;
 use tokio_util::sync::CancellationToken;
 
@@ -96,6 +98,7 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
     );
     permissions::check(&client, permissions::ENDPOINTSLICE).await;
 
+    let address = connection.server();
     let options = Options {
         connection,
         version: version.to_owned(),
@@ -131,15 +134,33 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
         };
     }
     started.hold();
-    engine
-        .run(cancel.clone())
-        .await
-        .map_err(|EngineError::Connect(error)| anyhow::anyhow!(error.line()))?;
+    let upgraded = work(engine, upgrade::noticed(&client, &address, rules), &cancel).await?;
     tracing::info!("stopped");
     if let Some(admin) = admin {
         admin.await.context("the health and metrics server broke")??;
     }
+    if let Some(now) = upgraded {
+        bail!("the apiserver was Kubernetes {server} and is {now} now: start again to follow its rules");
+    }
     Ok(())
+}
+
+/// Until a signal, or until the apiserver is of another version: then that one is returned, and all is cancelled.
+async fn work(
+    engine: Engine,
+    upgraded: impl Future<Output = ServerVersion>,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Option<ServerVersion>> {
+    let mut run = pin!(engine.run(cancel.clone()));
+    let (result, upgraded) = tokio::select! {
+        result = &mut run => (result, None),
+        found = upgraded => {
+            cancel.cancel();
+            (run.await, Some(found))
+        }
+    };
+    result.map_err(|EngineError::Connect(error)| anyhow::anyhow!(error.line()))?;
+    Ok(upgraded)
 }
 
 type AdminTask = tokio::task::JoinHandle<Result<(), quaymaster_runtime::admin::AdminError>>;
