@@ -282,3 +282,26 @@ fn a_slice_that_came_and_went_while_the_watch_was_down_is_made_again() {
     assert!(matches!(cluster.answer(&request, stored), Verdict::Again));
     assert_eq!(cluster.write_all(), [Verb::Create]);
 }
+
+#[test]
+fn a_conflict_brings_up_to_date_what_the_world_knows_better() {
+    let (mut cluster, _, stored) = selected_again();
+    let update = cluster.send();
+    cluster.written(stored);
+    assert!(matches!(
+        cluster.fail(&update, &conflict()),
+        Verdict::Retry { .. }
+    ));
+    assert_eq!(cluster.write_all(), [Verb::Update]);
+    assert_eq!(cluster.slices()[0]["endpoints"][0]["zone"], "zone-c");
+}
+
+#[test]
+fn a_slice_whose_labels_a_policy_removes_is_not_made_again_and_again() {
+    let mut cluster = settled();
+    cluster.policy(|slice| slice["metadata"]["labels"] = json!({}));
+    cluster.node("node-1", "zone-b");
+    assert!(matches!(cluster.write_next(), Verdict::Altered { .. }));
+    assert!(cluster.write_all().is_empty());
+    assert_eq!(cluster.slices().len(), 1);
+}

@@ -223,9 +223,13 @@ impl Cluster {
     /// A write is answered with what it stored, in the order in which the engine does it.
     pub(super) fn answer(&mut self, request: &Request, stored: SliceRecord) -> Verdict {
         let stored = Arc::new(stored);
-        let written = Arc::clone(&stored);
-        self.tell(|world, views| world.observe_written(written, views));
+        self.written(Arc::clone(&stored));
         self.answered(request, Ok(Stored::Object(Object::Slice(stored))))
+    }
+
+    /// The world alone learns what a write stored.
+    pub(super) fn written(&mut self, stored: impl Into<Arc<SliceRecord>>) {
+        self.tell(|world, views| world.observe_written(stored, views));
     }
 
     /// A write fails.

@@ -331,3 +331,22 @@ fn a_pod_that_a_policy_keeps_out_of_its_new_slice_stays_in_the_old_one() {
     assert_eq!(fixture.published(), [0, 1].map(pod_name));
     assert_eq!(fixture.sizes(), [1, 1]);
 }
+
+#[test]
+fn what_a_policy_made_is_not_taken_for_ours_where_somebody_else_made_it_again_before_the_answer() {
+    let mut fixture = under(POLICIES[0].1);
+    let write = fixture.plan(1).remove(0);
+    let outcome = fixture.world.perform(&write);
+    fixture.see(Arc::clone(&fixture.world.slices[&write.key.name]));
+    fixture.gone(&write.key.name);
+    let other = fixture.touch(&write.key.name, |slice| {
+        slice.uid = quaymaster_model::Uid::new("again");
+    });
+    fixture.see(other);
+    fixture.finish(&write, outcome);
+    assert_eq!(
+        counts(&fixture.settle()),
+        (1, 1, 0),
+        "it is written once, and the second slice is made"
+    );
+}

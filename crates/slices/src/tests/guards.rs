@@ -3,7 +3,7 @@
 //! | Rule | Test |
 //! |---|---|
 //! | deletes come last | `a_delete_waits_for_writes_that_are_decided_and_not_sent_yet`, `a_delete_does_not_wait_for_writes_that_were_decided_later`, `a_slice_of_somebody_else_goes_once_a_second_try_has_placed_its_pods` |
-//! | a Pod leaves a slice when it is seen in another | `a_pod_stays_where_its_other_slice_is_not_one_to_rely_on`, `a_slice_that_kept_a_pod_is_looked_at_once_the_pod_is_seen_elsewhere`, `a_write_that_is_not_sent_yet_is_taken_back_when_a_pod_would_vanish_by_it`, `a_delete_that_waited_is_held_back_when_a_pod_would_vanish_by_it` |
+//! | a Pod leaves a slice when it is seen in another | `a_pod_stays_where_its_other_slice_is_not_one_to_rely_on`, `a_slice_that_kept_a_pod_is_looked_at_once_the_pod_is_seen_elsewhere`, `a_slice_that_kept_a_pod_and_takes_another_one_is_looked_at_again`, `a_write_that_is_not_sent_yet_is_taken_back_when_a_pod_would_vanish_by_it`, `a_delete_that_waited_is_held_back_when_a_pod_would_vanish_by_it` |
 //! | what remains fits into an unchanged slice | `what_remains_does_not_go_into_a_slice_that_is_written_or_goes`, `what_remains_waits_for_a_slice_that_is_being_written` |
 //! | hints of a slice that takes what remains | `a_slice_that_takes_a_pod_has_its_hints_put_right_by_the_same_write` |
 //! | placeholders | `a_placeholder_that_is_being_created_is_waited_for_and_made_into_the_first_slice`, `of_many_slices_only_one_waits_for_the_placeholder`, `a_placeholder_that_could_not_be_created_is_not_waited_for`, `a_placeholder_that_comes_beside_another_slice_is_work_to_do`, `an_empty_slice_that_is_wanted_is_not_waited_for` |

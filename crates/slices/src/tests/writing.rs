@@ -9,7 +9,7 @@
 //! | limit | `no_more_is_planned_than_asked_for` |
 //! | Service going | `a_service_that_is_going_gets_no_new_slices_but_updates_and_deletes` |
 //! | namespace going | `after_a_refusal_for_a_terminating_namespace_nothing_is_created` |
-//! | failures | `a_failed_create_is_tried_again`, `a_taken_name_is_replaced_by_another`, `a_conflict_is_planned_again_over_the_newer_version`, `an_update_of_a_slice_that_is_gone_becomes_a_create`, `a_failed_delete_is_tried_again`, `a_slice_whose_write_was_lost_is_written_again_before_others_rely_on_it` |
+//! | failures | `a_failed_create_is_tried_again`, `a_taken_name_is_replaced_by_another_only_if_nobody_is_seen_to_have_it_for_a_while`, `a_slice_made_by_a_lost_create_is_used_once_it_is_seen`, `an_answer_to_a_former_states_write_is_not_taken_for_an_own_one`, `a_conflict_is_planned_again_over_the_newer_version`, `an_update_of_a_slice_that_is_gone_becomes_a_create`, `a_failed_delete_is_tried_again`, `a_slice_whose_write_was_lost_is_written_again_before_others_rely_on_it` |
 //! | finalizers | `a_slice_that_a_finalizer_holds_back_does_not_count` |
 //! | answers and the watch | `the_answer_does_not_undo_a_deletion_that_the_watch_told_first`, `the_answer_does_not_undo_a_later_change`, `a_late_echo_changes_nothing`, `a_deletion_does_not_take_the_slice_that_came_after` |
 //! | changed on the way | see `altered.rs` |
