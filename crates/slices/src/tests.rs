@@ -13,6 +13,7 @@ mod guards;
 mod hints;
 mod labels;
 mod outbox;
+mod overtaken;
 mod packing;
 mod ports;
 mod random;

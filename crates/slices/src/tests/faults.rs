@@ -6,11 +6,13 @@
 mod check;
 mod cluster;
 mod event;
+mod policy;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use self::cluster::{Sim, alter, keep_out};
+use self::cluster::Sim;
 use self::event::Event;
+use self::policy::{alter, keep_out};
 use super::random::Random;
 
 /// Runs of each test; more by `QUAYMASTER_TEST_SEEDS`.

@@ -11,7 +11,7 @@
 //! | namespace going | `after_a_refusal_for_a_terminating_namespace_nothing_is_created` |
 //! | failures | `a_failed_create_is_tried_again`, `a_taken_name_is_replaced_by_another_only_if_nobody_is_seen_to_have_it_for_a_while`, `a_slice_made_by_a_lost_create_is_used_once_it_is_seen`, `an_answer_to_a_former_states_write_is_not_taken_for_an_own_one`, `a_conflict_is_planned_again_over_the_newer_version`, `an_update_of_a_slice_that_is_gone_becomes_a_create`, `a_failed_delete_is_tried_again`, `a_slice_whose_write_was_lost_is_written_again_before_others_rely_on_it` |
 //! | finalizers | `a_slice_that_a_finalizer_holds_back_does_not_count` |
-//! | answers and the watch | `the_answer_does_not_undo_a_deletion_that_the_watch_told_first`, `the_answer_does_not_undo_a_later_change`, `a_late_echo_changes_nothing`, `a_deletion_does_not_take_the_slice_that_came_after` |
+//! | answers and the watch | see `overtaken.rs` |
 //! | changed on the way | see `altered.rs` |
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use quaymaster_model::{
 use super::fixture::{Fixture, counts, draft, named_port, pod, pod_name, port};
 use crate::{Failure, Finished, Op, Outcome};
 
-fn not_ready(n: usize) -> quaymaster_model::PodRecord {
+pub(super) fn not_ready(n: usize) -> quaymaster_model::PodRecord {
     let mut pod = pod(n);
     pod.flags.ready = false;
     pod
@@ -41,7 +41,7 @@ fn with_port(n: usize, number: i32) -> quaymaster_model::PodRecord {
 }
 
 /// Two slices of two Pods each.
-fn two_slices() -> Fixture {
+pub(super) fn two_slices() -> Fixture {
     let mut fixture = Fixture::new().with_pods(4);
     fixture.store_pods("svc-a", 0..2);
     fixture.store_pods("svc-b", 2..4);
@@ -455,64 +455,4 @@ fn a_slice_that_a_finalizer_holds_back_does_not_count() {
     fixture.set_pod(pod(2));
     fixture.set_pod(pod(3));
     assert_eq!(counts(&fixture.plan(16)), (1, 0, 0));
-}
-
-#[test]
-fn the_answer_does_not_undo_a_deletion_that_the_watch_told_first() {
-    let mut fixture = two_slices();
-    fixture.set_pod(not_ready(0));
-    let first = fixture.plan(16);
-    let outcome = fixture.world.perform(&first[0]);
-    fixture.world.slices.remove("svc-a");
-    fixture.gone("svc-a");
-    fixture.finish(&first[0], outcome);
-    assert_eq!(counts(&fixture.settle()), (1, 0, 0));
-    assert_eq!(fixture.published(), [0, 1, 2, 3].map(pod_name));
-}
-
-#[test]
-fn the_answer_does_not_undo_a_later_change() {
-    let mut fixture = two_slices();
-    fixture.set_pod(not_ready(0));
-    let first = fixture.plan(16);
-    let outcome = fixture.world.perform(&first[0]);
-    let later = fixture.touch("svc-a", |slice| slice.endpoints.clear());
-    fixture.see(later);
-    fixture.finish(&first[0], outcome);
-    fixture.settle();
-    assert_eq!(fixture.published(), [0, 1, 2, 3].map(pod_name));
-}
-
-#[test]
-fn a_late_echo_changes_nothing() {
-    let mut fixture = two_slices();
-    let before = Arc::clone(&fixture.world.slices["svc-a"]);
-    fixture.set_pod(not_ready(0));
-    fixture.settle();
-    let current = Arc::clone(&fixture.world.slices["svc-a"]);
-    fixture.see(before);
-    fixture.see(current);
-    assert!(!fixture.state.has_work());
-    assert_eq!(fixture.settle(), []);
-}
-
-#[test]
-fn a_deletion_does_not_take_the_slice_that_came_after() {
-    let mut fixture = two_slices();
-    fixture.remove_pod(2);
-    fixture.remove_pod(3);
-    let first = fixture.plan(16);
-    let outcome = fixture.world.perform(&first[0]);
-    // Somebody makes a slice of the same name, and the watch tells it before the answer comes.
-    fixture.gone("svc-b");
-    fixture.store_pods("svc-b", 0..2);
-    let other = Arc::clone(&fixture.world.slices["svc-b"]);
-    fixture.see(other);
-    fixture.finish(&first[0], outcome);
-    assert_eq!(
-        counts(&fixture.settle()),
-        (0, 0, 1),
-        "the Pods stand in the other slice already"
-    );
-    assert_eq!(fixture.published(), [0, 1].map(pod_name));
 }
