@@ -59,7 +59,8 @@ pub enum AssetsError {
     /// There is no Go.
     #[error(
         "Go is not installed, and the control plane is built with it: install Go {needed} or newer (https://go.dev/dl), \
-         or set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver (as setup-envtest makes it)"
+         or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, kubectl and, beside what setup-envtest puts there, \
+         kube-controller-manager"
     )]
     GoMissing {
         /// The version that go.mod asks for.
