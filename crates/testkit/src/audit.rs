@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -103,6 +104,12 @@ impl Entry {
         self.stage == "ResponseComplete"
     }
 
+    /// Whether the request had come before `time`; not if the entry does not say when it came.
+    fn began_before(&self, time: Timestamp) -> bool {
+        let received: Result<Timestamp, _> = self.request_received_timestamp.parse();
+        received.is_ok_and(|received| received < time)
+    }
+
     /// Whether the request asks for a change, granted or not.
     pub fn is_write(&self) -> bool {
         matches!(
@@ -180,9 +187,12 @@ pub enum AuditError {
     },
 }
 
-/// A place in the log; see [`AuditLog::mark`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Mark(u64);
+/// A place in the log and its time; see [`AuditLog::mark`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    offset: u64,
+    time: Timestamp,
+}
 
 /// A reader of the audit log.
 ///
@@ -204,13 +214,17 @@ impl AuditLog {
         &self.path
     }
 
-    /// The end of the log as it is now, to read from later.
+    /// The end of the log as it is now, to read from later. A write that the apiserver was given before does not count as
+    /// coming after it, though its entry may be written later than a watch tells of it.
     ///
     /// # Errors
     /// Without a log.
     pub fn mark(&self) -> Result<Mark, AuditError> {
         let metadata = std::fs::metadata(&self.path).map_err(|source| self.unreadable(source))?;
-        Ok(Mark(metadata.len()))
+        Ok(Mark {
+            offset: metadata.len(),
+            time: Timestamp::now(),
+        })
     }
 
     /// Every entry so far, in the order of writing.
@@ -221,7 +235,7 @@ impl AuditLog {
         self.entries_since(Mark::default())
     }
 
-    /// The entries written after `mark`.
+    /// The entries written after `mark`, but for those of writes that had begun before.
     ///
     /// # Errors
     /// Without a log, or for a line that is no entry.
@@ -274,10 +288,10 @@ impl AuditLog {
     /// The whole lines after `mark`, and where they end.
     fn read(&self, mark: Mark) -> Result<(Vec<Entry>, Mark), AuditError> {
         let mut file = File::open(&self.path).map_err(|source| self.unreadable(source))?;
-        file.seek(SeekFrom::Start(mark.0))
+        file.seek(SeekFrom::Start(mark.offset))
             .map_err(|source| self.unreadable(source))?;
         let mut reader = BufReader::new(file);
-        let (mut entries, mut end, mut line) = (Vec::new(), mark.0, Vec::new());
+        let (mut entries, mut end, mut line) = (Vec::new(), mark.offset, Vec::new());
         loop {
             line.clear();
             let length = reader
@@ -285,12 +299,19 @@ impl AuditLog {
                 .map_err(|source| self.unreadable(source))?;
             // What has no line's end is still being written.
             if line.last() != Some(&b'\n') {
-                return Ok((entries, Mark(end)));
+                let end = Mark {
+                    offset: end,
+                    time: mark.time,
+                };
+                return Ok((entries, end));
             }
-            entries.push(serde_json::from_slice(&line).map_err(|source| AuditError::Line {
+            let entry: Entry = serde_json::from_slice(&line).map_err(|source| AuditError::Line {
                 line: String::from_utf8_lossy(&line).trim_end().to_owned(),
                 source,
-            })?);
+            })?;
+            if !entry.is_write() || !entry.began_before(mark.time) {
+                entries.push(entry);
+            }
             end += length as u64;
         }
     }
@@ -337,6 +358,23 @@ mod tests {
             (entry.resource(), entry.namespace(), entry.name(), entry.code()),
             ("endpointslices", "n", "web-abc", 201)
         );
+    }
+
+    #[test]
+    fn a_write_that_began_before_the_mark_does_not_count_though_its_entry_comes_later() {
+        let (mut file, log) = log("");
+        let mark = log.mark().unwrap();
+        let create = CREATE.replace('\n', "");
+        for offset in [-1_i64, 1] {
+            let time = Timestamp::from_microsecond(mark.time.as_microsecond() + offset * 1000).unwrap();
+            let received = format!("{{\"requestReceivedTimestamp\":\"{time}\",");
+            writeln!(file, "{}", create.replacen('{', &received, 1)).unwrap();
+            writeln!(file, "{}", GET.replacen('{', &received, 1)).unwrap();
+        }
+        let entries = log.entries_since(mark).unwrap();
+        let verbs: Vec<&str> = entries.iter().map(|entry| entry.verb.as_str()).collect();
+        assert_eq!(verbs, ["get", "create", "get"]);
+        assert_eq!(log.entries().unwrap().len(), 4);
     }
 
     #[test]
