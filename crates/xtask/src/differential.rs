@@ -23,7 +23,8 @@ pub(crate) struct Arguments {
     /// How large each cluster is
     #[arg(long, value_enum, default_value_t = Size::Small)]
     size: Size,
-    /// A Kubernetes minor, such as 1.33, or all; may be given several times [default: the newest]
+    /// A Kubernetes minor, such as 1.33, or all; may be given several times [default: the newest, or the one
+    /// in `KUBEBUILDER_ASSETS` where that is set]
     #[arg(long, value_name = "MINOR|all", value_parser = minors)]
     minor: Vec<Minors>,
     /// In how many parts the changes come, with a rest, a restart and a comparison after each
@@ -44,20 +45,10 @@ enum Minors {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let mut minors = Vec::new();
-    for minor in &arguments.minor {
-        match minor {
-            Minors::One(minor) => minors.push(minor.to_string()),
-            Minors::All => {
-                let known = Minor::known(&Places::from_env()?.modules)?;
-                minors.extend(known.iter().map(ToString::to_string));
-            }
-        }
-    }
     let options = Options {
         seeds: arguments.seeds.clone(),
         size: arguments.size,
-        minors,
+        minors: chosen(&arguments.minor, &Places::from_env()?)?,
         rounds: arguments.rounds,
         binary: match &arguments.quaymaster {
             Some(path) => path.clone(),
@@ -74,6 +65,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .args(["--package", "quaymaster-differential", "--"])
         .arg(options);
     workspace::run(command)
+}
+
+/// The minors to compare on; none means the newest.
+fn chosen(asked: &[Minors], places: &Places) -> Result<Vec<String>> {
+    let mut minors = Vec::new();
+    for minor in asked {
+        match minor {
+            Minors::One(minor) => minors.push(*minor),
+            Minors::All => minors.extend(Minor::known(&places.modules)?),
+        }
+    }
+    if asked.is_empty() {
+        minors.extend(workspace::minor_of_given_programs(places)?);
+    }
+    Ok(minors.iter().map(ToString::to_string).collect())
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {

@@ -37,8 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let places = Places::from_env()?;
     let minors = if !arguments.minor.is_empty() {
         arguments.minor.clone()
-    } else if places.kubebuilder_assets.is_some() {
-        let minor = Assets::find(None, &places)?.minor()?;
+    } else if let Some(minor) = workspace::minor_of_given_programs(&places)? {
         vec![tested_minor(&minor.to_string()).context("KUBEBUILDER_ASSETS")?]
     } else {
         MINORS.map(tested_minor).into_iter().collect::<Result<_>>()?

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use quaymaster_testkit::assets::{Minor, Places};
+use quaymaster_testkit::assets::{Assets, Minor, Places};
 use serde_json::Value;
 
 /// The profile of the binary in tests, demo and generated docs: optimised, and still built quickly.
@@ -113,6 +113,16 @@ fn known_minor_of(text: &str, places: &Places) -> Result<Minor> {
     }
 }
 
+/// The minor of the programs in `KUBEBUILDER_ASSETS`, where that is set: what is not told a minor runs on them, and has to
+/// go by their rules.
+pub(crate) fn minor_of_given_programs(places: &Places) -> Result<Option<Minor>> {
+    if places.kubebuilder_assets.is_none() {
+        return Ok(None);
+    }
+    let minor = Assets::find(None, places).and_then(|assets| assets.minor());
+    minor.map(Some).context("KUBEBUILDER_ASSETS")
+}
+
 /// The files of the work tree, relative to [`root`]: those that git tracks and new ones that it does not ignore.
 pub(crate) fn files() -> Result<Vec<PathBuf>> {
     let output = Command::new("git")
@@ -140,6 +150,9 @@ pub(crate) fn files() -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -155,5 +168,25 @@ mod tests {
         }
         places.kubebuilder_assets = Some(PathBuf::from("/anywhere"));
         assert_eq!(known_minor_of("1.99", &places).unwrap().to_string(), "1.99");
+    }
+
+    #[test]
+    fn the_minor_of_the_users_programs_is_what_their_apiserver_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut places = Places {
+            kubebuilder_assets: None,
+            ..Places::from_env().unwrap()
+        };
+        assert_eq!(minor_of_given_programs(&places).unwrap(), None);
+        places.kubebuilder_assets = Some(folder.path().to_owned());
+        let error = format!("{:#}", minor_of_given_programs(&places).unwrap_err());
+        assert!(error.starts_with("KUBEBUILDER_ASSETS: "), "{error}");
+        for name in ["etcd", "kube-apiserver"] {
+            let path = folder.path().join(name);
+            fs::write(&path, "#!/bin/sh\necho Kubernetes v1.34.7\n").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let minor = minor_of_given_programs(&places).unwrap().unwrap();
+        assert_eq!(minor.to_string(), "1.34");
     }
 }
