@@ -122,7 +122,7 @@ impl Controller for EndpointSlices {
             return Planned::default();
         };
         let (Some(service), Some(plan)) = (
-            world.service(id),
+            world.service(id).filter(|service| service.selects_pods()),
             self.with(world, id, |state, cx| state.plan(cx, limit)),
         ) else {
             return Planned::default();
@@ -191,6 +191,9 @@ impl Controller for EndpointSlices {
             Err(WriteError::Conflict { .. }) => SyncResult::Stale,
             Err(_) => SyncResult::Error,
         });
+        if self.forget_unless_selecting(world, id) {
+            return Verdict::Done;
+        }
         match (after, world.service(id)) {
             (Finished::Retry, service) => {
                 let notice = answer.result.as_ref().err().and_then(|error| {
@@ -211,7 +214,7 @@ impl Controller for EndpointSlices {
     fn term_began(&mut self, world: &World, dirty: &mut Dirty) {
         for id in self.services.keys().copied().collect::<Vec<_>>() {
             let decided = self.with(world, id, |state, cx| {
-                state.term_began(cx).then(|| cx.service.key.clone())
+                state.take_back(cx).then(|| cx.service.key.clone())
             });
             if let Some(Some(key)) = decided {
                 dirty.mark(key, Priority::Normal, Duration::ZERO);

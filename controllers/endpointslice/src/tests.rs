@@ -1,6 +1,7 @@
 //! The controller over a real world: what is told goes in as the apiserver's JSON, requests come out.
 
 mod cluster;
+mod selector;
 
 use quaymaster_engine::Verdict;
 use quaymaster_runtime::api::{Verb, WriteError};
@@ -71,15 +72,15 @@ fn the_gauges_add_up_both_families_of_a_service() {
 
 #[test]
 fn a_conflict_is_tried_again_without_an_event_and_a_refusal_is_told_on_the_service() {
-    let conflict = WriteError::Conflict {
-        message: "the object has been modified".to_owned(),
-    };
     let refusal = WriteError::Forbidden {
         verb: "update",
         resource: "endpointslices.discovery.k8s.io".to_owned(),
         message: "no".to_owned(),
     };
-    for (error, told) in [(conflict, None), (refusal, Some("FailedToUpdateEndpointSlices"))] {
+    for (error, told) in [
+        (conflict(), None),
+        (refusal, Some("FailedToUpdateEndpointSlices")),
+    ] {
         let mut cluster = settled();
         cluster.node("node-1", "zone-b");
         match cluster.refuse_next(&error) {
@@ -175,62 +176,6 @@ fn an_edit_that_the_watch_tells_before_the_answer_to_our_write_is_put_right() {
     assert_eq!(cluster.slices()[0]["endpoints"][0]["zone"], "zone-b");
 }
 
-fn conflict() -> WriteError {
-    WriteError::Conflict {
-        message: "the object has been modified".to_owned(),
-    }
-}
-
-/// The selector goes and comes back while an update is under way, and the Node moves on. Gives that update and what it
-/// stored.
-fn selected_again() -> (Cluster, quaymaster_engine::Request, quaymaster_model::SliceRecord) {
-    let mut cluster = settled();
-    cluster.node("node-1", "zone-b");
-    let mut former = cluster.send();
-    let stored = cluster.carry_out(&mut former);
-    cluster.service(json!({ "ipFamilies": ["IPv4"], "clusterIP": "10.1.0.1" }));
-    cluster.service(selecting());
-    cluster.node("node-1", "zone-c");
-    (cluster, former, stored)
-}
-
-#[test]
-fn a_write_under_way_while_the_selector_goes_and_comes_back_is_known_by_its_answer() {
-    let (mut cluster, former, stored) = selected_again();
-    let update = cluster.send();
-    // The answer comes first, so that what the watch tells of the write is no news.
-    assert!(matches!(
-        cluster.answer(&former, stored.clone()),
-        Verdict::Again | Verdict::Done
-    ));
-    cluster.told(stored);
-    assert!(matches!(
-        cluster.fail(&update, &conflict()),
-        Verdict::Retry { .. }
-    ));
-    assert_eq!(
-        cluster.write_all(),
-        [Verb::Update],
-        "over the version that is stored"
-    );
-    assert_eq!(cluster.slices()[0]["endpoints"][0]["zone"], "zone-c");
-}
-
-#[test]
-fn an_answer_without_a_state_is_not_lost_for_the_next_one() {
-    let mut cluster = settled();
-    cluster.node("node-1", "zone-b");
-    let mut former = cluster.send();
-    let stored = cluster.carry_out(&mut former);
-    cluster.service(json!({ "ipFamilies": ["IPv4"], "clusterIP": "10.1.0.1" }));
-    assert!(matches!(cluster.answer(&former, stored.clone()), Verdict::Done));
-    cluster.service(selecting());
-    cluster.told(stored);
-    assert!(cluster.write_all().is_empty());
-    cluster.node("node-1", "zone-c");
-    assert_eq!(cluster.write_all(), [Verb::Update]);
-}
-
 #[test]
 fn a_create_that_finds_nothing_to_be_created_in_is_tried_again() {
     let mut cluster = Cluster::new();
@@ -283,17 +228,25 @@ fn a_slice_that_came_and_went_while_the_watch_was_down_is_made_again() {
     assert_eq!(cluster.write_all(), [Verb::Create]);
 }
 
+fn conflict() -> WriteError {
+    WriteError::Conflict {
+        message: "the object has been modified".to_owned(),
+    }
+}
+
 #[test]
 fn a_conflict_brings_up_to_date_what_the_world_knows_better() {
-    let (mut cluster, _, stored) = selected_again();
+    let mut cluster = settled();
+    cluster.node("node-1", "zone-b");
     let update = cluster.send();
-    cluster.written(stored);
+    let edited = cluster.edit(&update.object.name, |slice| slice["endpoints"] = json!([]));
+    cluster.written(edited);
     assert!(matches!(
         cluster.fail(&update, &conflict()),
         Verdict::Retry { .. }
     ));
     assert_eq!(cluster.write_all(), [Verb::Update]);
-    assert_eq!(cluster.slices()[0]["endpoints"][0]["zone"], "zone-c");
+    assert_eq!(cluster.slices()[0]["endpoints"][0]["zone"], "zone-b");
 }
 
 #[test]

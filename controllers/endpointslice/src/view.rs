@@ -48,7 +48,8 @@ impl EndpointSlices {
         }
         if !service.selects_pods() {
             // Its slices, if any, stay as they are.
-            self.services.remove(&id);
+            self.with(world, id, |state, cx| _ = state.take_back(cx));
+            self.forget_unless_selecting(world, id);
             self.auto.remove(&id);
             self.gauges.remove(id);
             return;
@@ -73,6 +74,19 @@ impl EndpointSlices {
             state.refresh(cx);
         });
         dirty.mark(service.key.clone(), Priority::Normal, Duration::ZERO);
+    }
+
+    /// Whether the Service selects no Pods. Its state goes when it knows no more than what is observed: should the
+    /// selector come back before, a new one would take a slice for what a write under way has already changed, and a
+    /// Pod out of another one for it.
+    pub(crate) fn forget_unless_selecting(&mut self, world: &World, id: ServiceId) -> bool {
+        if world.service(id).is_some_and(ServiceRecord::selects_pods) {
+            return false;
+        }
+        if self.services.get(&id).is_some_and(ServiceSlices::is_as_observed) {
+            self.services.remove(&id);
+        }
+        true
     }
 
     fn service_removed(&mut self, id: ServiceId, service: &ServiceRecord, dirty: &mut Dirty) {
@@ -182,7 +196,7 @@ impl EndpointSlices {
             act(state, cx);
             state.has_work()
         });
-        if more == Some(true) {
+        if !self.forget_unless_selecting(world, id) && more == Some(true) {
             dirty.repair(key, self.options.batch_period);
         }
     }

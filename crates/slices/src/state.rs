@@ -163,9 +163,9 @@ impl ServiceSlices {
         self.look_again();
     }
 
-    /// A term of writing begins, perhaps after one in which another process wrote: what was decided before and not sent
-    /// is taken back, to be decided again. Returns whether there was something.
-    pub fn term_began<C: Cluster>(&mut self, cx: Context<'_, C>) -> bool {
+    /// What was decided and not sent yet is taken back: another process may have written since, or nothing is to be
+    /// written for the Service any more. Returns whether there was something.
+    pub fn take_back<C: Cluster>(&mut self, cx: Context<'_, C>) -> bool {
         let some = !self.outbox.is_empty();
         self.withdraw_all(cx);
         some
@@ -226,6 +226,13 @@ impl ServiceSlices {
     /// Number of writes in flight.
     pub fn in_flight(&self) -> usize {
         self.sent
+    }
+
+    /// Whether what was observed of the slices is all that is known of them. If not, a write is in flight, or one failed
+    /// and may have been carried out: a state built anew would rely on slices that this one does not rely on. The cost
+    /// follows the number of slices.
+    pub fn is_as_observed(&self) -> bool {
+        self.sent == 0 && !self.slices.iter().any(|(_, held)| held.uncertain)
     }
 
     /// Totals for metrics. The cost follows the number of different lists of ports.

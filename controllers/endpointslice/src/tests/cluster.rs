@@ -34,6 +34,8 @@ pub(super) struct Cluster {
     version: u64,
     stored: BTreeMap<String, Value>,
     policy: fn(&mut Value),
+    /// Addresses that must stand in some slice after each write.
+    always: Vec<&'static str>,
 }
 
 impl Cluster {
@@ -65,6 +67,7 @@ impl Cluster {
             version: 1,
             stored: BTreeMap::new(),
             policy: |_| (),
+            always: Vec::new(),
         }
     }
 
@@ -88,10 +91,18 @@ impl Cluster {
         self.tell(|world, views| world.apply_node(record.unwrap(), views));
     }
 
-    /// The Service, with a port 80 beside what is given.
-    pub(super) fn service(&mut self, mut spec: Value) {
-        spec["ports"] = json!([{ "port": 80, "targetPort": 8080, "protocol": "TCP" }]);
-        let service = self.object(SERVICE, &spec);
+    /// The Service, with a port 80 for port 8080 of its Pods where no port is given.
+    pub(super) fn service(&mut self, spec: Value) {
+        self.service_again(&format!("uid-{SERVICE}"), spec);
+    }
+
+    /// The same with a UID of its own: that of another Service takes its place.
+    pub(super) fn service_again(&mut self, uid: &str, mut spec: Value) {
+        if spec["ports"].is_null() {
+            spec["ports"] = json!([{ "port": 80, "targetPort": 8080, "protocol": "TCP" }]);
+        }
+        let mut service = self.object(SERVICE, &spec);
+        service["metadata"]["uid"] = json!(uid);
         let record =
             Json::<ServiceRecord>::new(Arc::clone(&self.interner)).object(service.to_string().as_bytes());
         self.tell(|world, views| world.apply_service(record.unwrap(), views));
@@ -99,7 +110,12 @@ impl Cluster {
 
     /// A ready Pod of the Service on `node-1`.
     pub(super) fn pod(&mut self, name: &str, addresses: &Value) {
-        let mut pod = self.object(name, &json!({ "nodeName": "node-1", "containers": [] }));
+        self.pod_with(name, addresses, &json!([]));
+    }
+
+    /// The same with containers, of which the ports matter.
+    pub(super) fn pod_with(&mut self, name: &str, addresses: &Value, containers: &Value) {
+        let mut pod = self.object(name, &json!({ "nodeName": "node-1", "containers": containers }));
         pod["metadata"]["labels"] = json!({ "app": SERVICE });
         pod["status"] = json!({
             "phase": "Running",
@@ -109,6 +125,11 @@ impl Cluster {
         });
         let record = Json::<PodRecord>::new(Arc::clone(&self.interner)).object(pod.to_string().as_bytes());
         self.tell(|world, views| world.apply_pod(record.unwrap(), views));
+    }
+
+    /// Whether a state is held of the Service.
+    pub(super) fn holds_state(&self) -> bool {
+        !self.controller.services.is_empty()
     }
 
     /// The names of the Services that are to be looked at, since the last call.
@@ -154,6 +175,18 @@ impl Cluster {
         first.expect("nothing is to be written")
     }
 
+    /// Plans all there is, and gives the names of the slices. No answer comes.
+    pub(super) fn write_without_answers(&mut self) -> Vec<Text> {
+        let planned = self
+            .controller
+            .plan(&self.world, &key(SERVICE), LIMIT, Instant::now());
+        planned
+            .requests
+            .into_iter()
+            .map(|request| request.object.name)
+            .collect()
+    }
+
     /// Refuses the next write.
     pub(super) fn refuse_next(&mut self, error: &WriteError) -> Verdict {
         let request = self.next();
@@ -178,8 +211,7 @@ impl Cluster {
     /// The apiserver carries a write out; its answer is under way, and so is what the watch tells of it.
     pub(super) fn carry_out(&mut self, request: &mut Request) -> SliceRecord {
         let name = request.object.name.to_string();
-        let body = std::mem::replace(&mut request.body, Payload::Ready(bytes::Bytes::new()));
-        let mut slice: Value = serde_json::from_slice(&body.into_bytes().unwrap()).unwrap();
+        let mut slice: Value = serde_json::from_slice(&take_body(request)).unwrap();
         let sent = slice["metadata"]["resourceVersion"].clone();
         let held = self
             .stored
@@ -191,7 +223,42 @@ impl Cluster {
         slice["metadata"]["resourceVersion"] = json!(self.version.to_string());
         (self.policy)(&mut slice);
         self.stored.insert(name, slice.clone());
+        self.assert_published();
         self.read(&slice)
+    }
+
+    /// The apiserver carries a deletion out; its answer is under way, and so is what the watch tells of it.
+    pub(super) fn carry_out_deletion(&mut self, request: &mut Request) {
+        assert_eq!(request.verb, Verb::Delete);
+        let options: Value = serde_json::from_slice(&take_body(request)).unwrap();
+        let gone = self.stored.remove(request.object.name.as_str()).unwrap();
+        assert_eq!(
+            options["preconditions"]["resourceVersion"], gone["metadata"]["resourceVersion"],
+            "anything else is a conflict"
+        );
+        self.assert_published();
+    }
+
+    /// These addresses stand in some slice from now on, whatever is written.
+    pub(super) fn always_published(&mut self, addresses: &[&'static str]) {
+        self.always = addresses.to_vec();
+        self.assert_published();
+    }
+
+    fn assert_published(&self) {
+        let published: Vec<&Value> = self
+            .stored
+            .values()
+            .flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten())
+            .map(|endpoint| &endpoint["addresses"][0])
+            .collect();
+        for address in &self.always {
+            assert!(
+                published.iter().any(|held| *held == address),
+                "{address} is in no slice: {:#?}",
+                self.stored
+            );
+        }
     }
 
     /// Somebody else changes what is stored under this name; what the watch will tell of it.
@@ -227,6 +294,13 @@ impl Cluster {
         self.answered(request, Ok(Stored::Object(Object::Slice(stored))))
     }
 
+    /// A deletion is answered, in the order in which the engine does it.
+    pub(super) fn answer_deletion(&mut self, request: &Request) -> Verdict {
+        let uid = request.uid.clone().unwrap();
+        self.tell(|world, views| world.observe_deleted(&request.object, &uid, views));
+        self.answered(request, Ok(Stored::Gone))
+    }
+
     /// The world alone learns what a write stored.
     pub(super) fn written(&mut self, stored: impl Into<Arc<SliceRecord>>) {
         self.tell(|world, views| world.observe_written(stored, views));
@@ -257,14 +331,9 @@ impl Cluster {
     }
 
     fn store(&mut self, mut request: Request) -> Verdict {
-        let name = request.object.name.to_string();
         if request.verb == Verb::Delete {
-            self.stored.remove(&name);
-            if let Some(uid) = &request.uid {
-                self.world
-                    .observe_deleted(&request.object, uid, &mut |_: &World, _: &Delta<'_>| {});
-            }
-            return self.answered(&request, Ok(Stored::Gone));
+            self.carry_out_deletion(&mut request);
+            return self.answer_deletion(&request);
         }
         let stored = self.carry_out(&mut request);
         self.answer(&request, stored)
@@ -308,6 +377,11 @@ impl Cluster {
             }
         });
     }
+}
+
+fn take_body(request: &mut Request) -> bytes::Bytes {
+    let body = std::mem::replace(&mut request.body, Payload::Ready(bytes::Bytes::new()));
+    body.into_bytes().unwrap()
 }
 
 /// A slice of nothing.

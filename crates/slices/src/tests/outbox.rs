@@ -129,8 +129,8 @@ fn what_was_decided_in_an_earlier_term_is_decided_anew() {
         cluster: &fixture.world,
         settings: &fixture.settings,
     };
-    assert!(fixture.state.term_began(cx));
-    assert!(!fixture.state.term_began(cx), "nothing is left of it");
+    assert!(fixture.state.take_back(cx));
+    assert!(!fixture.state.take_back(cx), "nothing is left of it");
     assert!(fixture.state.has_work());
     assert_eq!(fixture.state.in_flight(), 1, "what was sent stays so");
     let second = fixture.plan(16);
