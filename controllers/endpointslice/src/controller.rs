@@ -204,6 +204,7 @@ impl Controller for EndpointSlices {
                 Verdict::Retry { notice }
             }
             (Finished::Altered, Some(service)) => Verdict::Altered {
+                more,
                 notice: notices::altered(service, answer),
             },
             _ if more => Verdict::Again,

@@ -102,7 +102,8 @@ fn a_slice_that_a_policy_changes_is_written_once_and_told_on_the_service() {
     cluster.policy(|slice| slice["metadata"]["labels"]["team"] = json!("blue"));
     cluster.node("node-1", "zone-b");
     match cluster.write_next() {
-        Verdict::Altered { notice } => {
+        Verdict::Altered { more, notice } => {
+            assert!(!more);
             assert_eq!(notice.reason, "EndpointSliceAltered");
             assert_eq!(notice.regarding.name.as_deref(), Some("web"));
             assert!(
@@ -123,6 +124,25 @@ fn a_slice_that_a_policy_changes_is_written_once_and_told_on_the_service() {
         [Verb::Update],
         "but its content still follows"
     );
+}
+
+#[test]
+fn under_a_policy_the_first_fill_goes_on_without_a_pause() {
+    let mut cluster = Cluster::new();
+    cluster.policy(|slice| slice["metadata"]["labels"]["team"] = json!("blue"));
+    cluster.node("node-1", "zone-a");
+    cluster.service(
+        json!({ "selector": { "app": "web" }, "ipFamilies": ["IPv4", "IPv6"], "clusterIP": "10.1.0.1" }),
+    );
+    cluster.pod("web-1", &json!([{ "ip": "10.0.0.1" }, { "ip": "fd00::1" }]));
+    cluster.begin();
+    for is_last in [false, true] {
+        match cluster.write_next() {
+            Verdict::Altered { more, .. } => assert_eq!(more, !is_last),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(cluster.write_all().is_empty());
 }
 
 #[test]

@@ -179,9 +179,11 @@ pub enum Verdict {
     Done,
     /// There may be more to write.
     Again,
-    /// The apiserver took it and stored something other than what was sent. Looked at again after a pause that grows as
-    /// for failures.
+    /// The apiserver took it and stored something other than what was sent. That is no failure: the controller counts the
+    /// object as written and does not send the same again, or it would fight over it without a pause.
     Altered {
+        /// There may be more to write.
+        more: bool,
         /// The warning for the owner of the object: which one, what about it, and the likely cause. It is logged and
         /// recorded, for each key at most once a minute.
         notice: Notice,

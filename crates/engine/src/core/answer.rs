@@ -64,7 +64,7 @@ impl Core {
         }
         let verdict = seat.controller.answered(&self.world, &answer);
         let controller = seat.controller.name();
-        let pause = matches!(verdict, Verdict::Altered { .. } | Verdict::Retry { .. });
+        let pause = matches!(verdict, Verdict::Retry { .. });
         // An answer after which the controller wants a pause is no success, whatever the apiserver says: forgotten
         // failures would make the pause the shortest again, each time.
         if answer.result.is_ok() && !pause {
@@ -73,9 +73,10 @@ impl Core {
         match verdict {
             Verdict::Done => {}
             Verdict::Again => seat.queue.add(token.key, Priority::Normal, now),
-            Verdict::Altered { notice } => {
-                seat.queue.retry(token.key.clone(), Priority::Normal, now);
-                seat.queue_metrics.retried(STORED_OTHERWISE);
+            Verdict::Altered { more, notice } => {
+                if more {
+                    seat.queue.add(token.key.clone(), Priority::Normal, now);
+                }
                 if seat.altered.due(&token.key, now) {
                     tracing::warn!(controller, key = %token.key, "{}", notice.note);
                     seat.events.emit(notice);

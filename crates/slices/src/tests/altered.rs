@@ -96,6 +96,40 @@ fn what_a_policy_alters_is_written_once_for_each_change() {
 }
 
 #[test]
+fn with_hints_by_annotation_as_well_what_a_policy_alters_comes_to_rest() {
+    for (what, policy) in POLICIES {
+        let mut fixture = under(policy);
+        fixture.service.topology_auto = true;
+        fixture.refresh();
+        assert_eq!(counts(&fixture.settle()), (2, 0, 0), "{what}: first");
+        for changed in [not_ready(0), pod(0)] {
+            fixture.set_pod(changed);
+            let writes = fixture.settle().len();
+            assert!((1..=2).contains(&writes), "{what}: {writes}");
+        }
+        assert!(!fixture.state.has_work(), "{what}");
+    }
+}
+
+#[test]
+fn a_policy_that_makes_something_else_of_it_each_time_is_not_fought_either() {
+    static TIMES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let mut fixture = under(|draft| {
+        let time = TIMES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        for endpoint in endpoints(draft) {
+            endpoint.zone = Some(format!("z-{time}").as_str().into());
+        }
+    });
+    assert_eq!(counts(&fixture.settle()), (2, 0, 0));
+    fixture.set_pod(not_ready(0));
+    assert_eq!(counts(&fixture.settle()), (0, 1, 0));
+    for slice in fixture.world.slices.values().cloned().collect::<Vec<_>>() {
+        fixture.see(slice);
+    }
+    assert_eq!(fixture.settle(), []);
+}
+
+#[test]
 fn the_watch_tells_what_was_altered_and_nothing_follows() {
     for (what, policy) in POLICIES {
         let mut fixture = under(policy);

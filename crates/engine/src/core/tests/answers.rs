@@ -229,36 +229,45 @@ fn notice(note: &str) -> Notice {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_apiserver_stores_otherwise_is_told_once_a_minute_and_tried_ever_more_slowly() {
+async fn what_the_apiserver_stores_otherwise_is_told_once_a_minute_and_holds_nothing_up() {
+    const FIRST: usize = 20;
     let mut fake = Fake::new(|_, _, _| planned([create("web-1")]));
-    fake.answered = Box::new(|_| Verdict::Altered {
-        notice: notice("slice web-1 is not stored as it was sent"),
+    let mut left = FIRST;
+    fake.answered = Box::new(move |_| {
+        left = left.saturating_sub(1);
+        Verdict::Altered {
+            more: left > 0,
+            notice: notice("slice web-1 is not stored as it was sent"),
+        }
     });
     let mut rig = Rig::synced(Setup::new(fake), &["web"], &[]).await;
     let begun = Instant::now();
-    let (mut writes, mut events) = (0, Vec::new());
-    while begun.elapsed() < Duration::from_secs(115) {
-        let call = rig.call().await;
-        if call.path.ends_with("/events") {
-            events.push(begun.elapsed().as_secs());
-            call.answer(201, r#"{"metadata":{"name":"e"}}"#);
-        } else if call.method == "PATCH" {
-            // The same event again is a series.
-            events.push(begun.elapsed().as_secs());
-            call.answer(200, r#"{"metadata":{"name":"e"}}"#);
-        } else {
-            writes += 1;
-            call.answer(200, slice_json("web-1", "u-1", 7 + writes));
+    let (mut writes, mut events) = (Vec::new(), Vec::new());
+    // The Service changes after half a minute and after more than one.
+    for change in [30, 61, 92] {
+        let wait = Duration::from_secs(change);
+        while let Some(call) = rig.call_before(begun + wait).await {
+            let at = begun.elapsed();
+            if call.path.ends_with("/events") {
+                events.push(at.as_secs() / 60);
+                call.answer(201, r#"{"metadata":{"name":"e"}}"#);
+            } else if call.method == "PATCH" {
+                // The same event again is a series.
+                events.push(at.as_secs() / 60);
+                call.answer(200, r#"{"metadata":{"name":"e"}}"#);
+            } else {
+                writes.push(at);
+                call.answer(200, slice_json("web-1", "u-1", 7 + writes.len() as u64));
+            }
         }
+        rig.tell(services(vec![service("web", change)])).await;
     }
-    assert!((20..60).contains(&writes), "{writes}");
-    let minutes: Vec<u64> = events.iter().map(|second| second / 60).collect();
-    assert_eq!(minutes, [0, 1], "{events:?}");
-    let metrics = rig.registry.encode();
     assert!(
-        metrics.contains(r#"quaymaster_queue_retry_causes_total{name="fake",cause="stored_otherwise"}"#),
-        "{metrics}"
+        writes[..FIRST].iter().all(|at| *at < Duration::from_millis(20)),
+        "{writes:?}"
     );
+    assert_eq!(writes.len(), FIRST + 2, "{writes:?}");
+    assert_eq!(events, [0, 1]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -241,6 +241,14 @@ impl Rig {
             .unwrap()
     }
 
+    /// The next request, if one comes before this time.
+    pub(super) async fn call_before(&mut self, time: tokio::time::Instant) -> Option<Call> {
+        tokio::time::timeout_at(time, self.calls.recv())
+            .await
+            .ok()
+            .flatten()
+    }
+
     /// Fails if a request comes within this time.
     pub(super) async fn quiet_for(&mut self, time: Duration) {
         if let Ok(call) = tokio::time::timeout(time, self.calls.recv()).await {
