@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -123,6 +124,9 @@ enum Outcome {
     Next { position: Option<ResourceVersion> },
     /// The server refuses streaming lists: list in pages.
     Refused(WatchError),
+    /// The version has expired meanwhile: list. The server is well, and each second until the list is one of stale
+    /// objects, so there is no delay, however many failures led here.
+    Stale(WatchError),
     /// It failed: go on from `position` after a delay.
     Failed {
         position: Option<ResourceVersion>,
@@ -159,6 +163,8 @@ struct Driver<D: Decoder, M, W> {
     refused: bool,
     /// Version of the last complete list, or the last position of a watch after it.
     told: Option<ResourceVersion>,
+    /// When the last list was complete.
+    listed: Option<Instant>,
     /// The server's history went back since the last complete list.
     history_lost: bool,
 }
@@ -195,6 +201,7 @@ where
             lags: 0,
             refused: false,
             told: None,
+            listed: None,
             history_lost: false,
         }
     }
@@ -217,6 +224,10 @@ where
                     self.report.refused(&error);
                     None
                 }
+                Ok(Outcome::Stale(error)) => {
+                    self.failed(&error, Duration::ZERO);
+                    None
+                }
                 Ok(Outcome::Failed { position, error }) => {
                     self.pause_after(&error).await;
                     position
@@ -233,17 +244,21 @@ where
     }
 
     async fn pause_after(&mut self, error: &WatchError) {
-        let now = Instant::now().into_std();
         let cause = &error.cause;
+        let now = Instant::now().into_std();
         let retry_after = cause.status().and_then(|status| status.retry_after);
         let delay = self
             .backoff
             .after_failure(now, rand::random(), cause.backoff_kind(), retry_after);
-        self.stats.failed(cause, chain(error));
-        self.report.failed(error, delay, now);
+        self.failed(error, delay);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
+    }
+
+    fn failed(&mut self, error: &WatchError, delay: Duration) {
+        self.stats.failed(&error.cause, chain(error));
+        self.report.failed(error, delay, Instant::now().into_std());
     }
 
     fn error(&self, verb: Verb, cause: Cause) -> WatchError {
@@ -280,6 +295,7 @@ where
         self.broken_lists = 0;
         self.history_lost = false;
         self.told = Some(version.clone());
+        self.listed = Some(Instant::now());
         self.stats.synced();
     }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ours::{Ours, client, paged};
 use crate::records::*;
-use crate::server::{Call, Part, Reply, Server, error, watch};
+use crate::server::{Call, Part, Reply, Server, error, gone, watch};
 
 /// Far below every time limit and delay, with room for a busy machine.
 const PROMPTLY: Duration = Duration::from_secs(2);
@@ -65,6 +65,38 @@ async fn a_second_expiry_in_a_row_is_delayed() {
         2,
         "a list for each expiry, without pause, would overload the server"
     );
+}
+
+#[tokio::test]
+async fn a_version_that_was_good_for_a_while_and_expires_is_followed_by_a_list_at_once_whatever_failed_before()
+ {
+    let a_while = || Part::Pause(Duration::from_millis(1100));
+    let server = Server::strict(vec![
+        (Call::List, list("10", &[])),
+        // A server that is started again breaks connections, and has forgotten what was before.
+        (
+            watch("10"),
+            Reply::Stream(vec![bytes(&added("a", "11")), a_while(), Part::Cut]),
+        ),
+        (watch("11"), gone()),
+        (Call::List, list("20", &["b"])),
+        (
+            watch("20"),
+            Reply::Stream(vec![
+                bytes(&added("c", "21")),
+                a_while(),
+                bytes(&error_event(410, "Expired")),
+                Part::Hold,
+            ]),
+        ),
+        (Call::List, list("30", &["d"])),
+        (watch("30"), held(&[added("e", "31")])),
+    ])
+    .await;
+    let mut ours = Ours::start(&server, slow());
+    ours.until_held(&["d", "e"]).await;
+    server.finish().await;
+    assert_eq!(ours.failures("expired"), 2);
 }
 
 #[tokio::test]
