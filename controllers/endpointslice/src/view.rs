@@ -67,7 +67,8 @@ impl EndpointSlices {
         });
         self.with(world, id, |state, cx| {
             if is_new {
-                for slice in world.slices_of(&service.key).filter(|slice| is_ours(slice)) {
+                let ours = |slice: &&Arc<SliceRecord>| slice.is_managed_by(names::MANAGER_ENDPOINTSLICE);
+                for slice in world.slices_of(&service.key).filter(ours) {
                     state.slice_seen(cx, Arc::clone(slice));
                 }
             }
@@ -220,16 +221,9 @@ pub(crate) fn catch_up(
     }
 }
 
-/// The Service whose slice of ours this is, by its labels.
+/// The Service whose slice of ours this is.
 fn owner(slice: &SliceRecord) -> Option<ObjectKey> {
-    let name = slice.service_name().filter(|_| is_ours(slice))?;
-    Some(ObjectKey::new(slice.key.namespace.clone(), name.clone()))
-}
-
-fn is_ours(slice: &SliceRecord) -> bool {
-    slice
-        .managed_by()
-        .is_some_and(|manager| *manager == names::MANAGER_ENDPOINTSLICE)
+    slice.service_of(names::MANAGER_ENDPOINTSLICE)
 }
 
 /// Whether nothing that is read of a Service changed: a write of its status, for instance.

@@ -65,6 +65,21 @@ pub struct OwnerRef {
     pub block_owner_deletion: Option<bool>,
 }
 
+impl OwnerRef {
+    /// The reference of what is made for an object: it goes when that goes, which waits for it where it is deleted in the
+    /// foreground (`k8s.io/apimachinery` `pkg/apis/meta/v1/controller_ref.go`, `NewControllerRef`).
+    pub fn controller(api_version: &str, kind: &str, name: Text, uid: Uid) -> Self {
+        Self {
+            api_version: Text::new(api_version),
+            kind: Text::new(kind),
+            name,
+            uid,
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+}
+
 /// An endpoint of a slice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointRecord {
@@ -162,6 +177,18 @@ impl SliceRecord {
         self.labels.get(names::LABEL_MANAGED_BY)
     }
 
+    /// Whether this slice is this manager's, by label ([`names::MANAGER_ENDPOINTSLICE`] and its like).
+    pub fn is_managed_by(&self, manager: &str) -> bool {
+        self.managed_by().is_some_and(|by| *by == manager)
+    }
+
+    /// The Service whose slice this is, if it is this manager's; by labels alone, as managers find their slices again
+    /// (`k8s.io/endpointslice/utils.go`, `ServiceControllerKey`).
+    pub fn service_of(&self, manager: &str) -> Option<ObjectKey> {
+        let name = self.service_name().filter(|_| self.is_managed_by(manager))?;
+        Some(ObjectKey::new(self.key.namespace.clone(), name.clone()))
+    }
+
     /// Whether an owner reference names a Service with this UID; its name is not compared
     /// (`k8s.io/endpointslice/utils.go`, `ownedBy`).
     pub fn owned_by_service(&self, uid: &Uid) -> bool {
@@ -170,3 +197,6 @@ impl SliceRecord {
             .any(|owner| owner.uid == *uid && owner.kind == "Service" && owner.api_version == "v1")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -201,12 +201,6 @@ fn foreign_annotations(slice: &SliceRecord) -> Vec<(Text, Text)> {
 
 /// The owner reference of a new slice.
 pub(crate) fn owner<C>(cx: Context<'_, C>) -> OwnerRef {
-    OwnerRef {
-        api_version: Text::new("v1"),
-        kind: Text::new("Service"),
-        name: cx.service.key.name.clone(),
-        uid: cx.service.uid.clone(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    }
+    let service = cx.service;
+    OwnerRef::controller("v1", "Service", service.key.name.clone(), service.uid.clone())
 }

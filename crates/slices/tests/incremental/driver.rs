@@ -160,7 +160,7 @@ impl Held {
         self.services.insert(id.0, state);
         let slices: Vec<_> = world
             .slices_of(&service.key)
-            .filter(|slice| is_ours(slice))
+            .filter(|slice| slice.is_managed_by(names::MANAGER_ENDPOINTSLICE))
             .cloned()
             .collect();
         self.with(world, id, |state, cx| {
@@ -173,8 +173,8 @@ impl Held {
 
     fn slice(&mut self, world: &World, change: world::Change<'_, Arc<SliceRecord>>) {
         let owner = |slice: &SliceRecord| {
-            let name = slice.service_name().filter(|_| is_ours(slice))?;
-            world.service_id(&ObjectKey::new(slice.key.namespace.clone(), name.clone()))
+            let service = slice.service_of(names::MANAGER_ENDPOINTSLICE)?;
+            world.service_id(&service)
         };
         let before = change.before().and_then(|slice| owner(slice));
         let after = change.after().and_then(|slice| owner(slice));
@@ -194,12 +194,6 @@ impl Held {
             .unwrap_or_default()
             .writes
     }
-}
-
-fn is_ours(slice: &SliceRecord) -> bool {
-    slice
-        .managed_by()
-        .is_some_and(|manager| *manager == names::MANAGER_ENDPOINTSLICE)
 }
 
 /// Decoders, world and states: a whole controller without its clients.
