@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use quaymaster_engine::Request;
 use quaymaster_model::{ObjectKey, ResourceVersion, Text, Uid, names};
-use quaymaster_runtime::api::{Verb, preconditions};
 use quaymaster_runtime::pool::Payload;
 use quaymaster_slices::{Op, SliceDraft, Write};
 use quaymaster_wire::json::{SliceBody, encode_slice};
@@ -12,33 +11,21 @@ use quaymaster_world::Kind;
 /// The request for a write. Bodies of slices are encoded in the task that sends them.
 pub(crate) fn of(write: Write) -> Request {
     let Write { id, key, op } = write;
-    let object = key.clone();
-    let (verb, uid, body) = match op {
-        Op::Create(draft) => (Verb::Create, None, encoded(key, draft, None)),
+    let (kind, object) = (Kind::Slice, key.clone());
+    match op {
+        Op::Create(draft) => Request::create(kind, object, encoded(key, draft, None), id.0),
         Op::Update {
             draft,
             uid,
             resource_version,
-        } => (
-            Verb::Update,
-            Some(uid.clone()),
-            encoded(key, draft, Some((uid, resource_version))),
-        ),
+        } => {
+            let body = encoded(key, draft, Some((uid.clone(), resource_version)));
+            Request::update(kind, object, uid, body, id.0)
+        }
         Op::Delete {
             uid,
             resource_version,
-        } => {
-            let options = preconditions(&uid.to_string(), Some(&resource_version.to_string()));
-            (Verb::Delete, Some(uid), Payload::Ready(options))
-        }
-    };
-    Request {
-        verb,
-        kind: Kind::Slice,
-        object,
-        uid,
-        body,
-        write: id.0,
+        } => Request::delete(kind, object, uid, Some(&resource_version), id.0),
     }
 }
 

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quaymaster_model::ObjectKey;
+use quaymaster_model::{ObjectKey, ResourceVersion, Uid};
 use quaymaster_queue::Priority;
-use quaymaster_runtime::api::{Verb, WriteError};
+use quaymaster_runtime::api::{Verb, WriteError, preconditions};
 use quaymaster_runtime::events::Notice;
 use quaymaster_runtime::pool::Payload;
 use quaymaster_world::{Delta, Kind, World};
@@ -121,25 +121,80 @@ pub struct Request {
     pub kind: Kind,
     /// The object.
     pub object: ObjectKey,
+    /// What of it.
+    pub part: Part,
     /// UID of an object that is updated or deleted.
-    pub uid: Option<quaymaster_model::Uid>,
+    pub uid: Option<Uid>,
     /// The object's JSON, for a delete its options, for a read nothing.
     pub body: Payload,
     /// Given back with the answer.
     pub write: u64,
 }
 
+/// What of an object a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The object; of a kind with the subresource `status`, all but that.
+    Object,
+    /// The subresource `status`: whatever else the body says is ignored, and a permission of its own is needed.
+    Status,
+}
+
 impl Request {
+    /// Creates an object. Refused where one of its name exists.
+    pub fn create(kind: Kind, object: ObjectKey, body: Payload, write: u64) -> Self {
+        Self {
+            verb: Verb::Create,
+            kind,
+            object,
+            part: Part::Object,
+            uid: None,
+            body,
+            write,
+        }
+    }
+
+    /// Replaces an object. The body is to name this UID and the resourceVersion that it was made from: only then the
+    /// update is refused where the object changed or was replaced meanwhile.
+    pub fn update(kind: Kind, object: ObjectKey, uid: Uid, body: Payload, write: u64) -> Self {
+        Self {
+            verb: Verb::Update,
+            uid: Some(uid),
+            ..Self::create(kind, object, body, write)
+        }
+    }
+
+    /// As [`Request::update`], of the status.
+    pub fn update_status(kind: Kind, object: ObjectKey, uid: Uid, body: Payload, write: u64) -> Self {
+        Self {
+            part: Part::Status,
+            ..Self::update(kind, object, uid, body, write)
+        }
+    }
+
+    /// Deletes this object and no later one of its name; with a version, only in that state.
+    pub fn delete(
+        kind: Kind,
+        object: ObjectKey,
+        uid: Uid,
+        version: Option<&ResourceVersion>,
+        write: u64,
+    ) -> Self {
+        let version = version.map(ToString::to_string);
+        let options = preconditions(&uid.to_string(), version.as_deref());
+        Self {
+            verb: Verb::Delete,
+            uid: Some(uid),
+            ..Self::create(kind, object, Payload::Ready(options), write)
+        }
+    }
+
     /// Asks for an object as it is stored now, past all caches. The answer is the controller's alone: the world goes on
     /// to take the kind from its watch.
     pub fn get(kind: Kind, object: ObjectKey, write: u64) -> Self {
         Self {
             verb: Verb::Get,
-            kind,
-            object,
-            uid: None,
-            body: Payload::Ready(Bytes::new()),
-            write,
+            ..Self::create(kind, object, Payload::Ready(Bytes::new()), write)
         }
     }
 }
@@ -194,3 +249,6 @@ pub enum Verdict {
         notice: Option<Notice>,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::controller::{Planned, Request};
 use crate::feed::Told;
 use crate::held_metrics::WorldMetrics;
-use crate::kinds::{self, Object};
+use crate::kinds::{self, Object, Ops};
 
 pub(crate) use seat::Seat;
 
@@ -206,12 +206,13 @@ impl Core {
             verb,
             kind,
             object,
+            part,
             uid,
             body,
             write,
         } = request;
-        let resource = kinds::resource(kind);
-        let path = resource.path(verb, &object);
+        let Ops { resource, accept, .. } = kinds::ops(kind);
+        let path = resource.path(verb, part, &object);
         let interner = Arc::clone(&self.interner);
         let token = Token {
             controller,
@@ -226,6 +227,7 @@ impl Core {
             resource: resource.name,
             path,
             body,
+            accept,
             read: Box::new(move |answer| kinds::read_answer(kind, verb, &interner, answer)),
             token,
         };

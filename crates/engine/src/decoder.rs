@@ -1,8 +1,8 @@
-//! JSON of the apiserver as the watch wants it read.
+//! What the apiserver tells, as the watch wants it read.
 
 use quaymaster_model::{ObjectKey, Uid};
-use quaymaster_watch::{DecodeError, Decoder, Event, Page, Unreadable};
-use quaymaster_wire::json::{self, Change, Frame, Json};
+use quaymaster_watch::{DecodeError, Decoder, Event, Framing, Page, Unreadable};
+use quaymaster_wire::{Change, Frame, Reader as _};
 
 use crate::kinds::Known;
 
@@ -15,15 +15,14 @@ pub(crate) struct Gone {
     pub(crate) uid: Option<Uid>,
 }
 
-/// Reads one kind for a watch.
-#[derive(Debug)]
-pub(crate) struct WatchDecoder<R>(pub(crate) Json<R>);
+/// Reads one kind for a watch, in its encoding.
+pub(crate) struct WatchDecoder<R: Known>(pub(crate) R::Reader);
 
-/// Most characters of a reason: readers of JSON quote the value that is wrong, which may be of any length.
+/// Most characters of a reason: readers quote the value that is wrong, which may be of any length.
 const MAX_REASON: usize = 200;
 
 /// An error with its sources, short enough for a line of log.
-fn reason(error: &json::DecodeError) -> String {
+fn reason(error: &quaymaster_wire::DecodeError) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {
@@ -41,7 +40,7 @@ fn shortened(mut text: String) -> String {
     text
 }
 
-fn unreadable(object: json::Unreadable) -> Unreadable<Gone> {
+fn unreadable(object: quaymaster_wire::Unreadable) -> Unreadable<Gone> {
     Unreadable {
         key: object.key.map(|key| Gone { key, uid: None }),
         version: object.version,
@@ -52,6 +51,14 @@ fn unreadable(object: json::Unreadable) -> Unreadable<Gone> {
 impl<R: Known> Decoder for WatchDecoder<R> {
     type Record = R;
     type Key = Gone;
+
+    fn accept(&self) -> &'static str {
+        R::Reader::ACCEPT
+    }
+
+    fn framing(&self) -> Framing {
+        R::Reader::FRAMING
+    }
 
     fn page(&mut self, body: &[u8]) -> Result<Page<R, Gone>, DecodeError> {
         let page = self.0.page(body).map_err(|error| DecodeError {
@@ -67,7 +74,7 @@ impl<R: Known> Decoder for WatchDecoder<R> {
 
     fn event(&mut self, frame: &[u8]) -> Result<Event<R, Gone>, Unreadable<Gone>> {
         let frame = self.0.frame(frame).map_err(|error| {
-            unreadable(json::Unreadable {
+            unreadable(quaymaster_wire::Unreadable {
                 key: None,
                 version: None,
                 error,
@@ -94,7 +101,7 @@ impl<R: Known> Decoder for WatchDecoder<R> {
             Frame::Unreadable {
                 change: Change::Deleted,
                 object:
-                    json::Unreadable {
+                    quaymaster_wire::Unreadable {
                         key: Some(key),
                         version,
                         ..

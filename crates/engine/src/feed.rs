@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quaymaster_model::Interner;
 use quaymaster_watch::{Config, Stats, StreamingSupport, Watch};
-use quaymaster_wire::json::Json;
+use quaymaster_wire::Reader as _;
 use quaymaster_world::{Kind, View, World};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -73,7 +73,7 @@ impl Start<'_> {
         let watch = Watch::new(
             self.client.clone(),
             R::RESOURCE.source(),
-            WatchDecoder(Json::<R>::new(Arc::clone(self.interner))),
+            WatchDecoder::<R>(R::Reader::new(Arc::clone(self.interner))),
             self.config.clone(),
             self.streaming.clone(),
         );

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use quaymaster_model::{Interner, ObjectKey, ResourceVersion, Text, Uid};
 use quaymaster_queue::Priority;
-use quaymaster_runtime::api::Verb;
 use quaymaster_runtime::pool::Payload;
-use quaymaster_wire::json::{Json, Record};
+use quaymaster_wire::Reader as _;
 use quaymaster_world::{Change, Delta, Kind, Origin, World};
 
 use crate::controller::{Answer, Controller, Dirty, Object, Planned, Request, Stored, Verdict};
+use crate::kinds::Known;
 
 pub(crate) const NAMESPACE: &str = "shop";
 
@@ -52,8 +52,8 @@ pub(crate) fn slice_json(name: &str, uid: &str, version: u64) -> String {
 }
 
 /// An object as a decoder reads it.
-pub(crate) fn read<R: Record>(json: &str) -> R {
-    Json::new(Arc::new(Interner::new()))
+pub(crate) fn read<R: Known>(json: &str) -> R {
+    R::Reader::new(Arc::new(Interner::new()))
         .object(json.as_bytes())
         .unwrap()
 }
@@ -193,27 +193,24 @@ impl Controller for Fake {
 /// Views that nobody looks at.
 pub(crate) fn nobody(_: &World, _: &Delta<'_>) {}
 
-fn request(verb: Verb, name: &str, uid: Option<&str>) -> Request {
-    Request {
-        verb,
-        kind: Kind::Slice,
-        object: key(name),
-        uid: uid.map(Uid::new),
-        body: Payload::Ready(Bytes::from_static(b"{}")),
-        write: 1,
-    }
+fn body() -> Payload {
+    Payload::Ready(Bytes::from_static(b"{}"))
 }
 
 pub(crate) fn create(name: &str) -> Request {
-    request(Verb::Create, name, None)
+    Request::create(Kind::Slice, key(name), body(), 1)
 }
 
 pub(crate) fn update(name: &str, uid: &str) -> Request {
-    request(Verb::Update, name, Some(uid))
+    Request::update(Kind::Slice, key(name), Uid::new(uid), body(), 1)
+}
+
+pub(crate) fn update_status(name: &str, uid: &str) -> Request {
+    Request::update_status(Kind::Slice, key(name), Uid::new(uid), body(), 1)
 }
 
 pub(crate) fn delete(name: &str, uid: &str) -> Request {
-    request(Verb::Delete, name, Some(uid))
+    Request::delete(Kind::Slice, key(name), Uid::new(uid), None, 1)
 }
 
 /// A plan that is whole.

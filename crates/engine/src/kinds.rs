@@ -1,4 +1,5 @@
-//! What is to be known of each kind: where the API has it, how it is read, and how it gets into the world.
+//! What is to be known of each kind: where the API has it, how and in which encoding it is read, and how it gets into the
+//! world.
 //!
 //! A kind that is read is a `Known` record in a file of its own here, and a line in `ops`. One that is written and whose
 //! answers count before the watch tells them has an arm in `written` and `deleted` as well.
@@ -15,7 +16,7 @@ use quaymaster_model::{Interner, NodeRecord, ObjectKey, PodRecord, ServiceRecord
 use quaymaster_runtime::api::Verb;
 use quaymaster_runtime::pool::BodyError;
 use quaymaster_watch::Stats;
-use quaymaster_wire::json::{DecodeError, Json, Record};
+use quaymaster_wire::{DecodeError, Reader, Status};
 use quaymaster_world::{Kind, View, World};
 
 use crate::decoder::Gone;
@@ -24,9 +25,12 @@ use crate::feed::Start;
 pub use resource::Resource;
 
 /// A record of a kind that is read.
-pub(crate) trait Known: Record + Send + Sync + 'static {
+pub(crate) trait Known: Send + Sync + Sized + 'static {
     const KIND: Kind;
     const RESOURCE: Resource;
+
+    /// Reads it, wherever the apiserver tells it: in lists, watches and answers. Its encoding is the one that is asked for.
+    type Reader: Reader<Record = Self>;
 
     /// Which object this is.
     fn gone(&self) -> Gone;
@@ -61,6 +65,8 @@ pub(crate) struct Ops {
     pub(crate) resource: Resource,
     /// Starts its watch.
     pub(crate) watch: fn(&Start<'_>) -> Arc<Stats>,
+    /// The encoding in which calls are to be answered.
+    pub(crate) accept: &'static str,
     /// Reads one object.
     read: fn(&Arc<Interner>, &[u8]) -> Result<Object, DecodeError>,
 }
@@ -71,8 +77,9 @@ impl<R: Known> Of<R> {
     const OPS: Ops = Ops {
         resource: R::RESOURCE,
         watch: |start| start.watch::<R>(),
+        accept: R::Reader::ACCEPT,
         read: |interner, body| {
-            Json::<R>::new(Arc::clone(interner))
+            R::Reader::new(Arc::clone(interner))
                 .object(body)
                 .map(R::into_object)
         },
@@ -100,19 +107,11 @@ pub(crate) fn read_answer(
     interner: &Arc<Interner>,
     body: &[u8],
 ) -> Result<Option<Object>, BodyError> {
-    if verb == Verb::Delete && is_status(body) {
+    // Else it is the object itself, which then is only on its way out.
+    if verb == Verb::Delete && Status::decode(body).is_ok() {
         return Ok(None);
     }
     Ok(Some((ops(kind).read)(interner, body)?))
-}
-
-/// Whether the answer to a delete is a Status, rather than the object itself, which then is only on its way out.
-fn is_status(body: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        kind: String,
-    }
-    serde_json::from_slice::<Head>(body).is_ok_and(|head| head.kind == "Status")
 }
 
 /// An own create or update, or a delete that only began, was answered with this object. The watch may have been faster,

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, Limited};
 use kube::client::Body;
+use quaymaster_wire::json;
 
 pub use error::{Remedy, WriteError};
 
@@ -95,21 +96,24 @@ impl Writer {
 
     /// Creates an object in the collection at `path`. Returns the object as stored.
     pub async fn create(&self, permit: &Permit, path: &str, body: Bytes) -> Result<Bytes, WriteError> {
-        self.send(permit, Verb::Create, path, body).await
+        self.send(permit, Verb::Create, path, body, json::MEDIA_TYPE)
+            .await
     }
 
     /// Replaces the object at `path`. Returns the object as stored.
     pub async fn update(&self, permit: &Permit, path: &str, body: Bytes) -> Result<Bytes, WriteError> {
-        self.send(permit, Verb::Update, path, body).await
+        self.send(permit, Verb::Update, path, body, json::MEDIA_TYPE)
+            .await
     }
 
     /// Deletes the object at `path`; `options` as of [`preconditions`]. Returns the last state, or a Status.
     pub async fn delete(&self, permit: &Permit, path: &str, options: Bytes) -> Result<Bytes, WriteError> {
-        self.send(permit, Verb::Delete, path, options).await
+        self.send(permit, Verb::Delete, path, options, json::MEDIA_TYPE)
+            .await
     }
 
     /// Sends one write of any verb, or a confirming read. `path` starts with a slash and may carry a query; `body` is
-    /// JSON, and of a read empty.
+    /// JSON, and of a read empty; `accept` names the encoding that the answer is wanted in.
     ///
     /// The permit is checked right before sending. If it is lost afterwards, the connection is dropped and the
     /// write may or may not have happened.
@@ -119,12 +123,13 @@ impl Writer {
         verb: Verb,
         path: &str,
         body: Bytes,
+        accept: &'static str,
     ) -> Result<Bytes, WriteError> {
         let request = Request::builder()
             .method(verb.method())
             .uri(path)
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, json::MEDIA_TYPE)
+            .header(header::ACCEPT, accept)
             .body(Body::from(body))
             .map_err(|error| WriteError::Transport(Box::new(kube::Error::HttpError(error))))?;
         if !permit.is_valid(tokio::time::Instant::now().into_std()) {

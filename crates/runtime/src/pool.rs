@@ -59,6 +59,8 @@ pub struct WriteRequest<T, A> {
     pub path: String,
     /// The object, or for a delete its options.
     pub body: Payload,
+    /// The encoding that the answer is wanted in, as an `Accept` header names it: the one that `read` reads.
+    pub accept: &'static str,
     /// Reads the answer of a success.
     pub read: ReadAnswer<A>,
     /// Whatever the sender needs to make sense of the result.
@@ -142,6 +144,7 @@ impl<T: Send + 'static, A: Send + 'static> WritePool<T, A> {
             resource,
             path,
             body,
+            accept,
             read,
             token,
         } = request;
@@ -163,7 +166,7 @@ impl<T: Send + 'static, A: Send + 'static> WritePool<T, A> {
                 }
             };
             pending.started = Instant::now();
-            let result = writer.send(&permit, verb, &path, body).await;
+            let result = writer.send(&permit, verb, &path, body, accept).await;
             pending.latency = Some(pending.started.elapsed());
             pending.reply(result.and_then(|body| {
                 read(&body).map_err(|error| WriteError::Unreadable {

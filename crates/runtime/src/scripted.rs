@@ -31,6 +31,8 @@ impl Step {
 pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) path: String,
+    /// The encoding that the answer is wanted in.
+    pub(crate) accept: String,
     pub(crate) body: String,
 }
 
@@ -48,6 +50,10 @@ pub(crate) fn client(script: impl IntoIterator<Item = Step>) -> (kube::Client, A
             log.lock().unwrap().push(Seen {
                 method: head.method.to_string(),
                 path: head.uri.to_string(),
+                accept: head
+                    .headers
+                    .get(http::header::ACCEPT)
+                    .map_or_else(String::new, |value| value.to_str().unwrap().to_owned()),
                 body: String::from_utf8(body.to_vec()).unwrap(),
             });
             let step = script.lock().unwrap().pop_front();

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use crate::frames::Framing;
 use quaymaster_model::ResourceVersion;
-use quaymaster_wire::json::Status;
+use quaymaster_wire::{Framing, Status};
 
 /// Turns the bytes of one collection into records. The driver feeds it; it does no I/O.
 ///
@@ -17,14 +16,10 @@ pub trait Decoder: Send {
     type Key: Send + fmt::Debug;
 
     /// The `Accept` header of every request.
-    fn accept(&self) -> &'static str {
-        "application/json"
-    }
+    fn accept(&self) -> &'static str;
 
     /// How the frames of a watch follow each other, in the encoding that [`Decoder::accept`] asks for.
-    fn framing(&self) -> Framing {
-        Framing::Lines
-    }
+    fn framing(&self) -> Framing;
 
     /// Reads one page of a list.
     ///
@@ -33,11 +28,6 @@ pub trait Decoder: Send {
 
     /// Reads one frame of a watch.
     fn event(&mut self, frame: &[u8]) -> DecodedEvent<Self::Record, Self::Key>;
-
-    /// Reads the body of an error response; `None` where it is no `Status` (a proxy's page, say).
-    fn status(&self, body: &[u8]) -> Option<Status> {
-        Status::decode(body).ok()
-    }
 }
 
 /// One event, or the object that could not be read.

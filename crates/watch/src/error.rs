@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use http::StatusCode;
-use quaymaster_wire::json::Status;
+use quaymaster_wire::Status;
 
 use crate::decoder::DecodeError;
 

@@ -1,14 +1,6 @@
 //! Cuts the body of a watch into frames, whatever the sizes of the chunks it arrives in.
 
-/// How the frames of a watch follow each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// Each frame ends with a line feed (JSON). Blank lines are no frames.
-    Lines,
-    /// Each frame is preceded by its length in four bytes, most significant first
-    /// (protobuf; kubernetes/apimachinery `pkg/util/framer/framer.go`).
-    LengthPrefixed,
-}
+use quaymaster_wire::Framing;
 
 /// One frame, or the news that one was too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,6 @@
 //! not is reported by itself ([`Unreadable`]), beside the good ones of its page.
 
 mod encode;
-mod error;
 mod frame;
 mod ip;
 mod list;
@@ -15,7 +14,7 @@ mod quantity;
 mod read;
 mod service;
 mod slice;
-mod status;
+pub(crate) mod status;
 mod time;
 mod value;
 
@@ -26,12 +25,13 @@ use std::sync::Arc;
 use quaymaster_model::{Interner, NodeRecord, PodRecord, ServiceRecord, SliceRecord};
 use serde::de::DeserializeSeed as _;
 
+use crate::{DecodeError, Frame, Framing, Page, Reader};
+
 pub use encode::{SliceBody, encode_slice};
-pub use error::{DecodeError, EncodeError, Unreadable};
-pub use frame::{Change, Frame};
-pub use list::Page;
 pub use read::Record;
-pub use status::Status;
+
+/// What JSON is called in HTTP.
+pub const MEDIA_TYPE: &str = "application/json";
 
 /// Reads Pods.
 pub type PodDecoder = Json<PodRecord>;
@@ -85,6 +85,30 @@ impl<R: Record> Json<R> {
     /// The bytes are not a watch event. An event whose object cannot be read is a [`Frame::Unreadable`] instead.
     pub fn frame(&self, bytes: &[u8]) -> Result<Frame<R>, DecodeError> {
         frame::frame(bytes, &self.interner)
+    }
+}
+
+impl<R: Record + 'static> Reader for Json<R> {
+    type Record = R;
+
+    const ACCEPT: &'static str = MEDIA_TYPE;
+
+    const FRAMING: Framing = Framing::Lines;
+
+    fn new(interner: Arc<Interner>) -> Self {
+        Self::new(interner)
+    }
+
+    fn object(&self, bytes: &[u8]) -> Result<R, DecodeError> {
+        self.object(bytes)
+    }
+
+    fn page(&self, bytes: &[u8]) -> Result<Page<R>, DecodeError> {
+        self.page(bytes)
+    }
+
+    fn frame(&self, bytes: &[u8]) -> Result<Frame<R>, DecodeError> {
+        self.frame(bytes)
     }
 }
 

@@ -17,10 +17,10 @@ use crate::core::warnings::{Conflicts, Warnings};
 /// A controller with its queue.
 pub(crate) struct Seat {
     pub(crate) controller: Box<dyn Controller>,
-    pub(crate) writer: Writer,
+    pub(super) writer: Writer,
     pub(crate) queue: Queue<ObjectKey>,
     pub(crate) queue_metrics: QueueHandles,
-    pub(crate) events: EventSink,
+    pub(super) events: EventSink,
     pub(super) dirty: Dirty,
     pub(super) started: bool,
     pub(super) repairs: Repairs,

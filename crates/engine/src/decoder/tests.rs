@@ -1,13 +1,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quaymaster_model::{Interner, NodeRecord, PodRecord, ServiceRecord, SliceRecord};
+use quaymaster_model::{Interner, NodeRecord, PodRecord, ServiceRecord, SliceRecord, Text};
+use quaymaster_wire::Reader;
+use quaymaster_world::{Kind, View, World};
 
 use super::*;
 use crate::fixtures::{key, node_json, pod_json, service_json, slice_json, version};
+use crate::kinds::{self, Resource};
 
 fn decoder<R: Known>() -> WatchDecoder<R> {
-    WatchDecoder(Json::new(Arc::new(Interner::new())))
+    WatchDecoder(R::Reader::new(Arc::new(Interner::new())))
 }
 
 fn event<R: Known>(kind: &str, object: &str) -> Result<Event<R, Gone>, Unreadable<Gone>> {
@@ -178,4 +181,84 @@ fn a_page_that_is_no_list_is_refused_with_the_cause() {
         "{}",
         error.reason
     );
+}
+
+/// An object of another encoding: its name, and nothing else.
+struct Odd(Text);
+
+/// Reads it; names follow each other without anything between.
+struct Letters;
+
+impl Reader for Letters {
+    type Record = Odd;
+
+    const ACCEPT: &'static str = "text/x-letters";
+
+    const FRAMING: Framing = Framing::LengthPrefixed;
+
+    fn new(_: Arc<Interner>) -> Self {
+        Self
+    }
+
+    fn object(&self, _: &[u8]) -> Result<Odd, quaymaster_wire::DecodeError> {
+        unreachable!("a watch reads pages and frames")
+    }
+
+    fn page(&self, bytes: &[u8]) -> Result<quaymaster_wire::Page<Odd>, quaymaster_wire::DecodeError> {
+        let names = bytes.iter().map(|letter| char::from(*letter).to_string());
+        Ok(quaymaster_wire::Page {
+            records: names.map(|name| Odd(Text::new(&name))).collect(),
+            unreadable: Vec::new(),
+            next: None,
+            version: version(20),
+        })
+    }
+
+    fn frame(&self, bytes: &[u8]) -> Result<Frame<Odd>, quaymaster_wire::DecodeError> {
+        Ok(Frame::Object {
+            change: Change::Deleted,
+            record: Odd(Text::new(&String::from_utf8_lossy(bytes))),
+            version: version(21),
+        })
+    }
+}
+
+impl Known for Odd {
+    const KIND: Kind = Kind::Node;
+    const RESOURCE: Resource = *kinds::resource(Kind::Node);
+
+    type Reader = Letters;
+
+    fn gone(&self) -> Gone {
+        Gone {
+            key: ObjectKey::new(Text::new(""), self.0.clone()),
+            uid: None,
+        }
+    }
+
+    fn apply(self, _: &mut World, _: &mut dyn View) {}
+
+    fn delete(_: &Gone, _: &Uid, _: &mut World, _: &mut dyn View) {}
+
+    fn held(_: &Gone, _: &World) -> Option<Uid> {
+        None
+    }
+
+    fn into_object(self) -> kinds::Object {
+        unreachable!("nobody asks for one")
+    }
+}
+
+#[test]
+fn a_kind_is_asked_for_and_read_in_the_encoding_that_its_description_names() {
+    let mut decoder = decoder::<Odd>();
+    assert_eq!(decoder.accept(), "text/x-letters");
+    assert_eq!(decoder.framing(), Framing::LengthPrefixed);
+    let page = decoder.page(b"ab").unwrap();
+    let names: Vec<_> = page.items.iter().map(|odd| odd.0.as_str()).collect();
+    assert_eq!((names, page.version), (vec!["a", "b"], Some(version(20))));
+    let Ok(Event::Delete { key, version: at }) = decoder.event(b"cd") else {
+        panic!("a deletion");
+    };
+    assert_eq!((key.key.name.as_str(), at), ("cd", Some(version(21))));
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use quaymaster_model::{PodRecord, Uid};
+use quaymaster_wire::json::Json;
 use quaymaster_world::{Kind, View, World};
 
 use super::{Known, Object, Resource};
@@ -18,6 +19,8 @@ impl Known for PodRecord {
         // What has finished is no endpoint of anything. A Pod that finishes is told as deleted.
         fields: "status.phase!=Succeeded,status.phase!=Failed",
     };
+
+    type Reader = Json<Self>;
 
     fn gone(&self) -> Gone {
         Gone {

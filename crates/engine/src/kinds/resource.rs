@@ -4,6 +4,8 @@ use quaymaster_model::ObjectKey;
 use quaymaster_runtime::api::Verb;
 use quaymaster_watch::Source;
 
+use crate::controller::Part;
+
 /// Where the API has a kind, and what is read of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resource {
@@ -47,8 +49,8 @@ impl Resource {
         }
     }
 
-    /// Path of a call for one object: that of its collection for a create, its own else.
-    pub(crate) fn path(&self, verb: Verb, object: &ObjectKey) -> String {
+    /// Path of a call for one object: that of its collection for a create, its own or that of its part else.
+    pub(crate) fn path(&self, verb: Verb, part: Part, object: &ObjectKey) -> String {
         let Self { name, namespaced, .. } = *self;
         let base = self.base();
         let collection = if namespaced {
@@ -56,10 +58,10 @@ impl Resource {
         } else {
             format!("{base}/{name}")
         };
-        if verb == Verb::Create {
-            collection
-        } else {
-            format!("{collection}/{}", object.name)
+        match part {
+            _ if verb == Verb::Create => collection,
+            Part::Object => format!("{collection}/{}", object.name),
+            Part::Status => format!("{collection}/{}/status", object.name),
         }
     }
 }

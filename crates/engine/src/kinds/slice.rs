@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use quaymaster_model::{SliceRecord, Uid};
+use quaymaster_wire::json::Json;
 use quaymaster_world::{Kind, View, World};
 
 use super::{Known, Object, Resource};
@@ -17,6 +18,8 @@ impl Known for SliceRecord {
         namespaced: true,
         fields: "",
     };
+
+    type Reader = Json<Self>;
 
     fn gone(&self) -> Gone {
         Gone {

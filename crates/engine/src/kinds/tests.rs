@@ -1,10 +1,11 @@
 use quaymaster_world::Delta;
 
 use super::*;
+use crate::controller::Part;
 use crate::fixtures::{key, node_json, pod_json, read, service_json, slice_json};
 
 #[test]
-fn a_path_is_of_the_collection_for_a_create_and_of_the_object_else() {
+fn a_path_is_of_the_collection_for_a_create_and_of_the_object_or_its_part_else() {
     let web = key("web");
     for (kind, all, collection) in [
         (
@@ -21,10 +22,17 @@ fn a_path_is_of_the_collection_for_a_create_and_of_the_object_else() {
         (Kind::Node, "/api/v1/nodes", "/api/v1/nodes"),
     ] {
         let resource = resource(kind);
-        assert_eq!(resource.path(Verb::Create, &web), collection);
+        assert_eq!(resource.path(Verb::Create, Part::Object, &web), collection);
         for verb in [Verb::Update, Verb::Delete, Verb::Get] {
-            assert_eq!(resource.path(verb, &web), format!("{collection}/web"));
+            assert_eq!(
+                resource.path(verb, Part::Object, &web),
+                format!("{collection}/web")
+            );
         }
+        assert_eq!(
+            resource.path(Verb::Update, Part::Status, &web),
+            format!("{collection}/web/status")
+        );
         let source = quaymaster_watch::Source::new(resource.qualified(), all);
         let fields = if kind == Kind::Pod {
             source.fields("status.phase!=Succeeded,status.phase!=Failed")

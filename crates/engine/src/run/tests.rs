@@ -26,6 +26,11 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
+        Self::without("").await
+    }
+
+    /// Serves nothing at this path.
+    async fn without(missing: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -35,7 +40,7 @@ impl Server {
             while let Ok((socket, _)) = listener.accept().await {
                 let (log, created) = (Arc::clone(&log), created.clone());
                 // An error means that the client has left.
-                tokio::spawn(async move { serve(socket, &log, &created).await.is_ok() });
+                tokio::spawn(async move { serve(socket, missing, &log, &created).await.is_ok() });
             }
         });
         Self { uri, seen }
@@ -48,6 +53,7 @@ impl Server {
 
 async fn serve(
     mut socket: TcpStream,
+    missing: &str,
     log: &Mutex<Vec<String>>,
     created: &watch::Sender<bool>,
 ) -> std::io::Result<()> {
@@ -78,10 +84,12 @@ async fn serve(
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
         log.lock().unwrap().push(format!("{method} {target}"));
         let path = target.split('?').next().unwrap();
-        if target.contains("watch=true") {
+        if path != missing && target.contains("watch=true") {
             return hold(socket, path, created).await;
         }
         let (code, body) = match (method, path) {
+            // As the apiserver says it of a kind that nobody has defined.
+            _ if path == missing => (404, "404 page not found\n".to_owned()),
             ("POST", "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices") => {
                 created.send_replace(true);
                 (201, slice_json("web", "u-9", 20))
@@ -151,27 +159,35 @@ async fn engine(server: &Server, fake: Fake, registry: Registry, health: Health)
             ..Default::default()
         },
     })
-    .with(
-        Box::new(fake),
-        Registration {
-            queue: "fake",
-            reporter: "fake-controller",
-            most_keys: None,
-        },
-    )
+    .with(Box::new(fake), REGISTRATION)
+}
+
+const REGISTRATION: Registration = Registration {
+    queue: "fake",
+    reporter: "fake-controller",
+    most_keys: None,
+};
+
+/// Wants one slice for each Service, named as it is.
+fn one_slice_each() -> Fake {
+    Fake::new(|world, service, _| {
+        if world.slice(service).is_some() {
+            Planned::default()
+        } else {
+            planned([create(&service.name)])
+        }
+    })
+}
+
+fn has(log: &Mutex<Vec<String>>, wanted: &str) -> bool {
+    log.lock().unwrap().iter().any(|line| line == wanted)
 }
 
 #[tokio::test]
 async fn from_what_is_read_to_what_is_written_and_back() {
     let server = Server::start().await;
     let (registry, health) = (Registry::new(), Health::default());
-    let mut fake = Fake::new(|world, service, _| {
-        if world.slice(service).is_some() {
-            Planned::default()
-        } else {
-            planned([create(&service.name)])
-        }
-    });
+    let mut fake = one_slice_each();
     fake.reads = &Kind::ALL;
     let log = Arc::clone(&fake.log);
     let engine = engine(&server, fake, registry.clone(), health.clone()).await;
@@ -179,15 +195,9 @@ async fn from_what_is_read_to_what_is_written_and_back() {
     let cancel = CancellationToken::new();
     let task = tokio::spawn(engine.run(cancel.clone()));
 
-    let answered = |log: &Mutex<Vec<String>>| {
-        log.lock()
-            .unwrap()
-            .iter()
-            .any(|line| line == "create web: stored at 20")
-    };
     let waited = timeout(PATIENCE, async {
         // The slice comes back by its watch as well; that is one event more than the lists have.
-        while !answered(&log)
+        while !has(&log, "create web: stored at 20")
             || !registry
                 .encode()
                 .contains(r#"watch_events_total{kind="endpointslices"} 1"#)
@@ -250,6 +260,52 @@ async fn from_what_is_read_to_what_is_written_and_back() {
         );
     }
 
+    cancel.cancel();
+    timeout(Duration::from_secs(5), task)
+        .await
+        .expect("it must end promptly")
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_kind_that_is_not_served_holds_up_the_controllers_that_read_it_and_no_other() {
+    let server = Server::without("/api/v1/nodes").await;
+    let health = Health::default();
+    let fake = one_slice_each();
+    let log = Arc::clone(&fake.log);
+    let held_up = Fake {
+        reads: &[Kind::Service, Kind::Node],
+        ..one_slice_each()
+    };
+    let silence = Arc::clone(&held_up.log);
+    let engine = engine(&server, fake, Registry::new(), health.clone()).await;
+    let cancel = CancellationToken::new();
+    let task = tokio::spawn(engine.with(Box::new(held_up), REGISTRATION).run(cancel.clone()));
+
+    let readiness = || health.report(Scope::Ready).verbose("readyz");
+    let waited = timeout(PATIENCE, async {
+        while !has(&log, "create web: stored at 20")
+            || !readiness().contains("[-]nodes read failed: not yet; last")
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{:?} {}", log.lock().unwrap(), readiness());
+    assert_eq!(*silence.lock().unwrap(), [""; 0], "it has not all that it reads");
+    let readiness = readiness();
+    for line in [
+        "[+]services read ok",
+        "[+]endpointslices read ok",
+        "cannot list nodes: the server answered with an error: 404",
+    ] {
+        assert!(readiness.contains(line), "{readiness}");
+    }
+    assert!(
+        !health.report(Scope::Ready).passed(),
+        "it does not all of its work"
+    );
+    assert!(health.report(Scope::Live).passed(), "a restart would not help");
     cancel.cancel();
     timeout(Duration::from_secs(5), task)
         .await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
-use quaymaster_wire::json::Status;
+use quaymaster_wire::Status;
 
 use super::{Verb, WriteError};
 

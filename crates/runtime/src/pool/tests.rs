@@ -11,6 +11,7 @@ fn request(token: u32, body: Payload) -> WriteRequest<u32, String> {
         resource: "endpointslices",
         path: "/x".to_owned(),
         body,
+        accept: "text/plain",
         read: Box::new(|body| Ok(std::str::from_utf8(body)?.to_owned())),
         token,
     }
@@ -43,6 +44,16 @@ async fn each_token_comes_back_with_its_result() {
         (second.token, second.result.unwrap_err().label()),
         (2, "conflict")
     );
+}
+
+#[tokio::test]
+async fn an_answer_is_asked_for_in_the_encoding_that_it_is_read_in() {
+    let (client, seen) = scripted::client([Step::ok("one")]);
+    let writer = Writer::new(client, Duration::from_secs(10));
+    let (pool, mut results) = WritePool::new(1);
+    pool.submit(&writer, &Permit::permanent(), ready(1)).unwrap();
+    results.recv().await.unwrap().result.unwrap();
+    assert_eq!(seen.lock().unwrap()[0].accept, "text/plain");
 }
 
 #[tokio::test]
@@ -168,6 +179,7 @@ async fn answers_are_read_outside_the_receiver_and_one_that_cannot_be_is_told_so
                 resource: "endpointslices",
                 path: "/x".to_owned(),
                 body: Payload::Ready(Bytes::new()),
+                accept: "text/plain",
                 // Only tasks that were spawned have an id, and this test is none.
                 read: Box::new(|body| {
                     Ok((std::str::from_utf8(body)?.parse::<u32>()?, tokio::task::try_id()))

@@ -6,7 +6,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
-use quaymaster_wire::json::Status;
+use quaymaster_wire::Status;
 use tokio::time::timeout;
 
 use super::Driver;
@@ -68,7 +68,8 @@ where
             .ok()
             .flatten()
             .unwrap_or_default();
-        let mut status = self.decoder.status(&text).unwrap_or_else(|| Status {
+        // A proxy answers with a page of its own.
+        let mut status = Status::decode(&text).unwrap_or_else(|_| Status {
             reason: parts.status.canonical_reason().unwrap_or("unknown").into(),
             message: excerpt(&text).into(),
             ..Status::default()

@@ -1,6 +1,6 @@
 //! Small fake objects, in the shape of a `ConfigMap` so that kube's own types can read them too.
 
-use quaymaster_watch::{DecodeError, Decoder, Event, Page, ResourceVersion, Status, Unreadable};
+use quaymaster_watch::{DecodeError, Decoder, Event, Framing, Page, ResourceVersion, Status, Unreadable};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -90,6 +90,14 @@ fn object(json: &Value) -> Result<Read, Unreadable<String>> {
 impl Decoder for Mini {
     type Record = Record;
     type Key = String;
+
+    fn accept(&self) -> &'static str {
+        "application/json"
+    }
+
+    fn framing(&self) -> Framing {
+        Framing::Lines
+    }
 
     fn page(&mut self, body: &[u8]) -> Result<Page<Record, String>, DecodeError> {
         let list: List = serde_json::from_slice(body).map_err(|error| DecodeError {

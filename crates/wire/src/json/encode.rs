@@ -10,8 +10,8 @@ use quaymaster_model::{
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 
-use super::error::EncodeError;
 use super::value::Pairs;
+use crate::EncodeError;
 
 /// A slice to be written. What is empty or none is left out, as Go's clients leave it out.
 #[derive(Debug, Clone, Copy)]

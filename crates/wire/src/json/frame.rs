@@ -8,54 +8,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::error::{DecodeError, Unreadable};
 use super::read::{Read, Seed};
-use super::status::{self, Status};
+use super::status;
 use super::value::{Str, document, object};
-
-/// One frame of a watch.
-#[derive(Debug)]
-pub enum Frame<R> {
-    /// An object appeared, changed or went away.
-    Object {
-        /// What happened to it.
-        change: Change,
-        /// The object after the change; of a deleted one its last state.
-        record: R,
-        /// `metadata.resourceVersion` of the event: the watch goes on after it. Of a deletion that is the version
-        /// of the deletion.
-        version: ResourceVersion,
-    },
-    /// Something happened to an object that could not be read.
-    Unreadable {
-        /// What happened to it.
-        change: Change,
-        /// What is known of it.
-        object: Unreadable,
-    },
-    /// Nothing happened up to a version.
-    Bookmark {
-        /// The watch goes on after this version.
-        version: ResourceVersion,
-        /// Annotated `k8s.io/initial-events-end: "true"`: a streaming list has sent everything (KEP-3157).
-        initial_events_end: bool,
-    },
-    /// The server ends the watch, for instance with code 410 where its version is too old.
-    Error(Status),
-    /// A type of event that this version does not know.
-    Unknown(Box<str>),
-}
-
-/// What happened to an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Change {
-    /// `ADDED`: also every object that existed when the watch began.
-    Added,
-    /// `MODIFIED`
-    Modified,
-    /// `DELETED`
-    Deleted,
-}
+use crate::{Change, DecodeError, Frame, Unreadable};
 
 /// `type` of a frame.
 enum Type<'a> {

@@ -8,22 +8,9 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::error::{DecodeError, Unreadable};
 use super::read::{Decoded, Read, Seed};
 use super::value::{NoList, Str, document, object};
-
-/// One page of a list.
-#[derive(Debug)]
-pub struct Page<R> {
-    /// The objects, in order.
-    pub records: Vec<R>,
-    /// The objects that could not be read.
-    pub unreadable: Vec<Unreadable>,
-    /// `metadata.continue`: asks for the next page; none on the last one.
-    pub next: Option<Box<str>>,
-    /// `metadata.resourceVersion`: the state that the whole list shows. Empty only if the server left it out.
-    pub version: ResourceVersion,
-}
+use crate::{DecodeError, Page, Unreadable};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

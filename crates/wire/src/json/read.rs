@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::error::{DecodeError, Unreadable};
 use super::value::{Pairs, Present, Str, document, object, or_default};
+use crate::{DecodeError, Unreadable};
 
 /// A record that can be read. Sealed: implemented for those of `quaymaster_model`.
 pub trait Record: Read {}

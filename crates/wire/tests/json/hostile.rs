@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use quaymaster_model::{Interner, NodeRecord, PodRecord, ServiceRecord, SliceRecord, Text};
-use quaymaster_wire::json::{DecodeError, Frame, Json, Record};
+use quaymaster_wire::json::{Json, Record};
+use quaymaster_wire::{DecodeError, Frame};
 use serde_json::{Value, json};
 
 use crate::generate;

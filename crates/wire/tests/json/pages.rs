@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use quaymaster_model::{Interner, PodRecord};
-use quaymaster_wire::json::{DecodeError, Page, PodDecoder};
+use quaymaster_wire::json::PodDecoder;
+use quaymaster_wire::{DecodeError, Page};
 
 fn page(json: &str) -> Result<Page<PodRecord>, DecodeError> {
     PodDecoder::new(Arc::new(Interner::new())).page(json.as_bytes())

@@ -8,7 +8,8 @@ use quaymaster_model::digest::ordered_ports;
 use quaymaster_model::rules::PortOrder;
 use quaymaster_model::slice::UnknownFields;
 use quaymaster_model::{Interner, SliceRecord, Text};
-use quaymaster_wire::json::{EncodeError, SliceBody, SliceDecoder, encode_slice};
+use quaymaster_wire::EncodeError;
+use quaymaster_wire::json::{SliceBody, SliceDecoder, encode_slice};
 use serde_json::{Value, json};
 
 use crate::generate;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quaymaster_wire::json::{DecodeError, Status};
+use quaymaster_wire::{DecodeError, Status};
 
 #[test]
 fn a_status_tells_when_to_come_back_and_what_caused_it() {

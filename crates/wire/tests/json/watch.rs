@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use quaymaster_model::{Interner, NodeRecord, PodRecord, ServiceRecord, SliceRecord};
-use quaymaster_wire::json::{Change, DecodeError, Frame, Json, PodDecoder, Record};
+use quaymaster_wire::json::{Json, PodDecoder, Record};
+use quaymaster_wire::{Change, DecodeError, Frame};
 
 use crate::generate;
 

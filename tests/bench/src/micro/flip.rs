@@ -4,7 +4,8 @@ mod bench;
 mod server;
 
 use anyhow::Result;
-use quaymaster_wire::json::{Frame, Json};
+use quaymaster_wire::Frame;
+use quaymaster_wire::json::Json;
 use serde_json::json;
 
 use super::table::{Cost, line};

@@ -64,6 +64,23 @@ async fn an_answer_reaches_the_world_before_the_controller() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_status_is_written_by_itself_and_answered_with_the_whole_object() {
+    let (rig, call) = sent(update_status("web-1", "u-web-1")).await;
+    assert_eq!(
+        (&*call.method, &*call.path),
+        (
+            "PUT",
+            "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/web-1/status"
+        )
+    );
+    call.answer(200, slice_json("web-1", "u-web-1", 8));
+    assert_eq!(
+        rig.log().await,
+        ["slice web-1 updated by own write", "update web-1: stored at 8"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_the_watch_has_overtaken_tells_what_the_write_stored_and_changes_nothing() {
     let (rig, call) = sent(update("web-1", "u-web-1")).await;
     rig.tell(slices(vec![slice("web-1", 7), slice("web-1", 9)])).await;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::Cause;
-use quaymaster_wire::json::Status;
+use quaymaster_wire::Status;
 
 fn forbidden(verb: Verb) -> WatchError {
     let status = Status {
