@@ -4,6 +4,7 @@ mod kubeconfig;
 mod proxy;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -18,6 +19,7 @@ use kube::client::AuthError;
 use kube::config::InClusterError;
 
 pub(crate) use kubeconfig::Origin;
+pub use tls::TlsSettings;
 
 /// Time to connect to the apiserver, TLS included. kube's default of 30 s is longer than a lease.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -154,13 +156,28 @@ pub enum ConnectError {
         source: Box<kube::Error>,
     },
     /// The connection is not trusted, by either side.
-    #[error("no TLS connection to the apiserver at {server}")]
+    #[error("no TLS connection to the apiserver at {server}{}", of(origin))]
     Tls {
         /// The apiserver's address.
         server: String,
+        /// The kubeconfig with context and cluster; empty in a Pod.
+        origin: String,
+        /// What is set there.
+        settings: TlsSettings,
         /// What went wrong.
         #[source]
         source: Box<kube::Error>,
+    },
+    /// An address of the form `http://`, and a port for TLS: no apiserver gives this answer to `GET`.
+    #[error(
+        "the apiserver at {server} answers plain HTTP with 400 Bad Request, as a port for TLS does{}",
+        of(origin)
+    )]
+    PlainHttp {
+        /// The apiserver's address.
+        server: String,
+        /// The kubeconfig with context and cluster.
+        origin: String,
     },
     /// No answer in time.
     #[error("the apiserver at {server} did not answer within {} s", after.as_secs_f64())]
@@ -266,7 +283,8 @@ impl ConnectError {
             Self::Unreachable { .. } | Self::Timeout { .. } => {
                 "check the server's address, that it is running, and firewalls between"
             }
-            Self::Tls { .. } => "check that the certificate authority in the configuration is the cluster's",
+            Self::Tls { source, settings, .. } => tls::hint(source.as_ref(), *settings),
+            Self::PlainHttp { .. } => "server of that cluster begins with http://: write https://",
             Self::Unauthorized { .. } => {
                 "check that the token or client certificate is the cluster's and has not expired"
             }
@@ -280,7 +298,12 @@ impl ConnectError {
         let server = server.to_owned();
         let source = Box::new(error);
         if find_cause::<rustls::Error>(source.as_ref()).is_some() {
-            return Self::Tls { server, source };
+            return Self::Tls {
+                server,
+                origin: String::new(),
+                settings: TlsSettings::default(),
+                source,
+            };
         }
         match source.as_ref() {
             // Tokens that are fetched (exec plugins, token files) fail with the request.
@@ -322,10 +345,12 @@ impl Connection {
     }
 
     /// The error of a request of one of this connection's clients, with what only the connection knows: the
-    /// kubeconfig, context and user whose credentials were not good, and the proxy in between.
+    /// kubeconfig, context and user whose credentials were not good, the cluster whose settings were not, and the proxy
+    /// in between.
     #[must_use]
     pub fn explain(&self, error: ConnectError) -> ConnectError {
         let named = || self.origin.as_ref().map(ToString::to_string).unwrap_or_default();
+        let cluster = || self.origin.as_ref().map(Origin::of_cluster).unwrap_or_default();
         match (error, &self.config.proxy_url) {
             (ConnectError::Credentials { server, source, .. }, _) => ConnectError::Credentials {
                 server,
@@ -341,7 +366,25 @@ impl Connection {
                 proxy: proxy::Shown(proxy).to_string(),
                 source,
             },
+            (ConnectError::Tls { server, source, .. }, _) => ConnectError::Tls {
+                server,
+                origin: cluster(),
+                settings: self.tls(),
+                source,
+            },
+            (ConnectError::PlainHttp { server, .. }, _) => ConnectError::PlainHttp {
+                server,
+                origin: cluster(),
+            },
             (error, _) => error,
+        }
+    }
+
+    fn tls(&self) -> TlsSettings {
+        TlsSettings {
+            in_pod: self.origin.is_none(),
+            authority: self.config.root_cert.is_some(),
+            server_name: self.config.tls_server_name.is_some(),
         }
     }
 
@@ -414,6 +457,10 @@ pub(crate) async fn get(
             StatusCode::UNAUTHORIZED => {
                 let origin = String::new();
                 return Err(ConnectError::Unauthorized { server, origin });
+            }
+            StatusCode::BAD_REQUEST if server.starts_with("http://") => {
+                let origin = String::new();
+                return Err(ConnectError::PlainHttp { server, origin });
             }
             StatusCode::FORBIDDEN => return Err(ConnectError::Forbidden { server, path }),
             status => {

@@ -20,6 +20,7 @@ const VARIABLE: &str = "KUBECONFIG";
 pub(crate) struct Origin {
     files: Vec<PathBuf>,
     context: Option<String>,
+    cluster: Option<String>,
     user: Option<String>,
     /// The program that gives the credentials.
     exec: Option<String>,
@@ -27,29 +28,23 @@ pub(crate) struct Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&list(&self.files))?;
-        let words = [
-            ("context", &self.context),
-            ("user", &self.user),
-            ("exec command", &self.exec),
-        ];
-        for (word, value) in words {
-            if let Some(value) = value {
-                write!(f, ", {word} {value}")?;
-            }
-        }
-        Ok(())
+        let Self {
+            context, user, exec, ..
+        } = self;
+        self.write(f, &[("context", context), ("user", user), ("exec command", exec)])
     }
 }
 
 impl Origin {
     fn of(files: Vec<PathBuf>, kubeconfig: &Kubeconfig) -> Self {
         let context = kubeconfig.current_context.clone();
-        let user = kubeconfig
+        let current = kubeconfig
             .contexts
             .iter()
             .find(|named| Some(&named.name) == context.as_ref())
-            .and_then(|named| named.context.as_ref()?.user.clone());
+            .and_then(|named| named.context.as_ref());
+        let cluster = current.map(|context| context.cluster.clone());
+        let user = current.and_then(|context| context.user.clone());
         let exec = kubeconfig
             .auth_infos
             .iter()
@@ -58,9 +53,31 @@ impl Origin {
         Self {
             files,
             context,
+            cluster,
             user,
             exec,
         }
+    }
+
+    /// Where the address and the TLS settings of the apiserver come from.
+    pub(super) fn of_cluster(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write(
+            &mut text,
+            &[("context", &self.context), ("cluster", &self.cluster)],
+        );
+        text
+    }
+
+    fn write(&self, f: &mut impl fmt::Write, words: &[(&str, &Option<String>)]) -> fmt::Result {
+        f.write_str(&list(&self.files))?;
+        for (word, value) in words {
+            if let Some(value) = value {
+                write!(f, ", {word} {value}")?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -194,6 +194,61 @@ async fn a_server_that_speaks_no_tls_is_a_tls_failure() {
 }
 
 #[tokio::test]
+async fn plain_http_to_a_port_for_tls_is_told_with_what_to_change() {
+    let answer = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+    let (address, _) = scripted::raw_server(Some(answer)).await;
+    let error = connect(&format!("http://{address}"), "{}").await.unwrap_err();
+    assert!(matches!(error, ConnectError::PlainHttp { .. }), "{error:?}");
+    let line = is_one_line(&error);
+    assert!(
+        line.contains(&format!("http://{address}")) && line.contains("write https://"),
+        "{line}"
+    );
+    assert!(!error.may_heal());
+}
+
+#[test]
+fn advice_about_tls_names_the_setting_that_is_to_be_changed() {
+    use rustls::CertificateError as Fault;
+
+    let given = TlsSettings {
+        in_pod: false,
+        authority: true,
+        server_name: true,
+    };
+    let defaults = TlsSettings::default();
+    let in_pod = TlsSettings {
+        in_pod: true,
+        ..defaults
+    };
+    for (fault, settings, expected) in [
+        (Fault::NotValidForName, given, "tls-server-name of that cluster"),
+        (Fault::NotValidForName, defaults, "server of that cluster"),
+        (
+            Fault::UnknownIssuer,
+            given,
+            "certificate-authority, or certificate-authority-data,",
+        ),
+        (
+            Fault::BadSignature,
+            given,
+            "certificate-authority, or certificate-authority-data,",
+        ),
+        (Fault::UnknownIssuer, defaults, "has no certificate-authority"),
+        (
+            Fault::UnknownIssuer,
+            in_pod,
+            "ca.crt of the Pod's service account",
+        ),
+        (Fault::Expired, given, "renew the apiserver's certificate"),
+    ] {
+        let error = rustls::Error::InvalidCertificate(fault.clone());
+        let hint = tls::hint(&error, settings);
+        assert!(hint.contains(expected), "{fault:?}: {hint}");
+    }
+}
+
+#[tokio::test]
 async fn requests_say_who_sends_them_and_are_not_repeated() {
     let answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
     let (address, heads) = scripted::raw_server(Some(answer)).await;

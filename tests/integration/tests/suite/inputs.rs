@@ -12,7 +12,7 @@ use crate::harness::{SOON, binary, free_port, runtime, serve};
 /// Exit code for flags and settings that make no sense.
 const USAGE: i32 = 2;
 /// Exit code for not being able to start or go on.
-const FAILURE: i32 = 1;
+pub(crate) const FAILURE: i32 = 1;
 
 /// Runs the binary to its end, which must come by itself.
 fn run(args: &[&str]) -> Output {
@@ -68,7 +68,7 @@ fn fails(code: i32, args: &[&str]) -> Vec<String> {
 }
 
 /// As [`fails`], with exactly one line.
-fn fails_with_one_line(code: i32, args: &[&str]) -> String {
+pub(crate) fn fails_with_one_line(code: i32, args: &[&str]) -> String {
     let mut lines = fails(code, args);
     assert_eq!(lines.len(), 1, "{args:?}: {lines:#?}");
     let line = lines.remove(0);

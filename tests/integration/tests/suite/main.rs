@@ -18,6 +18,7 @@ mod harness;
 mod admin;
 mod audit;
 mod chapter;
+mod connection;
 mod continuity;
 mod faults;
 mod headless;
