@@ -2,14 +2,17 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::str::FromStr as _;
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::flags::LoggingFlags;
 
@@ -64,16 +67,55 @@ pub(crate) fn level(text: &str) -> Result<Level, String> {
 /// with every attempt. Watches, writes and the start log each trouble once, and know whether it is one.
 const NOISE: &str = "kube_client::client::builder";
 
+/// Where kube's client says at each connection that the certificate is not checked, at warning level, and what it says
+/// (kube-rs/kube `kube-client/src/client/tls.rs`). The start says it once, with the kubeconfig. That a bundle of
+/// authorities cannot be read again comes from there as well, and stays.
+const UNCHECKED: (&str, &str) = ("kube_client::client::tls::rustls_tls", "Server cert bypassed");
+
+/// Leaves out [`UNCHECKED`].
+struct WithoutUnchecked;
+
+impl<S: Subscriber> Layer<S> for WithoutUnchecked {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        let (target, message) = UNCHECKED;
+        event.metadata().target() != target || !says(event, message)
+    }
+}
+
+/// Whether this is the message of an event.
+fn says(event: &Event<'_>, wanted: &str) -> bool {
+    struct Message<'a> {
+        wanted: &'a str,
+        found: bool,
+    }
+
+    impl Visit for Message<'_> {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            self.found |= field.name() == "message" && format!("{value:?}") == self.wanted;
+        }
+    }
+
+    let mut message = Message { wanted, found: false };
+    event.record(&mut message);
+    message.found
+}
+
+/// The user named kube's client, to hear what it says.
+fn asks_for_kube(Level(level): &Level) -> bool {
+    level
+        .split(',')
+        .any(|directive| directive.starts_with("kube_client"))
+}
+
 /// The filter that the user gave, without the noise unless it is asked for.
-fn filter(Level(level): &Level) -> Result<EnvFilter, LoggingError> {
+fn filter(level: &Level) -> Result<EnvFilter, LoggingError> {
+    let asked_for = asks_for_kube(level);
+    let Level(level) = level;
     let error = |source| LoggingError::Level {
         level: level.to_owned(),
         source,
     };
     let filter = EnvFilter::try_new(level).map_err(error)?;
-    let asked_for = level
-        .split(',')
-        .any(|directive| directive.starts_with("kube_client"));
     if asked_for {
         return Ok(filter);
     }
@@ -83,7 +125,9 @@ fn filter(Level(level): &Level) -> Result<EnvFilter, LoggingError> {
 /// Starts logging to standard error.
 pub(crate) fn start(flags: &LoggingFlags) -> Result<(), LoggingError> {
     let filter = filter(&flags.log_level)?;
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry()
+        .with(filter)
+        .with((!asks_for_kube(&flags.log_level)).then_some(WithoutUnchecked));
     match flags.log_format {
         Format::Text => registry
             .with(

@@ -69,6 +69,23 @@ async fn kubes_line_for_each_failed_connection_is_not_logged_unless_its_crate_is
 }
 
 #[test]
+fn of_kubes_lines_about_tls_only_the_one_that_is_said_at_each_connection_is_left_out() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::registry()
+        .with(filter(&super::level("info").unwrap()).unwrap())
+        .with(WithoutUnchecked)
+        .with(tracing_subscriber::fmt::layer().with_writer(lines.clone()));
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::warn!(target: "kube_client::client::tls::rustls_tls", "Server cert bypassed");
+        tracing::warn!(target: "kube_client::client::tls::rustls_tls", path = "ca", "failed to reload CA bundle");
+        tracing::warn!("Server cert bypassed, by another");
+    });
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("reload") && text.contains("by another"), "{text}");
+}
+
+#[test]
 fn colours_are_for_terminals_whose_user_wants_them() {
     assert!(is_coloured(true, None));
     assert!(is_coloured(true, Some(OsStr::new(""))));

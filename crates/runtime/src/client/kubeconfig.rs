@@ -181,6 +181,13 @@ pub(super) async fn load(source: &Source) -> Result<(kube::Config, Origin), Conn
                 source: Box::new(source),
             })
         })?;
+    if config.accept_invalid_certs {
+        // kube says so too, without a name, at each connection.
+        tracing::warn!(
+            kubeconfig = origin.of_cluster(),
+            "the apiserver's certificate is not checked: insecure-skip-tls-verify is set"
+        );
+    }
     // As for kubectl, NO_PROXY has no say about what the kubeconfig names.
     config.proxy_url = match own_proxy {
         Some(proxy) => Some(proxy),
