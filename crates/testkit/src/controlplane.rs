@@ -2,6 +2,7 @@
 
 mod authority;
 mod builder;
+mod compact;
 mod error;
 mod kcm;
 mod servers;
@@ -33,7 +34,8 @@ use servers::Ports;
 
 /// Attempts to start, each with new ports.
 const PORT_ATTEMPTS: u32 = 5;
-/// How long the apiserver may take to end on SIGTERM before it is killed.
+/// How long the apiserver may take to end on SIGTERM before it is killed. It takes all of that while watches are open,
+/// whoever's they are: it would let them go on for a minute.
 const STOP_GRACE: Duration = Duration::from_secs(15);
 /// Requests a second of the KCM that starts with the apiserver; at KCM's own 20 clean-up would slow tests.
 const KCM_REQUESTS: [&str; 2] = ["--kube-api-qps=500", "--kube-api-burst=1000"];

@@ -248,3 +248,42 @@ async fn child_that_fails() {
     let _plane = ControlPlane::builder().no_kcm().start().await.unwrap();
     panic!("this failure is wanted");
 }
+
+#[tokio::test]
+async fn a_version_from_before_a_compaction_cannot_be_watched_from_without_the_apiservers_cache() {
+    let plane = ControlPlane::builder()
+        .no_kcm()
+        .extra_apiserver_args(["--watch-cache=false"])
+        .start()
+        .await
+        .unwrap();
+    let client = plane.client().await.unwrap();
+    let path = "/api/v1/namespaces/default/configmaps";
+    let before = client.request_text(get(path.to_owned())).await.unwrap();
+    let before: serde_json::Value = serde_json::from_str(&before).unwrap();
+    let version = before["metadata"]["resourceVersion"].as_str().unwrap();
+    for name in ["one", "two"] {
+        write_config_map(&plane, name).await;
+    }
+    let watch = || {
+        get(format!(
+            "{path}?watch=1&timeoutSeconds=1&resourceVersion={version}"
+        ))
+    };
+    let events = client.request_text(watch()).await.unwrap();
+    assert_eq!(events.matches("\"ADDED\"").count(), 2, "{events}");
+    assert!(plane.compact_etcd().await.unwrap() > version.parse().unwrap());
+    let refused = match client.request_text(watch()).await {
+        Ok(events) => events,
+        Err(error) => format!("{error:?}"),
+    };
+    assert!(
+        refused.contains("410") && !refused.contains("\"ADDED\""),
+        "{refused}"
+    );
+    assert_eq!(config_maps(&plane).await, ["one", "two"]);
+}
+
+fn get(path: String) -> http::Request<Vec<u8>> {
+    http::Request::get(path).body(Vec::new()).unwrap()
+}

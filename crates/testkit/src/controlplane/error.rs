@@ -54,6 +54,9 @@ pub enum ControlPlaneError {
     /// The apiserver refused a request of the kit, or did not answer.
     #[error("a request to kube-apiserver failed")]
     Request(#[from] kube::Error),
+    /// etcd gave an answer that makes no sense.
+    #[error("etcd answered {0}")]
+    Etcd(String),
     /// A client could not be made from the connection's settings.
     #[error("making a client failed")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),

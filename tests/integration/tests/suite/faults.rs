@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quaymaster_testkit::audit::{Entry, Mark};
-use quaymaster_testkit::{ControlPlane, eventually};
+use quaymaster_testkit::{Builder, ControlPlane, eventually};
 use serde_json::json;
 
 use crate::harness::{
@@ -14,15 +14,20 @@ alone_on_each_minor!(
     after_a_restart_of_the_apiserver_it_goes_on_and_writes_nothing_needless,
     after_a_hanging_apiserver_it_goes_on_and_writes_nothing_needless,
     a_deletion_missed_past_the_apiservers_memory_is_found_by_a_new_list,
+    a_deletion_missed_behind_a_compaction_of_etcd_is_found_by_a_new_list,
     a_missing_permission_to_read_is_named_and_healed_without_a_restart,
     a_missing_permission_to_write_is_named_and_healed_without_a_restart,
 );
 
-/// A cluster of the test's own with two Services served: `web` with the Pods `a` and `b`, and `still` with `s`, which no test
-/// changes.
+/// A cluster of the test's own with two Services served: `web` with the Pods `a` and `b`, and `still` with `s`.
 async fn served(minor: Minor) -> (Test, Manager) {
+    served_by(minor, |builder| builder).await
+}
+
+/// As [`served`], with further settings of the control plane.
+async fn served_by(minor: Minor, settings: impl FnOnce(Builder) -> Builder) -> (Test, Manager) {
     // The handle has to outlive what borrows from it, as the shared clusters do; its servers end with the process.
-    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(minor, |builder| builder).await));
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(minor, settings).await));
     let manager = cluster.manager().await;
     let t = Test::new(cluster, "fault").await;
     for (service, pods) in [("web", &["a", "b"][..]), ("still", &["s"])] {
@@ -55,6 +60,7 @@ async fn after_a_restart_of_the_apiserver_it_goes_on_and_writes_nothing_needless
     let (t, manager) = served(minor).await;
     let plane = &t.cluster.plane;
     let mark = t.mark();
+    // Takes 15 s: the apiserver does not end while watches are open, and is killed then.
     plane.restart_apiserver().await.unwrap();
     t.ready("a", false).await;
     t.expect("web", ["IPv4 http:8080 = a-unready b"]).await;
@@ -122,6 +128,47 @@ async fn a_deletion_missed_past_the_apiservers_memory_is_found_by_a_new_list(min
     // deletes it again: less and less often, not at full speed.
     let still: Vec<_> = still.iter().map(|entry| (&entry.verb, entry.name())).collect();
     assert!(still.len() <= 8, "{} writes: {still:?}", still.len());
+    end(manager).await;
+}
+
+async fn a_deletion_missed_behind_a_compaction_of_etcd_is_found_by_a_new_list(minor: Minor) {
+    // With its cache the apiserver would remember what etcd forgets.
+    let (t, manager) = served_by(minor, |builder| {
+        builder.extra_apiserver_args(["--watch-cache=false"])
+    })
+    .await;
+    end(manager).await;
+    let plane = &t.cluster.plane;
+    let proxy = Proxy::to(&plane.server_url()).await;
+    let manager = Manager::start(plane, &proxy.kubeconfig(&t.cluster.kubeconfig), &[]).await;
+    let slice = t.slice("web").await;
+    let mark = t.mark();
+    proxy.cut();
+    t.remove("a").await;
+    t.delete_service("still").await;
+    t.remove("s").await;
+    t.pod("c", "web").create(&t.client).await.unwrap();
+    t.expect_slices("still", "no slices", |slices| match slices {
+        [] => Ok(()),
+        slices => Err(format!("{}", slices.len())),
+    })
+    .await;
+    plane.compact_etcd().await.unwrap();
+    proxy.join();
+    let web = t.expect("web", ["IPv4 http:8080 = b c"]).await;
+    assert_eq!(web[0].metadata.uid, slice.metadata.uid, "written in place");
+    let writes = writes(plane, mark).await;
+    let written: Vec<_> = writes.iter().map(|entry| (&entry.verb, entry.name())).collect();
+    assert!(
+        written.iter().all(|(_, name)| name.starts_with("web-")) && written.len() <= 2,
+        "{written:?}"
+    );
+    // It was the compaction that was met, and not just a connection that broke.
+    let (_, metrics) = get(manager.port, "/metrics").await.unwrap();
+    for kind in ["pods", "services"] {
+        let line = format!("quaymaster_watch_failures_total{{kind=\"{kind}\",cause=\"expired\"}} 1");
+        assert!(metrics.lines().any(|found| found == line), "{line}: {metrics}");
+    }
     end(manager).await;
 }
 
