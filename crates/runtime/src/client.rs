@@ -1,5 +1,6 @@
 //! Reaching the apiserver, and saying clearly why it cannot be reached.
 
+mod cause;
 mod kubeconfig;
 mod proxy;
 #[cfg(test)]
@@ -18,6 +19,8 @@ use http_body_util::{BodyExt, Limited};
 use kube::client::AuthError;
 use kube::config::InClusterError;
 
+use cause::find_cause;
+pub(crate) use cause::root_cause;
 pub(crate) use kubeconfig::Origin;
 pub use tls::TlsSettings;
 
@@ -482,22 +485,4 @@ pub(crate) async fn get(
             after: timeout,
         })
     })
-}
-
-/// What an error wraps. `io::Error` hides the error it was made from: its source is already the next one.
-fn wrapped<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(inner) => Some(inner),
-        None => error.source(),
-    }
-}
-
-pub(crate) fn root_cause<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
-    std::iter::successors(Some(error), |error| wrapped(*error))
-        .last()
-        .unwrap_or(error)
-}
-
-fn find_cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
-    std::iter::successors(Some(error), |error| wrapped(*error)).find_map(|error| error.downcast_ref())
 }

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use rustls::CertificateError;
 
-use super::find_cause;
+use super::cause::find_cause;
 
 /// What of TLS is set, as far as the advice after a failure depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
