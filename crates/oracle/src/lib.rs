@@ -5,40 +5,34 @@
 //! thought, so that a test may compare the two. It shares no code with them; where both agree, both read the
 //! upstream sources (`k8s.io/endpointslice`, `kubernetes/pkg/controller/endpointslice`) the same way.
 //!
-//! * [`desired`] says which endpoints a Service should have, whatever slices exist.
-//! * [`reconcile`] is one sync of the controller: existing slices in, writes and events out.
-//! * [`canonical`], [`diff`] and [`check_invariants`] compare results without regard to packing and names.
+//! Four parts, each a folder:
+//!
+//! * `rules` is the second implementation. [`desired`] says which endpoints a Service should have, whatever slices
+//!   exist; [`reconcile`] is one sync of the controller: existing slices in, writes and events out.
+//! * `check` judges results without regard to packing and names: [`canonical`], [`diff`] and [`check_invariants`].
 //! * [`generate`] makes random clusters and streams of changes from a seed.
 //! * [`sim`] is a small API server for EndpointSlices, for tests without a control plane.
+//!
+//! They stand in one crate since all of them speak of the same writes, those of `rules`.
 //!
 //! Where upstream iterates over a Go map, the order is unspecified and differs from run to run. Here every such
 //! choice is made in sorted order, and the place says so: a test must not demand the same choice of anyone.
 
-mod address;
-mod canonical;
-mod desired;
+mod check;
 pub mod generate;
-mod hints;
-mod invariants;
-mod names;
-mod pods;
-mod ports;
-mod reconcile;
+mod rules;
 pub mod sim;
-mod slices;
 #[cfg(test)]
 mod testing;
-mod topology;
-mod trigger;
 
-pub use address::AddressType;
-pub use canonical::{
+pub use check::canonical::{
     Canonical, CanonicalEndpoint, Compare, Difference, Group, GroupKey, HintComparison, SliceMeta, canonical,
     diff, diff_with,
 };
-pub use desired::{Desired, DesiredGroup, DesiredKey, Identity, Rules, SkippedPod, desired};
-pub use invariants::{Violation, check_invariants};
-pub use ports::{PortHash, PortKey, port_digest};
-pub use reconcile::{Config, Event, Outcome, State, Write, reconcile, reconcile_with};
-pub use topology::TopologyCache;
-pub use trigger::TriggerTimes;
+pub use check::invariants::{Violation, check_invariants};
+pub use rules::address::AddressType;
+pub use rules::desired::{Desired, DesiredGroup, DesiredKey, Identity, Rules, SkippedPod, desired};
+pub use rules::ports::{PortHash, PortKey, port_digest};
+pub use rules::reconcile::{Config, Event, Outcome, State, Write, reconcile, reconcile_with};
+pub use rules::topology::TopologyCache;
+pub use rules::trigger::TriggerTimes;

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde_json::{Map, Value, json};
 
-use crate::reconcile::Write;
+use crate::rules::reconcile::Write;
 
 mod object;
 #[cfg(test)]

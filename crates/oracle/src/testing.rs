@@ -12,10 +12,10 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::address::AddressType;
-use crate::names;
-use crate::reconcile::Config;
-use crate::slices::new_slice;
+use crate::rules::address::AddressType;
+use crate::rules::names;
+use crate::rules::reconcile::Config;
+use crate::rules::slices::new_slice;
 
 pub(crate) const CONFIG: Config = Config {
     max_endpoints_per_slice: 100,
@@ -170,7 +170,7 @@ pub(crate) fn slice(name: &str, service: &Service, pods: &[Pod], node: Option<&N
     slice.metadata.resource_version = Some("7".to_owned());
     slice.endpoints = Some(
         pods.iter()
-            .map(|pod| crate::pods::endpoint(pod, node, service, AddressType::IPv4))
+            .map(|pod| crate::rules::pods::endpoint(pod, node, service, AddressType::IPv4))
             .collect(),
     );
     slice

@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::Generator;
 use super::rng::Rng;
 use super::step::{Action, Step, StepKind, listed_enum};
-use crate::names;
-use crate::reconcile::Write;
+use crate::rules::names;
+use crate::rules::reconcile::Write;
 
 listed_enum! {
     /// What is done to a slice.

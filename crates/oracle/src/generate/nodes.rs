@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Generator;
 use super::step::{Action, Step, StepKind};
-use crate::names;
+use crate::rules::names;
 
 const ZONES: [&str; 3] = ["zone-a", "zone-b", "zone-c"];
 /// Nodes that Pods name, but that may come late or never.

@@ -9,7 +9,7 @@ use super::Generator;
 use super::pods::LABELS;
 use super::ports::service_ports;
 use super::step::{Action, Step, StepKind};
-use crate::names;
+use crate::rules::names;
 
 /// Values of `trafficDistribution`, known and unknown.
 pub(super) const DISTRIBUTIONS: [Option<&str>; 5] = [

@@ -90,7 +90,7 @@ impl Harness {
 }
 
 fn hinted_by_annotation(service: &Service) -> bool {
-    crate::hints::auto(service)
+    crate::rules::hints::auto(service)
 }
 
 #[test]
@@ -195,8 +195,9 @@ fn compare_with_desired(
         .iter()
         .filter(|slice| {
             slice.metadata.namespace.as_ref() == Some(&namespace)
-                && label(slice, crate::names::SERVICE_NAME) == service.metadata.name
-                && label(slice, crate::names::MANAGED_BY).as_deref() == Some(crate::names::CONTROLLER)
+                && label(slice, crate::rules::names::SERVICE_NAME) == service.metadata.name
+                && label(slice, crate::rules::names::MANAGED_BY).as_deref()
+                    == Some(crate::rules::names::CONTROLLER)
         })
         .cloned()
         .collect();
@@ -322,7 +323,7 @@ fn large_clusters_have_services_larger_than_a_slice() {
             .cluster
             .pods
             .values()
-            .filter(|pod| crate::pods::selects(service, pod))
+            .filter(|pod| crate::rules::pods::selects(service, pod))
             .count()
     });
     assert!(largest.max().unwrap() > 100);

@@ -76,7 +76,7 @@ fn every_shape_of_service_occurs() {
             it.metadata
                 .labels
                 .as_ref()
-                .is_some_and(|it| it.contains_key(crate::names::MANAGED_BY))
+                .is_some_and(|it| it.contains_key(crate::rules::names::MANAGED_BY))
         }),
         ("unnamed port", |it| {
             it.spec

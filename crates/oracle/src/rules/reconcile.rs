@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-use crate::address::{AddressType, address_types};
-use crate::desired::{DesiredGroup, Rules, SkippedPod, family, managed};
-use crate::hints::{self, Planned};
-use crate::names;
-use crate::pods::selects;
-use crate::ports::{PortHash, PortKey, port_set};
-use crate::slices::{equals_placeholder, name, new_slice, owned_by, sorted_in_place};
-use crate::topology::{TopologyCache, disabled};
-use crate::trigger::{TriggerTimes, key};
+use crate::rules::address::{AddressType, address_types};
+use crate::rules::desired::{DesiredGroup, Rules, SkippedPod, family, managed};
+use crate::rules::hints::{self, Planned};
+use crate::rules::names;
+use crate::rules::pods::selects;
+use crate::rules::ports::{PortHash, PortKey, port_set};
+use crate::rules::slices::{equals_placeholder, name, new_slice, owned_by, sorted_in_place};
+use crate::rules::topology::{TopologyCache, disabled};
+use crate::rules::trigger::{TriggerTimes, key};
 
 mod finalize;
 mod place;

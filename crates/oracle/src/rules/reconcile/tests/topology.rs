@@ -1,7 +1,7 @@
 //! Hints by annotation, in whole syncs.
 
 use super::*;
-use crate::names;
+use crate::rules::names;
 
 fn auto_service() -> Service {
     let mut service = service("a");
@@ -21,8 +21,9 @@ fn hinted(zones: &[&str], counts: &[usize]) -> (Vec<EndpointSlice>, Outcome) {
     for slice in &mut existing {
         for endpoint in slice.endpoints.iter_mut().flatten() {
             let pod = pods_left.next().unwrap();
-            let node = crate::pods::node(&nodes, pod.spec.as_ref().unwrap().node_name.as_ref().unwrap());
-            endpoint.zone = node.and_then(crate::pods::zone);
+            let node =
+                crate::rules::pods::node(&nodes, pod.spec.as_ref().unwrap().node_name.as_ref().unwrap());
+            endpoint.zone = node.and_then(crate::rules::pods::zone);
         }
     }
     let outcome = reconcile(&service, &pods, &nodes, &existing, CONFIG);

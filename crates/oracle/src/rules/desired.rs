@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort};
 
-use crate::address::{AddressType, address_types};
-use crate::hints;
-use crate::pods::{self, eligible, selects};
-use crate::ports::{PortHash, PortKey, pod_ports, port_set, sort_by_digest};
-use crate::slices::identity;
+use crate::rules::address::{AddressType, address_types};
+use crate::rules::hints;
+use crate::rules::pods::{self, eligible, selects};
+use crate::rules::ports::{PortHash, PortKey, pod_ports, port_set, sort_by_digest};
+use crate::rules::slices::identity;
 
 #[cfg(test)]
 mod tests;

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use serde_json::Value;
 
-use crate::desired::Identity;
-use crate::names;
-use crate::ports::{PortKey, port_set};
-use crate::slices::{endpoints, identity};
+use crate::rules::desired::Identity;
+use crate::rules::names;
+use crate::rules::ports::{PortKey, port_set};
+use crate::rules::slices::{endpoints, identity};
 
 mod compare;
 #[cfg(test)]

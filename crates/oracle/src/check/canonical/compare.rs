@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{Canonical, CanonicalEndpoint, Group, GroupKey};
-use crate::desired::Identity;
+use crate::rules::desired::Identity;
 
 /// How hints are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

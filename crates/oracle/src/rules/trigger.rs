@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Service};
 
-use crate::pods::ready_condition;
+use crate::rules::pods::ready_condition;
 
 /// What the controller remembers of each Service between two syncs, by `namespace/name`.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::hints::for_zone;
+use crate::rules::hints::for_zone;
 use crate::testing::{pods, service, slice};
 
 fn two_slices() -> Vec<EndpointSlice> {

@@ -6,10 +6,10 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use crate::address::AddressType;
-use crate::desired::Identity;
-use crate::names;
-use crate::ports::{PortHash, sort_by_digest};
+use crate::rules::address::AddressType;
+use crate::rules::desired::Identity;
+use crate::rules::names;
+use crate::rules::ports::{PortHash, sort_by_digest};
 
 /// Labels a slice of `service` should have (`setEndpointSliceLabels` in `k8s.io/endpointslice`).
 pub(crate) fn wanted_labels(service: &Service) -> BTreeMap<String, String> {

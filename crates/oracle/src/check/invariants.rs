@@ -6,9 +6,9 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 
-use crate::canonical::service_of;
-use crate::desired::Identity;
-use crate::slices::{endpoints, identity, name};
+use crate::check::canonical::service_of;
+use crate::rules::desired::Identity;
+use crate::rules::slices::{endpoints, identity, name};
 
 #[cfg(test)]
 mod tests;

@@ -132,7 +132,7 @@ fn every_kind_of_difference_is_named() {
 #[test]
 fn hints_are_compared_as_asked() {
     let hint = |slices: &mut [EndpointSlice], index: usize, zone: &str| {
-        slices[0].endpoints.as_mut().unwrap()[index].hints = Some(crate::hints::for_zone(zone));
+        slices[0].endpoints.as_mut().unwrap()[index].hints = Some(crate::rules::hints::for_zone(zone));
     };
     let (mut left, mut right) = (slices(&[4]), slices(&[4]));
     for (index, (one, other)) in [("a", "b"), ("b", "a"), ("a", "a")].into_iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Rules of a sync, one by one.
 
 use super::*;
-use crate::names;
+use crate::rules::names;
 use crate::testing::time;
 
 #[expect(
@@ -167,7 +167,7 @@ fn an_update_in_place_keeps_what_others_put_on_the_slice() {
     assert_eq!(updated.metadata.finalizers, existing[0].metadata.finalizers);
     assert_eq!(
         updated.metadata.labels,
-        Some(crate::slices::wanted_labels(&service))
+        Some(crate::rules::slices::wanted_labels(&service))
     );
 }
 

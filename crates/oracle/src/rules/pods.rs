@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, PodCondition, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions};
 
-use crate::address::{AddressType, pod_addresses};
-use crate::names;
+use crate::rules::address::{AddressType, pod_addresses};
+use crate::rules::names;
 
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,9 @@
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointHints, EndpointSlice, ForNode, ForZone};
 
-use crate::desired::Rules;
-use crate::names;
-use crate::slices::endpoints;
+use crate::rules::desired::Rules;
+use crate::rules::names;
+use crate::rules::slices::endpoints;
 
 #[cfg(test)]
 mod tests;

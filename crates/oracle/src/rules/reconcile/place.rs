@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 
-use crate::desired::Identity;
-use crate::slices::{differs_beyond_identity, endpoints, identity, labels_differ, name, wanted_labels};
+use crate::rules::desired::Identity;
+use crate::rules::slices::{
+    differs_beyond_identity, endpoints, identity, labels_differ, name, wanted_labels,
+};
 
 /// Slices of one group to be written.
 #[derive(Debug, Default)]

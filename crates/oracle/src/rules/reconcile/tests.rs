@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Node, Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::*;
-use crate::slices::endpoints;
+use crate::rules::slices::endpoints;
 use crate::testing::{CONFIG, named_port, node, nodes, pods, service, set_ready, slice};
 
 mod rules;
