@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::fixture::{Fixture, counts, draft, pod, pod_name};
-use crate::{Finished, SliceDraft};
+use super::fixture::{Fixture, counts, draft, not_ready, pod, pod_name, with_port};
+use crate::{Failure, Finished, Outcome, SliceDraft};
 
 type Policy = fn(&mut SliceDraft);
 
@@ -59,12 +59,6 @@ fn under(policy: Policy) -> Fixture {
     fixture.world.policy = Some(policy);
     fixture.restart();
     fixture
-}
-
-fn not_ready(n: usize) -> quaymaster_model::PodRecord {
-    let mut pod = pod(n);
-    pod.flags.ready = false;
-    pod
 }
 
 #[test]
@@ -143,8 +137,7 @@ fn the_watch_tells_what_was_altered_and_nothing_follows() {
         let first = fixture.plan(16);
         assert_eq!(counts(&first), (0, 1, 0), "{what}");
         let outcome = fixture.world.perform(&first[0]);
-        let stored = Arc::clone(&fixture.world.slices[&first[0].key.name]);
-        fixture.see(stored);
+        fixture.see_stored(&first[0].key.name);
         fixture.finish(&first[0], outcome);
         assert_eq!(fixture.settle(), [], "{what}: told before the answer");
     }
@@ -273,12 +266,11 @@ fn an_altered_slice_of_the_same_name_made_by_somebody_else_is_not_taken_for_it()
 #[test]
 fn an_edit_without_a_policy_that_is_told_before_the_answer_is_put_right() {
     let mut fixture = Fixture::new().with_pods(3);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     fixture.set_pod(not_ready(2));
     let write = fixture.plan(16).remove(0);
     let outcome = fixture.world.perform(&write);
-    fixture.see(Arc::clone(&fixture.world.slices[&write.key.name]));
+    fixture.see_stored(&write.key.name);
     let edited = fixture.touch(&write.key.name, |slice| {
         slice.endpoints.retain(|endpoint| !is_first_pod(endpoint));
     });
@@ -294,7 +286,7 @@ fn a_slice_made_again_by_somebody_else_before_the_answer_counts() {
     fixture.restart();
     let write = fixture.plan(16).remove(0);
     let outcome = fixture.world.perform(&write);
-    fixture.see(Arc::clone(&fixture.world.slices[&write.key.name]));
+    fixture.see_stored(&write.key.name);
     fixture.gone(&write.key.name);
     let other = fixture.touch(&write.key.name, |slice| {
         slice.uid = quaymaster_model::Uid::new("again");
@@ -328,18 +320,7 @@ fn an_annotation_on_a_slice_whose_owner_a_policy_removes_does_not_make_it_a_stra
 
 #[test]
 fn a_pod_that_a_policy_keeps_out_of_its_new_slice_stays_in_the_old_one() {
-    let with_port = |n, number| {
-        let mut pod = pod(n);
-        pod.ports = quaymaster_model::Interned::from_list(vec![super::fixture::named_port("web", number)]);
-        pod
-    };
-    let mut fixture = Fixture::new();
-    let target = quaymaster_model::TargetPort::Name("web".into());
-    fixture.service.ports = vec![super::fixture::port("http", 80, target)];
-    fixture.world.add(with_port(0, 8080));
-    fixture.world.add(with_port(1, 8080));
-    fixture.restart();
-    fixture.settle();
+    let mut fixture = Fixture::of_named_port(&[(0, 8080), (1, 8080)]);
     fixture.world.policy = Some(|draft| {
         if draft.ports.iter().any(|port| port.port == Some(9090)) {
             endpoints(draft).retain(|endpoint| !is_first_pod(endpoint));
@@ -371,7 +352,7 @@ fn what_a_policy_made_is_not_taken_for_ours_where_somebody_else_made_it_again_be
     let mut fixture = under(POLICIES[0].1);
     let write = fixture.plan(1).remove(0);
     let outcome = fixture.world.perform(&write);
-    fixture.see(Arc::clone(&fixture.world.slices[&write.key.name]));
+    fixture.see_stored(&write.key.name);
     fixture.gone(&write.key.name);
     let other = fixture.touch(&write.key.name, |slice| {
         slice.uid = quaymaster_model::Uid::new("again");
@@ -383,4 +364,19 @@ fn what_a_policy_made_is_not_taken_for_ours_where_somebody_else_made_it_again_be
         (1, 1, 0),
         "it is written once, and the second slice is made"
     );
+}
+
+#[test]
+fn a_write_that_fails_does_not_make_what_a_policy_altered_somebody_elses_edit() {
+    let mut fixture = under(POLICIES[0].1);
+    fixture.settle();
+    fixture.set_pod(not_ready(0));
+    let write = fixture.plan(16).remove(0);
+    fixture.finish(&write, Outcome::Failed(Failure::Other));
+    fixture.set_pod(pod(0));
+    let noted = fixture.touch(&write.key.name, |slice| {
+        slice.annotations.push(("note".into(), "x".into()));
+    });
+    fixture.see(noted);
+    assert_eq!(fixture.settle(), []);
 }

@@ -24,8 +24,7 @@ fn a_finished_pod_is_no_endpoint_whatever_else_it_says() {
     finished.flags.finished = true;
     finished.flags.ready = true;
     fixture.world.add(finished);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(fixture.published(), [pod_name(0)]);
 }
 
@@ -36,8 +35,7 @@ fn a_pod_without_an_address_is_no_endpoint() {
     pending.flags.has_address = false;
     pending.addresses.clear();
     fixture.world.add(pending);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(fixture.published(), [pod_name(0)]);
     fixture.set_pod(pod(1));
     fixture.settle();
@@ -60,8 +58,7 @@ fn a_pod_whose_addresses_cannot_be_read_has_a_port_group_but_no_endpoint() {
 #[test]
 fn a_terminating_pod_stays_an_endpoint() {
     let mut fixture = Fixture::new().with_pods(1);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     let mut going = pod(0);
     going.flags.terminating = true;
     fixture.set_pod(going);
@@ -89,8 +86,7 @@ fn conditions_follow_readiness_deletion_and_the_wish_to_publish_what_is_not_read
         pod.flags.ready = ready;
         pod.flags.terminating = terminating;
         fixture.world.add(pod);
-        fixture.restart();
-        fixture.settle();
+        fixture.start();
         let found = only_endpoint(&fixture).conditions;
         let found = [found.ready, found.serving, found.terminating];
         assert_eq!(found, expected.map(Some), "{ready} {terminating} {publish}");
@@ -112,8 +108,7 @@ fn a_condition_that_is_absent_differs_from_one_that_is_false() {
 #[test]
 fn the_target_names_kind_namespace_name_and_uid_and_nothing_else() {
     let mut fixture = Fixture::new().with_pods(1);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     let target = only_endpoint(&fixture).target.unwrap();
     let names = [&target.kind, &target.namespace, &target.name].map(Text::as_str);
     assert_eq!(names, ["Pod", "test", "pod-00000"]);
@@ -143,8 +138,7 @@ fn the_hostname_is_published_where_the_subdomain_is_the_service() {
             subdomain: subdomain.into(),
         }));
         fixture.world.add(pod);
-        fixture.restart();
-        fixture.settle();
+        fixture.start();
         assert_eq!(
             only_endpoint(&fixture).hostname.as_deref(),
             expected,
@@ -174,8 +168,7 @@ fn node_and_zone_are_those_of_the_pods_node() {
     elsewhere.node = Some("bare".into());
     fixture.world.add(pod(0));
     fixture.world.add(elsewhere);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     let slice = fixture.world.slices.values().next().unwrap();
     let places: Vec<_> = slice
         .endpoints
@@ -191,8 +184,7 @@ fn a_pod_on_an_unknown_node_is_left_out() {
     let mut lost = pod(1);
     lost.node = Some("missing".into());
     fixture.world.add(lost);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(fixture.published(), [pod_name(0)]);
     assert_eq!(fixture.state.summary(100).pods_without_node, 1);
 }
@@ -203,8 +195,7 @@ fn a_pod_without_a_node_is_left_out() {
     let mut lost = pod(0);
     lost.node = None;
     fixture.world.add(lost);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(fixture.sizes(), [0]);
     assert_eq!(fixture.state.summary(100).pods_without_node, 1);
 }
@@ -216,8 +207,7 @@ fn a_pod_on_an_unknown_node_is_published_where_the_service_publishes_what_is_not
     let mut lost = pod(0);
     lost.node = Some("missing".into());
     fixture.world.add(lost);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     let endpoint = only_endpoint(&fixture);
     assert_eq!((endpoint.node.as_deref(), endpoint.zone), (Some("missing"), None));
     assert_eq!(fixture.state.summary(100).pods_without_node, 0);
@@ -232,8 +222,7 @@ fn all_addresses_of_a_family_stand_in_one_endpoint_sorted_as_text() {
         .into_iter()
         .collect();
     fixture.world.add(pod);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     let addresses: Vec<String> = only_endpoint(&fixture)
         .addresses
         .iter()
@@ -245,8 +234,7 @@ fn all_addresses_of_a_family_stand_in_one_endpoint_sorted_as_text() {
 #[test]
 fn a_pod_recreated_under_its_name_and_address_is_updated_in_place() {
     let mut fixture = Fixture::new().with_pods(3);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     let mut again = pod(1);
     again.uid = Uid::new("another");
     fixture.set_pod(again);
@@ -261,8 +249,7 @@ fn a_pod_recreated_under_its_name_and_address_is_updated_in_place() {
 #[test]
 fn a_pod_with_another_address_is_another_endpoint() {
     let mut fixture = Fixture::new().with_pods(3);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     let mut moved = pod(1);
     moved.addresses = [std::net::IpAddr::from([10, 9, 9, 9])].into_iter().collect();
     fixture.set_pod(moved);

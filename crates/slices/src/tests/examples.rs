@@ -137,8 +137,7 @@ fn the_maximum_decides_how_250_pods_are_split() {
     ] {
         let mut fixture = Fixture::new().with_pods(250);
         fixture.settings.max_endpoints = max;
-        fixture.restart();
-        fixture.settle();
+        fixture.start();
         assert_eq!(fixture.sizes(), expected, "maximum {max}");
     }
 }

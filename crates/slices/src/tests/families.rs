@@ -69,8 +69,7 @@ fn without_families_the_cluster_ip_decides() {
         let mut fixture = dual(1);
         fixture.service.ip_families.clear();
         fixture.service.cluster_ip = ClusterAddress::new(ip);
-        fixture.restart();
-        fixture.settle();
+        fixture.start();
         assert_eq!(by_type(&fixture), types(&[(expected, 1)]), "{ip}");
     }
 }
@@ -81,8 +80,7 @@ fn without_families_and_cluster_ip_both_families_are_served() {
         let mut fixture = dual(1);
         fixture.service.ip_families.clear();
         fixture.service.cluster_ip = ClusterAddress::new(ip);
-        fixture.restart();
-        fixture.settle();
+        fixture.start();
         assert_eq!(by_type(&fixture), types(&[("IPv4", 1), ("IPv6", 1)]), "{ip:?}");
     }
 }
@@ -91,8 +89,7 @@ fn without_families_and_cluster_ip_both_families_are_served() {
 fn a_family_without_an_address_has_a_placeholder() {
     let mut fixture = Fixture::new().with_pods(2);
     fixture.service.ip_families = vec![IpFamily::V6, IpFamily::V4];
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(by_type(&fixture), types(&[("IPv4", 2), ("IPv6", 0)]));
 }
 
@@ -100,8 +97,7 @@ fn a_family_without_an_address_has_a_placeholder() {
 fn a_family_that_is_added_gets_slices_and_the_other_keeps_its_own() {
     let mut fixture = dual(2);
     fixture.service.ip_families = vec![IpFamily::V4];
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(by_type(&fixture), types(&[("IPv4", 2)]));
     fixture.service.ip_families.push(IpFamily::V6);
     fixture.refresh();
@@ -140,8 +136,7 @@ fn slices_of_types_that_no_service_has_are_deleted() {
 fn the_addresses_of_a_family_that_the_service_does_not_have_are_no_work() {
     let mut fixture = dual(2);
     fixture.service.ip_families = vec![IpFamily::V4];
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert!(
         fixture
             .state

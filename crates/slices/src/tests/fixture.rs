@@ -11,7 +11,7 @@ use quaymaster_model::{
     ServiceRecord, SliceRecord, Text, Timestamp, Uid, UpstreamRules,
 };
 
-pub(super) use self::objects::{named_port, node, pod, pod_name, port, service};
+pub(super) use self::objects::{named_port, node, not_ready, pod, pod_name, port, service, with_port};
 use crate::topology::Zones;
 use crate::{
     Cluster, Context, Failure, Finished, Op, Outcome, Plan, ServiceSlices, Settings, SliceDraft, Write,
@@ -94,6 +94,18 @@ impl Fixture {
         self
     }
 
+    /// A Service of the port `web` of these Pods, whatever its number; its slices are written.
+    pub(super) fn of_named_port(pods: &[(usize, i32)]) -> Self {
+        let mut fixture = Self::new();
+        let target = quaymaster_model::TargetPort::Name("web".into());
+        fixture.service.ports = vec![port("http", 80, target)];
+        for (n, number) in pods {
+            fixture.world.add(with_port(*n, *number));
+        }
+        fixture.start();
+        fixture
+    }
+
     /// Stores a slice, as if it had been there before.
     pub(super) fn store(&mut self, draft: SliceDraft, name: &str) {
         let slice = self.world.store(draft, &Text::new(name), None);
@@ -158,6 +170,12 @@ impl Fixture {
             self.state.slice_seen(cx, Arc::clone(slice));
         }
         self.state.refresh(cx);
+    }
+
+    /// A new process that has written what there was to write.
+    pub(super) fn start(&mut self) {
+        self.restart();
+        self.settle();
     }
 
     pub(super) fn refresh(&mut self) {
@@ -270,6 +288,11 @@ impl Fixture {
             settings: &self.settings,
         };
         self.state.slice_seen(cx, slice);
+    }
+
+    /// The watch tells a slice as it is stored.
+    pub(super) fn see_stored(&mut self, name: &str) {
+        self.see(Arc::clone(&self.world.slices[name]));
     }
 
     /// The watch tells that a slice is gone.

@@ -26,8 +26,7 @@ fn mixed() -> Fixture {
         let number = 9000 + i32::try_from(n % 2).unwrap();
         fixture.world.add(with_ports(n, number));
     }
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     fixture.service.terminating = true;
     fixture.refresh();
     assert_eq!(fixture.settle(), []);

@@ -8,24 +8,10 @@
 //! | hints of a slice that takes what remains | `a_slice_that_takes_a_pod_has_its_hints_put_right_by_the_same_write` |
 //! | placeholders | `a_placeholder_that_is_being_created_is_waited_for_and_made_into_the_first_slice`, `of_many_slices_only_one_waits_for_the_placeholder`, `a_placeholder_that_could_not_be_created_is_not_waited_for`, `a_placeholder_that_comes_beside_another_slice_is_work_to_do`, `an_empty_slice_that_is_wanted_is_not_waited_for` |
 
-use std::sync::Arc;
+use quaymaster_model::{SliceRecord, TargetPort, Uid};
 
-use quaymaster_model::{Interned, PodRecord, SliceRecord, TargetPort, Uid};
-
-use super::fixture::{Fixture, counts, draft, named_port, pod, pod_name, port};
+use super::fixture::{Fixture, counts, draft, not_ready, pod, pod_name, port, with_port};
 use crate::{Failure, Op, Outcome, Write};
-
-pub(super) fn not_ready(n: usize) -> PodRecord {
-    let mut pod = pod(n);
-    pod.flags.ready = false;
-    pod
-}
-
-fn with_port(n: usize, number: i32) -> PodRecord {
-    let mut pod = pod(n);
-    pod.ports = Interned::from_list(vec![named_port("web", number)]);
-    pod
-}
 
 fn pods_of(write: &Write) -> Vec<String> {
     let endpoints = draft(write).endpoints.iter();
@@ -41,8 +27,7 @@ pub(super) fn pairs(count: usize) -> Fixture {
         fixture.store_pods(&format!("svc-{letter}"), 2 * n..2 * n + 2);
     }
     fixture.settings.max_endpoints = 2;
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     fixture
 }
 
@@ -99,15 +84,8 @@ fn a_slice_of_somebody_else_goes_once_a_second_try_has_placed_its_pods() {
 
 /// Pod 0 stands in a slice with port 9090, where it belongs, together with Pod 1, and a write of that slice is in
 /// flight.
-fn moved_and_being_written() -> (Fixture, Write) {
-    let mut fixture = Fixture::new();
-    fixture.service.ports = vec![port("http", 80, TargetPort::Name("web".into()))];
-    for n in [0, 1] {
-        fixture.world.add(with_port(n, 9090));
-    }
-    fixture.world.add(with_port(2, 8080));
-    fixture.restart();
-    fixture.settle();
+pub(super) fn moved_and_being_written() -> (Fixture, Write) {
+    let mut fixture = Fixture::of_named_port(&[(0, 9090), (1, 9090), (2, 8080)]);
     let mut changed = with_port(1, 9090);
     changed.flags.ready = false;
     fixture.set_pod(changed);
@@ -117,7 +95,7 @@ fn moved_and_being_written() -> (Fixture, Write) {
 }
 
 /// Somebody puts Pod 0 into the slice with the other port, where it once stood.
-fn put_back(fixture: &mut Fixture, besides: &Write) -> String {
+pub(super) fn put_back(fixture: &mut Fixture, besides: &Write) -> String {
     let endpoint = draft(besides).endpoints[0].clone();
     let slices = fixture.world.slices.keys();
     let name = slices
@@ -165,13 +143,7 @@ fn a_pod_stays_where_its_other_slice_is_not_one_to_rely_on() {
 #[test]
 fn a_slice_that_kept_a_pod_is_looked_at_once_the_pod_is_seen_elsewhere() {
     for answered_first in [0, 1] {
-        let mut fixture = Fixture::new();
-        fixture.service.ports = vec![port("http", 80, TargetPort::Name("web".into()))];
-        for n in [0, 1] {
-            fixture.world.add(with_port(n, 8080));
-        }
-        fixture.restart();
-        fixture.settle();
+        let mut fixture = Fixture::of_named_port(&[(0, 8080), (1, 8080)]);
         // Pod 0 moves, and the slice it leaves is to be written for Pod 1 anyway.
         fixture.set_pod(with_port(0, 9090));
         let mut changed = with_port(1, 8080);
@@ -192,13 +164,7 @@ fn a_slice_that_kept_a_pod_is_looked_at_once_the_pod_is_seen_elsewhere() {
 
 #[test]
 fn a_slice_that_kept_a_pod_and_takes_another_one_is_looked_at_again() {
-    let mut fixture = Fixture::new();
-    fixture.service.ports = vec![port("http", 80, TargetPort::Name("web".into()))];
-    for n in [0, 1] {
-        fixture.world.add(with_port(n, 8080));
-    }
-    fixture.restart();
-    fixture.settle();
+    let mut fixture = Fixture::of_named_port(&[(0, 8080), (1, 8080)]);
     // Pod 0 moves; nobody has seen it in its new slice yet.
     fixture.set_pod(with_port(0, 9090));
     let created = fixture.plan(16).remove(0);
@@ -245,8 +211,7 @@ fn a_delete_that_waited_is_held_back_when_a_pod_would_vanish_by_it() {
     for (n, number) in [(0, 9090), (1, 9090), (2, 9090), (3, 9090), (4, 7070)] {
         fixture.world.add(with_port(n, number));
     }
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     fixture.settings.max_endpoints = 3;
     let unready = |fixture: &mut Fixture, n, number| {
         let mut changed = with_port(n, number);
@@ -259,8 +224,7 @@ fn a_delete_that_waited_is_held_back_when_a_pod_would_vanish_by_it() {
     let first = unready(&mut fixture, 4, 7070);
     // A slice that nobody needs comes along; its only Pod stands where it belongs.
     fixture.store_pods("svc-l", 0..1);
-    let stray = Arc::clone(&fixture.world.slices["svc-l"]);
-    fixture.see(stray);
+    fixture.see_stored("svc-l");
     assert_eq!(fixture.plan(16), [], "to be deleted after the write in flight");
     // Another write begins, and the Pod is taken out of its slice. It waits for a place in the one being written.
     let second = unready(&mut fixture, 2, 9090);
@@ -282,8 +246,7 @@ fn what_remains_does_not_go_into_a_slice_that_is_written_or_goes() {
     let mut fixture = Fixture::new().with_pods(2);
     fixture.store_pods("svc-a", 0..2);
     fixture.settings.max_endpoints = 3;
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     for pod in [not_ready(0), pod(5), pod(6)] {
         fixture.set_pod(pod);
     }
@@ -298,8 +261,7 @@ fn what_remains_does_not_go_into_a_slice_that_is_written_or_goes() {
 
     // The only Pod of a slice is replaced by another one: what goes is made into the new slice, not filled up.
     let mut fixture = Fixture::new().with_pods(1);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     fixture.remove_pod(0);
     fixture.set_pod(pod(1));
     let writes = fixture.settle();
@@ -311,8 +273,7 @@ fn what_remains_does_not_go_into_a_slice_that_is_written_or_goes() {
     fixture.store_pods("svc-a", 0..3);
     fixture.store_pods("svc-b", 3..4);
     fixture.settings.max_endpoints = 3;
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     fixture.set_pod(not_ready(0));
     fixture.remove_pod(3);
     let first = fixture.plan(16);
@@ -328,8 +289,7 @@ fn what_remains_does_not_go_into_a_slice_that_is_written_or_goes() {
 fn what_remains_waits_for_a_slice_that_is_being_written() {
     let mut fixture = Fixture::new().with_pods(2);
     fixture.store_pods("svc-a", 0..2);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     fixture.set_pod(not_ready(0));
     let first = fixture.plan(16);
     fixture.set_pod(pod(5));
@@ -405,8 +365,7 @@ fn a_placeholder_that_comes_beside_another_slice_is_work_to_do() {
     let placeholder = fixture.plan(16);
     fixture.set_pod(pod(0));
     fixture.store_pods("svc-x", 0..1);
-    let theirs = Arc::clone(&fixture.world.slices["svc-x"]);
-    fixture.see(theirs);
+    fixture.see_stored("svc-x");
     assert_eq!(fixture.plan(16), []);
     fixture.perform(&placeholder[0]);
     assert!(fixture.state.has_work());

@@ -35,8 +35,7 @@ fn distributed(value: Option<&str>, minor: u32) -> Fixture {
     let mut fixture = Fixture::new().with_pods(1);
     fixture.settings.rules = UpstreamRules::of(KubernetesVersion { minor });
     fixture.service.traffic_distribution = value.map(quaymaster_model::Text::new);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     fixture
 }
 
@@ -70,8 +69,7 @@ fn an_endpoint_without_zone_has_no_zone_hint() {
     let mut bare = pod(0);
     bare.node = Some("bare".into());
     fixture.world.add(bare);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(hints(&only_endpoint(&fixture)), (vec![], vec!["bare"]));
 }
 
@@ -82,8 +80,7 @@ fn endpoints_that_are_not_ready_get_no_hints() {
     let mut pod = pod(0);
     pod.flags.ready = false;
     fixture.world.add(pod);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(only_endpoint(&fixture).hints, None);
 }
 
@@ -242,8 +239,7 @@ fn without_the_annotation_the_hints_go_and_it_is_told_once() {
 fn the_annotation_wins_over_the_field() {
     let mut fixture = zones();
     fixture.service.traffic_distribution = Some("PreferClose".into());
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(hinted(&fixture), ["a", "a", "b", "b", "c", "c"]);
     fixture.service.topology_auto = false;
     fixture.refresh();

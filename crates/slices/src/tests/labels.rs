@@ -116,8 +116,7 @@ fn a_wrong_headless_label_stays_when_a_slice_is_only_topped_up() {
 fn a_foreign_label_is_removed() {
     let mut fixture = Fixture::new().with_pods(1);
     fixture.store_pods("svc-a", 0..1);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     let slice = fixture.touch("svc-a", |slice| {
         let own = slice.labels.iter().map(|(k, v)| (k.clone(), v.clone()));
         slice.labels = Interned::from_value(LabelSet::new(own.chain([("foreign".into(), "1".into())])));

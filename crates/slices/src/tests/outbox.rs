@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use quaymaster_model::{Interned, LabelSet};
 
-use super::fixture::{Fixture, counts, draft, pod, pod_name};
-use super::guards::{not_ready, pairs};
+use super::fixture::{Fixture, counts, draft, not_ready, pod, pod_name};
+use super::guards::pairs;
 use crate::{Failure, Outcome};
 
 #[test]
@@ -108,8 +108,7 @@ fn what_another_process_writes_meanwhile_is_not_written_again() {
     fixture.finish(&first[0], Outcome::Failed(Failure::Other));
     for (n, name) in ["svc-x", "svc-y", "svc-z"].into_iter().enumerate() {
         fixture.store_pods(name, 2 * n..2 * n + 2);
-        let theirs = Arc::clone(&fixture.world.slices[name]);
-        fixture.see(theirs);
+        fixture.see_stored(name);
     }
     assert_eq!(fixture.settle(), []);
     assert!(!fixture.state.has_work());

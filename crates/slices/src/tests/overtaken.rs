@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use super::fixture::{counts, pod_name};
-use super::writing::{not_ready, two_slices};
+use quaymaster_model::{Text, Uid};
+
+use super::fixture::{Fixture, counts, not_ready, pod_name};
+use super::guards::{moved_and_being_written, put_back};
+use super::writing::two_slices;
+use crate::{Failure, Outcome};
 
 #[test]
 fn the_answer_does_not_undo_a_deletion_that_the_watch_told_first() {
@@ -37,9 +41,8 @@ fn a_late_echo_changes_nothing() {
     let before = Arc::clone(&fixture.world.slices["svc-a"]);
     fixture.set_pod(not_ready(0));
     fixture.settle();
-    let current = Arc::clone(&fixture.world.slices["svc-a"]);
     fixture.see(before);
-    fixture.see(current);
+    fixture.see_stored("svc-a");
     assert!(!fixture.state.has_work());
     assert_eq!(fixture.settle(), []);
 }
@@ -54,8 +57,7 @@ fn a_deletion_does_not_take_the_slice_that_came_after() {
     // Somebody makes a slice of the same name, and the watch tells it before the answer comes.
     fixture.gone("svc-b");
     fixture.store_pods("svc-b", 0..2);
-    let other = Arc::clone(&fixture.world.slices["svc-b"]);
-    fixture.see(other);
+    fixture.see_stored("svc-b");
     fixture.finish(&first[0], outcome);
     assert_eq!(
         counts(&fixture.settle()),
@@ -63,4 +65,93 @@ fn a_deletion_does_not_take_the_slice_that_came_after() {
         "the Pods stand in the other slice already"
     );
     assert_eq!(fixture.published(), [0, 1].map(pod_name));
+}
+
+#[test]
+fn what_is_told_after_a_lost_answer_is_relied_on_again() {
+    let (mut fixture, write) = moved_and_being_written();
+    fixture.finish(&write, Outcome::Failed(Failure::Other));
+    let noted = fixture.touch(&write.key.name, |slice| slice.annotations.clear());
+    fixture.see(noted);
+    put_back(&mut fixture, &write);
+    assert_eq!(
+        fixture.plan(16).len(),
+        2,
+        "also the slice that the Pod is to leave"
+    );
+}
+
+#[test]
+fn a_lost_answer_leaves_nothing_open_where_something_newer_was_told_meanwhile() {
+    let (mut fixture, write) = moved_and_being_written();
+    let noted = fixture.touch(&write.key.name, |slice| slice.annotations.clear());
+    fixture.see(noted);
+    fixture.finish(&write, Outcome::Failed(Failure::Other));
+    put_back(&mut fixture, &write);
+    assert_eq!(
+        fixture.plan(16).len(),
+        2,
+        "also the slice that the Pod is to leave"
+    );
+}
+
+#[test]
+fn a_slice_stored_before_one_that_is_known_to_be_gone_is_not_there_any_more() {
+    let mut fixture = Fixture::new().with_pods(1);
+    fixture.restart();
+    let write = fixture.plan(16).remove(0);
+    let outcome = fixture.world.perform(&write);
+    // It is deleted, and so is another one of its name, of which alone the watch tells.
+    let other = fixture.touch(&write.key.name, |slice| slice.uid = Uid::new("again"));
+    fixture.see(other);
+    fixture.world.slices.remove(&write.key.name);
+    fixture.gone(&write.key.name);
+    fixture.finish(&write, outcome);
+    assert_eq!(counts(&fixture.settle()), (1, 0, 0));
+    assert_eq!(fixture.published(), [pod_name(0)]);
+}
+
+/// The name of the next slice, which the apiserver says is taken.
+fn refused(fixture: &mut Fixture) -> Text {
+    let write = fixture.plan(16).remove(0);
+    fixture.finish(&write, Outcome::Failed(Failure::NameTaken));
+    write.key.name
+}
+
+/// The name of a slice that was refused once less than it takes to choose another one.
+fn almost_given_up() -> (Fixture, Text) {
+    let mut fixture = Fixture::new().with_pods(1);
+    fixture.restart();
+    let name = refused(&mut fixture);
+    for _ in 2..crate::issue::MOST_REFUSALS {
+        assert_eq!(refused(&mut fixture), name);
+    }
+    (fixture, name)
+}
+
+#[test]
+fn refusals_of_a_name_are_forgotten_once_it_is_known_who_had_it() {
+    type How = fn(&mut Fixture, &str);
+    let ways: [(&str, How); 2] = [
+        ("the watch tells", |fixture, name| {
+            fixture.store_pods(name, 0..1);
+            fixture.see_stored(name);
+        }),
+        ("a create succeeds", |fixture, _| {
+            assert_eq!(counts(&fixture.settle()), (1, 0, 0));
+        }),
+    ];
+    for (way, known) in ways {
+        let (mut fixture, name) = almost_given_up();
+        known(&mut fixture, &name);
+        assert_eq!(fixture.settle(), [], "{way}");
+        fixture.world.slices.remove(&name);
+        fixture.gone(&name);
+        for time in 0..2 {
+            assert_eq!(refused(&mut fixture), name, "{way}, {time}");
+        }
+    }
+    let (mut fixture, name) = almost_given_up();
+    assert_eq!(refused(&mut fixture), name);
+    assert_ne!(refused(&mut fixture), name, "and not otherwise");
 }

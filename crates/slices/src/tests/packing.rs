@@ -21,16 +21,10 @@
 
 use std::sync::Arc;
 
-use quaymaster_model::{Interned, LabelSet, PortSet, ServicePort, TargetPort, Uid};
+use quaymaster_model::{Interned, LabelSet, PortSet, TargetPort, Uid};
 
-use super::fixture::{Fixture, counts, named_port, pod, pod_name, port};
+use super::fixture::{Fixture, counts, not_ready, pod, pod_name, port};
 use crate::Op;
-
-fn not_ready(n: usize) -> quaymaster_model::PodRecord {
-    let mut pod = pod(n);
-    pod.flags.ready = false;
-    pod
-}
 
 /// Sizes by the name of the slice.
 fn sizes(fixture: &Fixture) -> Vec<(String, usize)> {
@@ -250,18 +244,7 @@ fn sparse_slices_are_not_merged() {
 
 #[test]
 fn the_slices_of_a_group_that_nobody_has_any_more_are_deleted() {
-    let mut fixture = Fixture::new();
-    fixture.service.ports = vec![ServicePort {
-        target: TargetPort::Name("web".into()),
-        ..port("http", 80, TargetPort::Number(0))
-    }];
-    for n in 0..4 {
-        let mut pod = pod(n);
-        pod.ports = Interned::from_list(vec![named_port("web", 8080 + i32::from(n >= 2))]);
-        fixture.world.add(pod);
-    }
-    fixture.restart();
-    fixture.settle();
+    let mut fixture = Fixture::of_named_port(&[(0, 8080), (1, 8080), (2, 8081), (3, 8081)]);
     assert_eq!(fixture.sizes(), [2, 2]);
     fixture.remove_pod(2);
     fixture.remove_pod(3);
@@ -294,8 +277,7 @@ fn the_first_pod_takes_the_placeholders_place() {
     for restarted in [false, true] {
         let mut fixture = Fixture::new();
         placeholder(&mut fixture, "svc-a");
-        fixture.restart();
-        fixture.settle();
+        fixture.start();
         if restarted {
             fixture.world.add(pod(0));
             fixture.restart();

@@ -36,8 +36,7 @@ fn a_number_is_taken_even_if_no_container_declares_it() {
     for number in [8080, 0] {
         let mut fixture = Fixture::new().with_pods(1);
         fixture.service.ports = vec![port("http", 80, TargetPort::Number(number))];
-        fixture.restart();
-        fixture.settle();
+        fixture.start();
         assert_eq!(numbers(&fixture), [Some(number)]);
     }
 }
@@ -56,8 +55,7 @@ fn a_name_is_looked_up_with_the_protocol_of_the_service_port() {
     };
     pod.ports = Interned::from_list(vec![named_port("web", 8080), udp, later]);
     fixture.world.add(pod);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(numbers(&fixture), [Some(5353)]);
 }
 
@@ -69,8 +67,7 @@ fn a_port_that_does_not_resolve_is_left_out_and_the_others_stay() {
         .service
         .ports
         .push(port("fixed", 81, TargetPort::Number(8081)));
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(numbers(&fixture), [Some(8081)]);
     assert_eq!(fixture.sizes(), [1]);
 }
@@ -79,8 +76,7 @@ fn a_port_that_does_not_resolve_is_left_out_and_the_others_stay() {
 fn a_pod_without_any_port_stands_in_a_slice_without_ports() {
     let mut fixture = Fixture::new().with_pods(1);
     fixture.service.ports = named();
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!((fixture.sizes(), numbers(&fixture)), (vec![1], vec![]));
 }
 
@@ -93,8 +89,7 @@ fn pods_with_different_numbers_stand_in_different_slices() {
         pod.ports = Interned::from_list(vec![named_port("web", 8080 + i32::try_from(n % 2).unwrap())]);
         fixture.world.add(pod);
     }
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(
         (fixture.sizes(), numbers(&fixture)),
         (vec![2, 2], vec![Some(8080), Some(8081)])
@@ -154,8 +149,7 @@ fn up_to_1_34_ports_are_written_in_the_order_of_the_older_digest() {
 #[test]
 fn another_application_protocol_makes_another_group() {
     let mut fixture = Fixture::new().with_pods(2);
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     fixture.service.ports[0].app_protocol = Some("kubernetes.io/h2c".into());
     fixture.refresh();
     // The slice of the group that is not wanted any more is rewritten into the new one.

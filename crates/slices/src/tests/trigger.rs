@@ -32,8 +32,7 @@ fn triggers(writes: &[Write]) -> Vec<Option<i64>> {
 fn settled() -> Fixture {
     let mut fixture = Fixture::new().with_pods(4);
     fixture.settings.max_endpoints = 2;
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     fixture
 }
 

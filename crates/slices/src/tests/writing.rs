@@ -21,14 +21,8 @@ use quaymaster_model::{
     slice::UnknownFields,
 };
 
-use super::fixture::{Fixture, counts, draft, named_port, pod, pod_name, port};
+use super::fixture::{Fixture, counts, draft, named_port, not_ready, pod, pod_name, port};
 use crate::{Failure, Finished, Op, Outcome};
-
-pub(super) fn not_ready(n: usize) -> quaymaster_model::PodRecord {
-    let mut pod = pod(n);
-    pod.flags.ready = false;
-    pod
-}
 
 fn named() -> Vec<ServicePort> {
     vec![port("http", 80, TargetPort::Name("web".into()))]
@@ -46,8 +40,7 @@ pub(super) fn two_slices() -> Fixture {
     fixture.store_pods("svc-a", 0..2);
     fixture.store_pods("svc-b", 2..4);
     fixture.settings.max_endpoints = 2;
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     fixture
 }
 
@@ -198,8 +191,7 @@ fn slices_whose_pods_part_into_several_groups_do_not_wait_for_each_other_for_eve
             .world
             .add(with_port(n, 9000 + i32::try_from(n % 2).unwrap()));
     }
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     assert_eq!(fixture.sizes(), [2, 2], "each with a Pod of either group to come");
     fixture.service.ports = named();
     fixture.refresh();
@@ -415,8 +407,7 @@ fn a_slice_whose_write_was_lost_is_written_again_before_others_rely_on_it() {
     fixture.service.ports = named();
     fixture.world.add(with_port(0, 8080));
     fixture.world.add(with_port(1, 8080));
-    fixture.restart();
-    fixture.settle();
+    fixture.start();
     // The Pod moves: it is added to its new slice, then taken out of the old one, but that answer is lost.
     fixture.set_pod(with_port(0, 9090));
     let create = fixture.plan(16);
@@ -435,8 +426,7 @@ fn a_slice_whose_write_was_lost_is_written_again_before_others_rely_on_it() {
     );
     // The apiserver refuses, as the version is an old one; the watch then tells what is there.
     fixture.perform(&next[0]);
-    let current = Arc::clone(&fixture.world.slices[&update[0].key.name]);
-    fixture.see(current);
+    fixture.see_stored(&update[0].key.name);
     fixture.settle();
     assert_eq!(fixture.published(), [0, 1].map(pod_name));
     assert_eq!(fixture.sizes(), [2]);
