@@ -1,10 +1,16 @@
 //! One cluster, kept by kube-controller-manager and by this binary in turn.
 
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_testkit::ControlPlane;
 
-use crate::harness::{Cluster, Manager, Minor, Shapes, alone_on_each_minor, slice_writes};
+use crate::harness::{
+    Cluster, Manager, Minor, Shapes, Test, alone_on_each_minor, describe_all, slice_writes,
+};
 
-alone_on_each_minor!(taking_over_from_kube_controller_manager_writes_nothing_and_so_does_going_back,);
+alone_on_each_minor!(
+    taking_over_from_kube_controller_manager_writes_nothing_and_so_does_going_back,
+    beside_kube_controller_manager_each_pod_is_served_once_both_come_to_rest_and_the_log_tells_of_the_other,
+);
 
 const OURS: &str = "quaymaster/";
 const KCM: &str = "kube-controller-manager/";
@@ -66,4 +72,76 @@ async fn kcm_over(plane: &ControlPlane) -> usize {
         writes.len()
     );
     writes.len()
+}
+
+/// As on a managed control plane, whose controller cannot be switched off.
+async fn beside_kube_controller_manager_each_pod_is_served_once_both_come_to_rest_and_the_log_tells_of_the_other(
+    minor: Minor,
+) {
+    /// Pods of each Service, and how often all of them change at once: far more than the conflicts that are taken for a
+    /// change by hand.
+    const PODS: usize = 6;
+    const ROUNDS: usize = 4;
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(minor, |builder| builder).await));
+    let plane = &cluster.plane;
+    let manager = cluster.manager().await;
+    let kcm = plane.start_kcm_with(&CONTROLLER, &FAST).await.unwrap();
+    let t = Test::new(cluster, "both").await;
+    let services = ["one", "two", "three", "four", "five"];
+    let names = |service: &str| -> Vec<String> { (0..PODS).map(|pod| format!("{service}-{pod}")).collect() };
+    for service in services {
+        t.service(service).create(&t.client).await.unwrap();
+        for pod in names(service) {
+            t.pod(&pod, service).create(&t.client).await.unwrap();
+        }
+    }
+    let mut mark = t.mark();
+    for round in 0..=ROUNDS {
+        let ready = round % 2 == 0;
+        if round > 0 {
+            mark = t.mark();
+            for pod in services.iter().flat_map(|service| names(service)) {
+                t.ready(&pod, ready).await;
+            }
+        }
+        let state = if ready { "" } else { "-unready" };
+        for service in services {
+            let wanted: Vec<String> = names(service).iter().map(|pod| format!("{pod}{state}")).collect();
+            // Both may have made a slice for a part of the Pods, and neither moves them without need.
+            t.expect_slices(service, &format!("{wanted:?}, each once"), |slices| {
+                let found = endpoints(slices);
+                if found == wanted {
+                    Ok(())
+                } else {
+                    Err(format!("{found:?}"))
+                }
+            })
+            .await;
+        }
+    }
+    // Both writers, whoever they are: it waits until nobody writes any more.
+    let last = slice_writes(plane, mark, "").await;
+    println!("{} writes of both in the last round", last.len());
+    let told = manager.lines("WARN");
+    let told: Vec<_> = told
+        .iter()
+        .filter(|line| line.contains("another writer is at work"))
+        .collect();
+    assert!(!told.is_empty() && told.len() <= 3, "once a minute: {told:#?}");
+    assert!(told[0].contains("kube-controller-manager"), "{told:#?}");
+    kcm.stop().await.unwrap();
+    manager.stop().await;
+}
+
+/// The endpoints of all slices, as [`describe_all`] shows them.
+fn endpoints(slices: &[EndpointSlice]) -> Vec<String> {
+    let mut all: Vec<String> = describe_all(slices)
+        .iter()
+        .filter_map(|line| line.split_once(" = "))
+        .flat_map(|(_, endpoints)| endpoints.split(' '))
+        .filter(|endpoint| *endpoint != "none")
+        .map(str::to_owned)
+        .collect();
+    all.sort();
+    all
 }
