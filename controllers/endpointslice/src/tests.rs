@@ -270,6 +270,40 @@ fn a_conflict_brings_up_to_date_what_the_world_knows_better() {
 }
 
 #[test]
+fn a_write_that_a_restored_snapshot_has_undone_is_made_again() {
+    // The slice is as it was before the write, in the version of then, in an earlier one, or not there.
+    type Snapshot = fn(&serde_json::Value) -> Vec<serde_json::Value>;
+    let snapshots: [(&str, Snapshot, Verb); 3] = [
+        ("as it was", |slice| vec![slice.clone()], Verb::Update),
+        (
+            "earlier",
+            |slice| {
+                let mut slice = slice.clone();
+                slice["metadata"]["resourceVersion"] = json!("2");
+                slice["endpoints"] = json!([]);
+                vec![slice]
+            },
+            Verb::Update,
+        ),
+        ("not there", |_| Vec::new(), Verb::Create),
+    ];
+    for (what, snapshot, verb) in snapshots {
+        let mut cluster = settled();
+        let restored = snapshot(cluster.slices()[0]);
+        cluster.node("node-1", "zone-b");
+        let mut update = cluster.send();
+        cluster.carry_out(&mut update);
+        cluster.restored(restored);
+        assert!(
+            matches!(cluster.fail(&update, &WriteError::Aborted), Verdict::Retry { .. }),
+            "{what}"
+        );
+        assert_eq!(cluster.write_all(), [verb], "{what}");
+        assert_eq!(cluster.slices()[0]["endpoints"][0]["zone"], "zone-b", "{what}");
+    }
+}
+
+#[test]
 fn a_slice_whose_labels_a_policy_removes_is_not_made_again_and_again() {
     let mut cluster = settled();
     cluster.policy(|slice| slice["metadata"]["labels"] = json!({}));

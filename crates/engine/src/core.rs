@@ -50,6 +50,8 @@ pub(crate) struct Token {
     object: ObjectKey,
     uid: Option<Uid>,
     write: u64,
+    /// How often the history of the kind had been lost when it was sent.
+    losses: u32,
 }
 
 /// What the task of a write makes of its answer; nothing if that says no more than that the object is gone.
@@ -221,6 +223,7 @@ impl Core {
             object,
             uid,
             write,
+            losses: self.world.losses(kind),
         };
         let request = WriteRequest {
             verb,

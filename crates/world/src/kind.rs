@@ -26,6 +26,7 @@ pub(crate) struct Progress([KindProgress; Kind::ALL.len()]);
 struct KindProgress {
     listing: bool,
     synced: bool,
+    losses: u32,
 }
 
 impl Progress {
@@ -39,6 +40,14 @@ impl Progress {
         let listing = std::mem::take(&mut progress.listing);
         progress.synced |= listing;
         listing
+    }
+
+    pub(crate) fn lose(&mut self, kind: Kind) {
+        self.0[kind as usize].losses += 1;
+    }
+
+    pub(crate) fn losses(&self, kind: Kind) -> u32 {
+        self.0[kind as usize].losses
     }
 
     pub(crate) fn listing(&self, kind: Kind) -> bool {

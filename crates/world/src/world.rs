@@ -106,9 +106,17 @@ impl World {
     /// added: whoever keeps versions of his own must not compare them either. Other kinds are not known by version.
     pub fn begin_after_loss(&mut self, kind: Kind) {
         self.begin(kind);
+        self.progress.lose(kind);
         if kind == Kind::Slice {
             self.slices.lose_history();
         }
+    }
+
+    /// How often the history of a kind was lost ([`World::begin_after_loss`]). What was asked of the apiserver before the
+    /// last time and is answered after it tells what was stored in a history that is no more: it must not be given to
+    /// [`World::observe_written`] or [`World::observe_deleted`].
+    pub fn losses(&self, kind: Kind) -> u32 {
+        self.progress.losses(kind)
     }
 
     /// The list is complete: what it did not contain was deleted while nobody watched, and is removed now.

@@ -287,6 +287,23 @@ impl Cluster {
         });
     }
 
+    /// Etcd is restored from a snapshot in which all slices were as they are here, and the watch begins anew.
+    pub(super) fn restored(&mut self, slices: Vec<Value>) {
+        self.stored.clear();
+        let records: Vec<SliceRecord> = slices.iter().map(|slice| self.read(slice)).collect();
+        for slice in slices {
+            let name = slice["metadata"]["name"].as_str().unwrap().to_owned();
+            self.stored.insert(name, slice);
+        }
+        self.tell(|world, views| {
+            world.begin_after_loss(Kind::Slice);
+            for record in records {
+                world.apply_slice(record, views);
+            }
+            world.end(Kind::Slice, &ResourceVersion::new("2"), views);
+        });
+    }
+
     /// A write is answered with what it stored, in the order in which the engine does it.
     pub(super) fn answer(&mut self, request: &Request, stored: SliceRecord) -> Verdict {
         let stored = Arc::new(stored);

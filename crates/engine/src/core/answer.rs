@@ -34,6 +34,10 @@ impl Core {
 
     /// An answer goes into the world first, then to the controller that asked.
     pub(super) fn settle(&mut self, token: Token, verb: Verb, result: Result<Answered, WriteError>) {
+        // What was done or found in a history that was lost since says nothing about the present one. Nothing else would
+        // ever tell what is stored, so it is to be found out.
+        let is_lost = token.losses != self.world.losses(token.kind);
+        let result = if is_lost { Err(WriteError::Aborted) } else { result };
         let error;
         let result = match result {
             Ok(Some(object)) => Ok(self.stored(&token, verb, object)),

@@ -145,6 +145,30 @@ async fn a_deletion_of_a_former_object_leaves_its_successor_alone() {
     assert_eq!(rig.log().await, ["delete web-1: gone"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answer_from_a_history_that_was_lost_tells_nothing_and_is_a_failure() {
+    let ways: [(Request, u16, &str); 4] = [
+        (update("web-1", "u-web-1"), 200, "update web-1: aborted"),
+        (delete("web-1", "u-web-1"), 200, "delete web-1: aborted"),
+        (update("web-1", "u-web-1"), 404, "update web-1: aborted"),
+        (delete("web-1", "u-web-1"), 404, "delete web-1: aborted"),
+    ];
+    for (request, code, told) in ways {
+        let (rig, call) = sent(request).await;
+        rig.tell(restored_slices(&["web-1"])).await;
+        rig.log().await;
+        match (code, &*call.method) {
+            (200, "PUT") => call.answer(200, slice_json("web-1", "u-web-1", 7)),
+            (200, _) => call.answer(200, r#"{"kind":"Status","status":"Success"}"#),
+            _ => call.fail(code, "NotFound"),
+        }
+        assert_eq!(rig.log().await, [told]);
+        // What is told from now on is news, whatever the lost history had come to.
+        rig.tell(slices(vec![slice("web-1", 5)])).await;
+        assert_eq!(rig.log().await, ["slice web-1 updated by watch"], "{told}");
+    }
+}
+
 /// Each of the answers is one that leaves open whether the slice exists; the watch tells.
 #[tokio::test(start_paused = true)]
 async fn a_write_whose_answer_cannot_be_read_is_not_lost() {

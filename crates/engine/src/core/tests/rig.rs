@@ -294,17 +294,22 @@ pub(super) fn slices(items: Vec<Item<SliceRecord, Gone>>) -> Told {
     Box::new(batch(items))
 }
 
-fn list<R>(objects: Vec<Item<R, Gone>>) -> Vec<Item<R, Gone>> {
-    let mut items = vec![Item::Restart { history_lost: false }];
+fn list<R>(objects: Vec<Item<R, Gone>>, history_lost: bool) -> Vec<Item<R, Gone>> {
+    let mut items = vec![Item::Restart { history_lost }];
     items.extend(objects);
     items.push(Item::Synced(version(5)));
     items
 }
 
 pub(super) fn listed_services(names: &[&str]) -> Told {
-    services(list(names.iter().map(|name| service(name, 3)).collect()))
+    services(list(names.iter().map(|name| service(name, 3)).collect(), false))
 }
 
 pub(super) fn listed_slices(names: &[&str]) -> Told {
-    slices(list(names.iter().map(|name| slice(name, 3)).collect()))
+    slices(list(names.iter().map(|name| slice(name, 3)).collect(), false))
+}
+
+/// The list after etcd was restored from a snapshot.
+pub(super) fn restored_slices(names: &[&str]) -> Told {
+    slices(list(names.iter().map(|name| slice(name, 3)).collect(), true))
 }
