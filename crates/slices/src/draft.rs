@@ -139,7 +139,7 @@ impl ServiceSlices {
                     let _ = topology::forget(&mut draft.hints, &Self::address_type(family));
                 }
                 FamilyDraft {
-                    deletes: state.dirty.iter().copied().collect(),
+                    deletes: state.marked.dirty.iter().copied().collect(),
                     ..FamilyDraft::default()
                 }
             };
@@ -197,7 +197,7 @@ impl<'a, C: Cluster> Drafting<'a, C> {
     }
 
     fn run(mut self) -> FamilyDraft {
-        for id in &self.state.dirty {
+        for id in &self.state.marked.dirty {
             self.review(*id);
         }
         for (group, endpoints) in self.unplaced() {
@@ -302,7 +302,7 @@ impl<'a, C: Cluster> Drafting<'a, C> {
         if let Some((id, mut endpoints)) = filled.top_up {
             let placed: usize = reviewed.iter().map(|slice| slice.added).sum();
             let new: usize = filled.new.iter().map(Vec::len).sum();
-            let mut again = self.state.waiting.contains(&id) || self.draft.retaining.contains(&id);
+            let mut again = self.state.marked.waiting.contains(&id) || self.draft.retaining.contains(&id);
             if let Some(reviewed) = self.hints_only.remove(&id) {
                 again |= reviewed.again;
                 endpoints.splice(..reviewed.endpoints.len(), reviewed.endpoints);
@@ -326,7 +326,7 @@ impl<'a, C: Cluster> Drafting<'a, C> {
 
     /// Number of slices that go and are not made into others yet.
     fn going(&self) -> usize {
-        self.deletes.len() + self.foreign.len() + self.state.leaving.len()
+        self.deletes.len() + self.foreign.len() + self.state.marked.leaving.len()
     }
 
     /// A placeholder goes once there is, or is to be, another slice that stays.
@@ -356,7 +356,7 @@ impl<'a, C: Cluster> Drafting<'a, C> {
             return;
         }
         // Slices of somebody else go all the same.
-        let leaving = self.state.leaving.iter().map(|(_, id)| *id);
+        let leaving = self.state.marked.leaving.iter().map(|(_, id)| *id);
         let leaving = leaving.filter(|id| self.slices.slices[*id].owned);
         let mut own = self.deletes.iter().copied().chain(leaving);
         if let (Some(id), None) = (own.next(), own.next())
@@ -406,7 +406,7 @@ impl<'a, C: Cluster> Drafting<'a, C> {
         if self.new.is_empty() {
             return;
         }
-        let leaving = self.state.leaving.iter().map(|(_, id)| *id);
+        let leaving = self.state.marked.leaving.iter().map(|(_, id)| *id);
         let own = leaving.filter(|id| self.slices.slices[*id].owned);
         self.deletes.extend(own);
         let new = std::mem::take(&mut self.new);

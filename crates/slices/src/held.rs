@@ -26,6 +26,8 @@ pub(crate) struct Held {
     pub(crate) in_flight: Option<InFlight>,
     /// Group and ordinal that its name was made from, as far as known.
     pub(crate) ordinal: Option<(GroupId, u32)>,
+    /// Set by [`ServiceSlices::set_mark`](crate::ServiceSlices) alone, as the lists of slices go by it.
+    pub(crate) mark: Mark,
     /// The round of planning in which it was first found to be deletable.
     pub(crate) deletable_since: Option<u64>,
     /// The last write failed without an answer about what is stored, and nothing was observed since: consumers may see
@@ -34,6 +36,22 @@ pub(crate) struct Held {
     /// What the apiserver stored instead of what was sent last, and still stores. `observed` then has what was sent:
     /// to send it again would change nothing.
     pub(crate) altered: Option<Arc<SliceRecord>>,
+}
+
+/// What is to be done about a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Mark {
+    /// Nothing: it is as it should be, or it does not count.
+    #[default]
+    Settled,
+    /// To be looked at. It has no write in flight.
+    Dirty,
+    /// To be looked at once its write in flight is answered.
+    Again,
+    /// It holds a Pod which must be seen elsewhere before it leaves, and is looked at again once that is.
+    Waiting,
+    /// To be deleted, as was found in this round of planning.
+    Leaving(u64),
 }
 
 /// What is sent first.

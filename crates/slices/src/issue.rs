@@ -9,7 +9,7 @@ use quaymaster_model::{
 use crate::cluster::{Cluster, Context};
 use crate::draft::{Put, Target};
 use crate::groups::{GroupId, index};
-use crate::held::{InFlight, InFlightWrite, SliceId};
+use crate::held::{InFlight, InFlightWrite, Mark, SliceId};
 use crate::labels;
 use crate::names::slice_name;
 use crate::state::ServiceSlices;
@@ -30,7 +30,7 @@ impl ServiceSlices {
             .target
             .slice()
             .unwrap_or_else(|| self.new_slice(cx, family, put.group));
-        self.settle(family, id);
+        self.settle(id);
         let observed = self.slices[id].observed.as_ref().map(|(slice, _)| slice);
         let kept_labels = observed
             .filter(|_| !put.relabel)
@@ -55,7 +55,7 @@ impl ServiceSlices {
         self.change(cx, id, |held| held.in_flight = Some(in_flight));
         self.outbox.insert((rank, write), id);
         if put.again {
-            self.families[index(family)].again.insert(id);
+            self.set_mark(id, Mark::Again);
         }
     }
 
@@ -130,9 +130,7 @@ impl ServiceSlices {
         {
             changes[index(family)].1 += slice.endpoints.len();
         }
-        if let Some(since) = held.deletable_since {
-            self.other_types.remove(&(since, id));
-        }
+        self.set_mark(id, Mark::Settled);
         let write = self.next_write();
         let in_flight = InFlight {
             id: write,

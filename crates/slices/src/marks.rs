@@ -1,30 +1,62 @@
 //! Which slices are to be looked at, and when.
 
-use quaymaster_model::IpFamily;
+use std::collections::BTreeSet;
 
 use crate::cluster::{Cluster, Context};
 use crate::groups::index;
-use crate::held::{InFlightWrite, SliceId, pod_name};
+use crate::held::{Held, InFlightWrite, Mark, SliceId, pod_name};
 use crate::state::ServiceSlices;
 
+/// Slices by their marks.
+#[derive(Debug, Default)]
+pub(crate) struct Marked {
+    pub(crate) dirty: BTreeSet<SliceId>,
+    pub(crate) again: BTreeSet<SliceId>,
+    pub(crate) waiting: BTreeSet<SliceId>,
+    /// Those that were found first go first.
+    pub(crate) leaving: BTreeSet<(u64, SliceId)>,
+}
+
+impl Marked {
+    fn replace(&mut self, id: SliceId, old: Mark, new: Mark) {
+        match old {
+            Mark::Settled => false,
+            Mark::Dirty => self.dirty.remove(&id),
+            Mark::Again => self.again.remove(&id),
+            Mark::Waiting => self.waiting.remove(&id),
+            Mark::Leaving(since) => self.leaving.remove(&(since, id)),
+        };
+        match new {
+            Mark::Settled => false,
+            Mark::Dirty => self.dirty.insert(id),
+            Mark::Again => self.again.insert(id),
+            Mark::Waiting => self.waiting.insert(id),
+            Mark::Leaving(since) => self.leaving.insert((since, id)),
+        };
+    }
+}
+
 impl ServiceSlices {
+    /// The one place where a slice gets its mark.
+    pub(crate) fn set_mark(&mut self, id: SliceId, mark: Mark) {
+        let held = &mut self.slices[id];
+        let old = std::mem::replace(&mut held.mark, mark);
+        let marked = match held.family {
+            Some(family) => &mut self.families[index(family)].marked,
+            None => &mut self.other_types,
+        };
+        marked.replace(id, old, mark);
+    }
+
     /// The slice is to be looked at: now, or if it has a write in flight, once that is answered.
     pub(crate) fn mark(&mut self, id: SliceId) {
         self.idle = false;
-        let Some(held) = self.slices.get(id).filter(|held| held.is_live()) else {
+        let counts = |held: &&Held| held.is_live() && held.family.is_some();
+        let Some(held) = self.slices.get(id).filter(counts) else {
             return;
         };
-        let Some(family) = held.family else { return };
-        let state = &mut self.families[index(family)];
-        state.waiting.remove(&id);
-        if let Some(since) = held.deletable_since {
-            state.leaving.remove(&(since, id));
-        }
-        if held.in_flight.is_some() {
-            state.again.insert(id);
-        } else {
-            state.dirty.insert(id);
-        }
+        let in_flight = held.in_flight.is_some();
+        self.set_mark(id, if in_flight { Mark::Again } else { Mark::Dirty });
     }
 
     /// The same where a write that is not sent yet cannot have taken the change into account: it is taken back.
@@ -93,14 +125,14 @@ impl ServiceSlices {
         let Some(held) = self.slices.get(id) else { return };
         let Some(family) = held.family.filter(|family| {
             let state = &self.families[index(*family)];
-            !state.waiting.is_empty()
+            !state.marked.waiting.is_empty()
         }) else {
             return;
         };
         let Some((endpoints, _)) = held.confirmed() else {
             return;
         };
-        let waiting = &self.families[index(family)].waiting;
+        let waiting = &self.families[index(family)].marked.waiting;
         let woken: Vec<SliceId> = endpoints
             .iter()
             .filter_map(|endpoint| self.pods.get(pod_name(endpoint, &cx.service.key.namespace)?))
@@ -113,50 +145,26 @@ impl ServiceSlices {
     }
 
     /// The slice is as it should be.
-    pub(crate) fn settle(&mut self, family: IpFamily, id: SliceId) {
-        self.unmark(family, id);
+    pub(crate) fn settle(&mut self, id: SliceId) {
+        self.set_mark(id, Mark::Settled);
         self.slices[id].deletable_since = None;
     }
 
     /// The slice must stay until its Pods are seen elsewhere.
-    pub(crate) fn wait(&mut self, family: IpFamily, id: SliceId) {
-        self.unmark(family, id);
-        self.families[index(family)].waiting.insert(id);
+    pub(crate) fn wait(&mut self, id: SliceId) {
+        self.set_mark(id, Mark::Waiting);
     }
 
     /// The slice is to be deleted, after all writes that were decided so far. How long it has been so is remembered
     /// until it is found to be needed: under constant change there always is a later write.
     pub(crate) fn leave(&mut self, id: SliceId) {
-        let round = self.round;
-        let held = &mut self.slices[id];
-        let since = *held.deletable_since.get_or_insert(round);
-        if let Some(family) = held.family {
-            self.unmark(family, id);
-            self.families[index(family)].leaving.insert((since, id));
-        } else {
-            self.other_types.insert((since, id));
-        }
+        let since = *self.slices[id].deletable_since.get_or_insert(self.round);
+        self.set_mark(id, Mark::Leaving(since));
     }
 
     /// Whether the slice is to be deleted, and no more to be decided about it.
     pub(crate) fn is_leaving(&self, id: SliceId) -> bool {
-        let held = &self.slices[id];
-        let (Some(since), Some(family)) = (held.deletable_since, held.family) else {
-            return false;
-        };
-        self.families[index(family)].leaving.contains(&(since, id))
-    }
-
-    /// Takes the slice out of all lists.
-    pub(crate) fn unmark(&mut self, family: IpFamily, id: SliceId) {
-        let since = self.slices.get(id).and_then(|held| held.deletable_since);
-        let state = &mut self.families[index(family)];
-        state.dirty.remove(&id);
-        state.again.remove(&id);
-        state.waiting.remove(&id);
-        if let Some(since) = since {
-            state.leaving.remove(&(since, id));
-        }
+        matches!(self.slices[id].mark, Mark::Leaving(_))
     }
 
     /// Deletes wait for the writes that were decided with them or before, and not for later ones.

@@ -8,6 +8,7 @@ use crate::convert::HintMode;
 use crate::draft::{Draft, FamilyDraft, Target};
 use crate::groups::index;
 use crate::held::SliceId;
+use crate::marks::Marked;
 use crate::state::{FAMILIES, ServiceSlices};
 use crate::topology::TopologyEvent;
 use crate::write::Write;
@@ -71,7 +72,7 @@ impl ServiceSlices {
                 waits: _,
             } = draft;
             for id in settled {
-                self.settle(family, id);
+                self.settle(id);
             }
             for put in puts {
                 // The garbage collector is at work; what is created now it might miss
@@ -84,11 +85,11 @@ impl ServiceSlices {
             for id in retaining {
                 // What is written meanwhile is looked at once it is answered.
                 if self.slices[id].in_flight.is_none() {
-                    self.wait(family, id);
+                    self.wait(id);
                 }
             }
             for id in blocked {
-                self.wait(family, id);
+                self.wait(id);
             }
             for id in deletes {
                 self.leave(id);
@@ -114,7 +115,7 @@ impl ServiceSlices {
         for family in FAMILIES {
             self.send_deletes(cx, family, limit, plan, &mut changes);
         }
-        while let Some((since, id)) = self.other_types.first().copied()
+        while let Some((since, id)) = self.other_types.leaving.first().copied()
             && self.may_delete_now(since)
         {
             if plan.writes.len() == limit {
@@ -141,11 +142,11 @@ impl ServiceSlices {
     ) {
         let supported = self.families[index(family)].supported;
         let mut later = Vec::new();
-        while let Some((since, id)) = self.families[index(family)].leaving.first().copied()
+        while let Some((since, id)) = self.families[index(family)].marked.leaving.first().copied()
             && self.may_delete_now(since)
         {
             if supported && !self.may_drop_all(cx, id, family) {
-                self.wait(family, id);
+                self.wait(id);
                 if !self.slices[id].owned {
                     // No Pod leads to a slice of somebody else; it is asked again after the writes decided by now.
                     later.push(id);
@@ -176,9 +177,9 @@ impl ServiceSlices {
     /// Whether something is decided, or to be decided after an answer.
     fn is_pending(&self) -> bool {
         let family = |family| {
-            let state: &crate::state::FamilyState = &self.families[index(family)];
-            !state.again.is_empty() || !state.waiting.is_empty() || !state.leaving.is_empty()
+            let marked: &Marked = &self.families[index(family)].marked;
+            !marked.again.is_empty() || !marked.waiting.is_empty() || !marked.leaving.is_empty()
         };
-        !self.outbox.is_empty() || !self.other_types.is_empty() || FAMILIES.into_iter().any(family)
+        !self.outbox.is_empty() || !self.other_types.leaving.is_empty() || FAMILIES.into_iter().any(family)
     }
 }

@@ -10,6 +10,7 @@ use crate::cluster::{Cluster, Context};
 use crate::convert;
 use crate::groups::{GroupId, Groups, index};
 use crate::held::{Rank, SliceId};
+use crate::marks::Marked;
 use crate::slices::Slices;
 use crate::topology::HintState;
 use crate::trigger::Trigger;
@@ -43,8 +44,8 @@ pub struct ServiceSlices {
     pub(crate) portless: GroupId,
     pub(crate) pods: HashMap<Text, PodPlace>,
     pub(crate) families: [FamilyState; 2],
-    /// Slices of address types that no Service has: only ever deleted. With the round in which they came.
-    pub(crate) other_types: BTreeSet<(u64, SliceId)>,
+    /// Slices of address types that no Service has: only ever deleted.
+    pub(crate) other_types: Marked,
     /// Writes that are decided and not sent yet, in the order in which they are to be. They count as done where it
     /// matters what slices hold; a change that concerns one takes it back.
     pub(crate) outbox: BTreeMap<(Rank, WriteId), SliceId>,
@@ -77,20 +78,12 @@ pub(crate) struct PodPlace {
     pub(crate) at: SmallVec<[SliceId; 2]>,
 }
 
-/// What is to be done in one family. A slice is in one of the four lists of slices, or in none if it is as it should
-/// be.
+/// What is to be done in one family.
 #[derive(Debug, Default)]
 pub(crate) struct FamilyState {
     /// The Service has this family.
     pub(crate) supported: bool,
-    /// Slices to be looked at. None of them has a write in flight.
-    pub(crate) dirty: BTreeSet<SliceId>,
-    /// Slices to be looked at once their write in flight is answered.
-    pub(crate) again: BTreeSet<SliceId>,
-    /// Slices that hold a Pod which must be seen elsewhere before it leaves them; looked at again once one is.
-    pub(crate) waiting: BTreeSet<SliceId>,
-    /// Slices to be deleted, with the round in which this was found.
-    pub(crate) leaving: BTreeSet<(u64, SliceId)>,
+    pub(crate) marked: Marked,
     /// Pods that belong into a slice and stand in none; sorted, so that two writers decide alike.
     pub(crate) unplaced: BTreeSet<Text>,
     /// Slices that count.
@@ -123,7 +116,7 @@ impl ServiceSlices {
             portless,
             pods: HashMap::new(),
             families: [FamilyState::default(), FamilyState::default()],
-            other_types: BTreeSet::new(),
+            other_types: Marked::default(),
             outbox: BTreeMap::new(),
             puts: BTreeSet::new(),
             sent: 0,
@@ -206,7 +199,7 @@ impl ServiceSlices {
     /// either because all is as it should be or because the last plan could do nothing about it.
     pub fn has_work(&self) -> bool {
         !self.idle
-            && (!self.other_types.is_empty()
+            && (!self.other_types.leaving.is_empty()
                 || !self.outbox.is_empty()
                 || FAMILIES.into_iter().any(|family| self.family_has_work(family)))
     }
@@ -216,8 +209,8 @@ impl ServiceSlices {
         let portless = self.groups.get(self.portless);
         let spare_placeholder =
             state.live > 1 && portless.eligible == 0 && !portless.by_length(family).is_empty();
-        !state.dirty.is_empty()
-            || !state.leaving.is_empty()
+        !state.marked.dirty.is_empty()
+            || !state.marked.leaving.is_empty()
             || !state.unplaced.is_empty()
             || state.supported != (state.live > 0)
             || spare_placeholder

@@ -9,7 +9,7 @@ use crate::answer::Answered;
 use crate::cluster::{Cluster, Context};
 use crate::convert::same_identity;
 use crate::groups::{GroupId, index};
-use crate::held::{Content, Held, SliceId, pod_name};
+use crate::held::{Content, Held, Mark, SliceId, pod_name};
 use crate::state::ServiceSlices;
 use crate::write::{Failure, Finished, Outcome, WriteId};
 
@@ -150,6 +150,7 @@ impl ServiceSlices {
             observed: None,
             owned: false,
             in_flight: None,
+            mark: Mark::default(),
             deletable_since: None,
             uncertain: false,
             altered: None,
@@ -189,8 +190,8 @@ impl ServiceSlices {
         } else if held.family.is_none() {
             if held.is_live() {
                 self.leave(id);
-            } else if let Some(since) = held.deletable_since {
-                self.other_types.remove(&(since, id));
+            } else {
+                self.set_mark(id, Mark::Settled);
             }
         } else {
             self.wake(cx, id);
@@ -198,11 +199,9 @@ impl ServiceSlices {
     }
 
     pub(crate) fn remove(&mut self, id: SliceId) {
+        self.set_mark(id, Mark::Settled);
         let held = self.slices.remove(id);
         self.by_name.remove(&held.name);
-        if let Some(since) = held.deletable_since {
-            self.other_types.remove(&(since, id));
-        }
         if let (Some(family), Some((group, ordinal))) = (held.family, held.ordinal) {
             self.groups.free_ordinal(group, family, ordinal);
         }
@@ -233,8 +232,8 @@ impl ServiceSlices {
         let held = &mut self.slices[id];
         let (before, was_live, old) = (held.content(), held.is_live(), WriteOf::slice(held));
         change(held);
-        let (after, is_live, new, family) =
-            (held.content(), held.is_live(), WriteOf::slice(held), held.family);
+        let (after, is_live, new) = (held.content(), held.is_live(), WriteOf::slice(held));
+        let (family, mark) = (held.family, held.mark);
         if let Some(old) = &old {
             self.puts.remove(&(old.round, id));
             self.sent -= usize::from(old.sent);
@@ -250,9 +249,9 @@ impl ServiceSlices {
             let state = &mut self.families[index(family)];
             state.live = state.live + usize::from(is_live) - usize::from(was_live);
             if !is_live {
-                self.unmark(family, id);
-            } else if new.is_none() && state.again.remove(&id) {
-                state.dirty.insert(id);
+                self.set_mark(id, Mark::Settled);
+            } else if new.is_none() && mark == Mark::Again {
+                self.set_mark(id, Mark::Dirty);
             }
             self.reindex(cx, id, family, before.as_ref(), after.as_ref());
         }

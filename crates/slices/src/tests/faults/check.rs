@@ -120,9 +120,9 @@ fn nothing_left(sim: &mut Sim) -> Result<(), String> {
         ));
     }
     for family in &sim.state.families {
-        let marked = [&family.dirty, &family.again, &family.waiting];
+        let marked = [&family.marked.dirty, &family.marked.again, &family.marked.waiting];
         let marked = marked.into_iter().any(|marked| !marked.is_empty());
-        if marked || !family.leaving.is_empty() || !family.unplaced.is_empty() {
+        if marked || !family.marked.leaving.is_empty() || !family.unplaced.is_empty() {
             return Err(format!("marked without need: {family:?}"));
         }
     }
