@@ -101,7 +101,7 @@ impl Permit {
 
 /// The right to write as it comes and goes: always the permit of the latest term. Cheap to clone.
 ///
-/// A process that stands by reads and decides all the same; [`Permits::next`] wakes it when its term begins. Whoever
+/// A process that stands by reads and keeps its state all the same; [`Permits::next`] wakes it when its term begins. Whoever
 /// sends a write takes the [`Permit`] of the term in which it was decided, so that nothing decided in one term is sent
 /// in another.
 #[derive(Clone, Debug)]

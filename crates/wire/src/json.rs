@@ -2,7 +2,7 @@
 //!
 //! Reading is lenient the way the API's own clients are: a field may be absent or `null`, unknown fields are skipped
 //! unread, unknown values of enumerations are kept. What is read must have the right type; an object where it has
-//! not is reported by itself ([`Unreadable`]), beside the good ones of its page.
+//! not is reported by itself ([`Unreadable`](crate::Unreadable)), beside the good ones of its page.
 
 mod encode;
 mod frame;
