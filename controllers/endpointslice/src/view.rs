@@ -228,7 +228,30 @@ fn owner(slice: &SliceRecord) -> Option<ObjectKey> {
 
 /// Whether nothing that is read of a Service changed: a write of its status, for instance.
 fn same_but_for_version(before: &ServiceRecord, after: &ServiceRecord) -> bool {
-    let mut before = before.clone();
-    before.resource_version = after.resource_version.clone();
-    before == *after
+    // A field that is added must be added here: an update that changes it alone would be overlooked.
+    let ServiceRecord {
+        key,
+        uid,
+        resource_version: _,
+        labels,
+        created,
+        terminating,
+        kind,
+        selector,
+        ports,
+        cluster_ip,
+        ip_families,
+        publish_not_ready,
+        traffic_distribution,
+        topology_auto,
+    } = before;
+    let same_object = *key == after.key && *uid == after.uid && *created == after.created;
+    let same_metadata = *labels == after.labels && *terminating == after.terminating;
+    let same_backends =
+        *selector == after.selector && *ports == after.ports && *publish_not_ready == after.publish_not_ready;
+    let same_network =
+        *kind == after.kind && *cluster_ip == after.cluster_ip && *ip_families == after.ip_families;
+    let same_hints =
+        *traffic_distribution == after.traffic_distribution && *topology_auto == after.topology_auto;
+    same_object && same_metadata && same_backends && same_network && same_hints
 }

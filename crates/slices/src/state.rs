@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use quaymaster_membership::backing;
-use quaymaster_model::{AddressType, IpFamily, PortSet, Text, Timestamp, Uid};
+use quaymaster_model::{AddressType, IpFamily, PodRecord, PortSet, Text, Timestamp, Uid};
 use smallvec::SmallVec;
 
 use crate::cluster::{Cluster, Context};
 use crate::convert;
 use crate::groups::{GroupId, Groups, index};
-use crate::held::{Rank, SliceId};
+use crate::held::{Rank, SliceId, pod_name};
 use crate::marks::Marked;
 use crate::slices::Slices;
 use crate::topology::HintState;
@@ -151,7 +151,7 @@ impl ServiceSlices {
         let mut names: BTreeSet<Text> = cx.cluster.members().map(|pod| pod.key.name.clone()).collect();
         names.extend(self.pods.keys().cloned());
         for name in names {
-            self.place(cx, &name);
+            self.place(cx, &name, cx.cluster.member(&name));
         }
         self.look_again();
     }
@@ -173,11 +173,9 @@ impl ServiceSlices {
         trigger: Option<Timestamp>,
     ) -> Urgency {
         self.trigger.add(trigger);
-        self.place(cx, name);
-        let serves = cx
-            .cluster
-            .member(name)
-            .is_some_and(|pod| pod.flags.ready && !pod.flags.terminating && !pod.flags.finished);
+        let pod = cx.cluster.member(name);
+        self.place(cx, name, pod);
+        let serves = pod.is_some_and(|pod| pod.flags.ready && !pod.flags.terminating && !pod.flags.finished);
         let stands = self.pods.get(name).is_some_and(|place| !place.at.is_empty());
         if stands && !serves {
             Urgency::Urgent
@@ -251,14 +249,14 @@ impl ServiceSlices {
         &self.hints
     }
 
-    /// Finds out where the Pod belongs, and marks what that changes.
-    fn place<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text) {
+    /// Finds out where the Pod, if the selector matches it, belongs, and marks what that changes.
+    fn place<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text, member: Option<&PodRecord>) {
         self.idle = false;
         let at = self.pods.get(name).map(|place| place.at.clone());
         for id in at.into_iter().flatten() {
             self.touch(cx, id);
         }
-        let pod = cx.cluster.member(name).filter(|pod| backing::backs(pod, true));
+        let pod = member.filter(|pod| backing::backs(pod, true));
         let skipped = pod.is_some_and(|pod| {
             let node = pod.node.as_ref().and_then(|node| cx.cluster.node(node));
             convert::lacks_node(cx.service, node)
@@ -282,7 +280,7 @@ impl ServiceSlices {
             self.mark_group(new);
         }
         for family in FAMILIES {
-            self.recheck(cx, name, family);
+            self.recheck_as(cx, name, member, family);
         }
         self.forget_if_unused(name);
     }
@@ -300,14 +298,21 @@ impl ServiceSlices {
 
     /// Brings the mark "stands in no slice" of a Pod up to date.
     pub(crate) fn recheck<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text, family: IpFamily) {
+        self.recheck_as(cx, name, cx.cluster.member(name), family);
+    }
+
+    fn recheck_as<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        name: &Text,
+        member: Option<&PodRecord>,
+        family: IpFamily,
+    ) {
         let needs_place = self.pods.get(name).is_some_and(|place| {
             self.families[index(family)].supported
                 && place.group.is_some()
                 && !place.skipped
-                && cx.cluster.member(name).is_some_and(|pod| {
-                    let addresses = convert::addresses(pod, family);
-                    !addresses.is_empty() && !self.is_placed(cx, place, name, family)
-                })
+                && member.is_some_and(|pod| !self.is_placed(cx, place, pod, family))
         });
         let unplaced = &mut self.families[index(family)].unplaced;
         if needs_place {
@@ -317,17 +322,12 @@ impl ServiceSlices {
         }
     }
 
-    fn is_placed<C: Cluster>(
-        &self,
-        cx: Context<'_, C>,
-        place: &PodPlace,
-        name: &Text,
-        family: IpFamily,
-    ) -> bool {
-        let Some(pod) = cx.cluster.member(name) else {
-            return false;
-        };
+    /// Whether nothing is to be placed: the Pod stands where it should, or has no address of this family.
+    fn is_placed<C>(&self, cx: Context<'_, C>, place: &PodPlace, pod: &PodRecord, family: IpFamily) -> bool {
         let addresses = convert::addresses(pod, family);
+        if addresses.is_empty() {
+            return true;
+        }
         let hostname = backing::hostname(cx.service, pod);
         place.at.iter().any(|id| {
             let held = &self.slices[*id];
@@ -335,7 +335,7 @@ impl ServiceSlices {
                 && held.content().is_some_and(|content| {
                     Some(content.group) == place.group
                         && content.endpoints().iter().any(|endpoint| {
-                            crate::held::pod_name(endpoint, &cx.service.key.namespace) == Some(name)
+                            pod_name(endpoint, &cx.service.key.namespace) == Some(&pod.key.name)
                                 && endpoint.addresses == addresses
                                 && endpoint.hostname.as_ref() == hostname
                         })
