@@ -111,6 +111,18 @@ fn what_was_decided_and_not_sent_when_the_selector_went_is_not_written() {
 }
 
 #[test]
+fn a_service_that_is_due_while_its_selector_is_gone_decides_nothing() {
+    let (mut cluster, deletion) = joined();
+    cluster.node("node-1", "zone-b");
+    cluster.service(without_selector());
+    assert!(cluster.write_all().is_empty());
+    cluster.answer_deletion(&deletion);
+    assert!(!cluster.holds_state(), "nothing else is under way");
+    cluster.service(to_port(&json!(8080)));
+    assert_eq!(cluster.write_all(), [Verb::Update]);
+}
+
+#[test]
 fn an_edit_of_a_slice_without_selector_is_left_and_put_right_with_it() {
     let mut cluster = settled();
     cluster.node("node-1", "zone-b");
