@@ -43,7 +43,7 @@ impl EndpointSlices {
         service: &ServiceRecord,
         dirty: &mut Dirty,
     ) {
-        if before.is_some_and(|before| same_but_for_version(before, service)) {
+        if before.is_some_and(|before| before.same_but_for_version(service)) {
             return;
         }
         if !service.selects_pods() {
@@ -224,34 +224,4 @@ pub(crate) fn catch_up(
 /// The Service whose slice of ours this is.
 fn owner(slice: &SliceRecord) -> Option<ObjectKey> {
     slice.service_of(names::MANAGER_ENDPOINTSLICE)
-}
-
-/// Whether nothing that is read of a Service changed: a write of its status, for instance.
-fn same_but_for_version(before: &ServiceRecord, after: &ServiceRecord) -> bool {
-    // A field that is added must be added here: an update that changes it alone would be overlooked.
-    let ServiceRecord {
-        key,
-        uid,
-        resource_version: _,
-        labels,
-        created,
-        terminating,
-        kind,
-        selector,
-        ports,
-        cluster_ip,
-        ip_families,
-        publish_not_ready,
-        traffic_distribution,
-        topology_auto,
-    } = before;
-    let same_object = *key == after.key && *uid == after.uid && *created == after.created;
-    let same_metadata = *labels == after.labels && *terminating == after.terminating;
-    let same_backends =
-        *selector == after.selector && *ports == after.ports && *publish_not_ready == after.publish_not_ready;
-    let same_network =
-        *kind == after.kind && *cluster_ip == after.cluster_ip && *ip_families == after.ip_families;
-    let same_hints =
-        *traffic_distribution == after.traffic_distribution && *topology_auto == after.topology_auto;
-    same_object && same_metadata && same_backends && same_network && same_hints
 }

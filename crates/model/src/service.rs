@@ -49,6 +49,38 @@ impl ServiceRecord {
             .find(|known| value == Some(known.label()))
             .unwrap_or(TrafficDistribution::None)
     }
+
+    /// Whether two records of a Service differ in nothing but `metadata.resourceVersion`: between them something was
+    /// written that no controller reads, such as the status.
+    pub fn same_but_for_version(&self, other: &Self) -> bool {
+        // A field that is added must be added here: an update that changes it alone would be overlooked.
+        let Self {
+            key,
+            uid,
+            resource_version: _,
+            labels,
+            created,
+            terminating,
+            kind,
+            selector,
+            ports,
+            cluster_ip,
+            ip_families,
+            publish_not_ready,
+            traffic_distribution,
+            topology_auto,
+        } = self;
+        let same_object = *key == other.key && *uid == other.uid && *created == other.created;
+        let same_metadata = *labels == other.labels && *terminating == other.terminating;
+        let same_backends = *selector == other.selector
+            && *ports == other.ports
+            && *publish_not_ready == other.publish_not_ready;
+        let same_network =
+            *kind == other.kind && *cluster_ip == other.cluster_ip && *ip_families == other.ip_families;
+        let same_hints =
+            *traffic_distribution == other.traffic_distribution && *topology_auto == other.topology_auto;
+        same_object && same_metadata && same_backends && same_network && same_hints
+    }
 }
 
 /// `spec.trafficDistribution` of a Service. The apiserver admits no other values; older ones not all of these.
@@ -197,3 +229,6 @@ impl ServiceRecord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
