@@ -23,6 +23,7 @@ pub(crate) struct Held {
     pub(crate) observed: Option<(Arc<SliceRecord>, GroupId)>,
     /// An owner reference of the observed slice names this very Service.
     pub(crate) owned: bool,
+    /// Given, sent and taken away by [`Pending::change`](crate::pending::Pending::change) alone, as its lists go by it.
     pub(crate) in_flight: Option<InFlight>,
     /// Group and ordinal that its name was made from, as far as known.
     pub(crate) ordinal: Option<(GroupId, u32)>,

@@ -53,13 +53,12 @@ impl ServiceSlices {
             gone: None,
         };
         self.change(cx, id, |held| held.in_flight = Some(in_flight));
-        self.outbox.insert((rank, write), id);
         if put.again {
             self.set_mark(id, Mark::Again);
         }
     }
 
-    /// A write that was taken from the outbox, in flight from now on. Counts endpoints added and removed.
+    /// A create or update that was decided, in flight from now on. Counts endpoints added and removed.
     pub(crate) fn send_put<C: Cluster>(
         &mut self,
         cx: Context<'_, C>,
@@ -68,11 +67,14 @@ impl ServiceSlices {
     ) -> Option<Write> {
         let trigger = self.trigger.time();
         let held = &mut self.slices[id];
-        let (in_flight, family) = (held.in_flight.as_mut()?, held.family?);
+        self.pending.change(id, held, |held| {
+            if let Some(in_flight) = &mut held.in_flight {
+                in_flight.unsent = None;
+                in_flight.trigger = trigger;
+            }
+        });
+        let (in_flight, family) = (held.in_flight.as_ref()?, held.family?);
         let write = in_flight.id;
-        in_flight.unsent.take()?;
-        self.sent += 1;
-        in_flight.trigger = trigger;
         let InFlightWrite::Put {
             endpoints,
             group,

@@ -23,6 +23,7 @@ mod issue;
 pub mod labels;
 mod marks;
 pub mod names;
+mod pending;
 mod plan;
 mod recycle;
 mod review;

@@ -69,11 +69,9 @@ impl ServiceSlices {
     /// with it.
     pub(crate) fn withdraw<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId) {
         let in_flight = self.slices.get(id).and_then(|held| held.in_flight.as_ref());
-        let Some((rank, write)) = in_flight.and_then(|in_flight| Some((in_flight.unsent?, in_flight.id)))
-        else {
+        if in_flight.is_none_or(|in_flight| in_flight.unsent.is_none()) {
             return;
-        };
-        self.outbox.remove(&(rank, write));
+        }
         self.change(cx, id, |held| held.in_flight = None);
         if self.slices[id].observed.is_none() {
             self.remove(id);
@@ -85,7 +83,7 @@ impl ServiceSlices {
     /// Somebody else wrote this slice: what is decided and not sent yet about its Pods in other slices is taken back. A
     /// process that does not write any more, or not yet, goes along with what another one writes.
     pub(crate) fn withdraw_repeated<C: Cluster>(&mut self, cx: Context<'_, C>, id: SliceId) {
-        if self.outbox.is_empty() {
+        if self.pending.all_sent() {
             return;
         }
         let Some((slice, _)) = &self.slices[id].observed else {
@@ -105,14 +103,14 @@ impl ServiceSlices {
 
     /// Takes back all writes that are not sent yet.
     pub(crate) fn withdraw_all<C: Cluster>(&mut self, cx: Context<'_, C>) {
-        while let Some((_, id)) = self.outbox.pop_first() {
+        while let Some(id) = self.pending.next_unsent() {
             self.withdraw(cx, id);
         }
     }
 
     /// Takes back all creates that are not sent yet.
     pub(crate) fn withdraw_creates<C: Cluster>(&mut self, cx: Context<'_, C>) {
-        let decided: Vec<SliceId> = self.outbox.values().copied().collect();
+        let decided: Vec<SliceId> = self.pending.unsent().collect();
         for id in decided {
             if self.slices[id].observed.is_none() {
                 self.withdraw(cx, id);
@@ -169,7 +167,7 @@ impl ServiceSlices {
 
     /// Deletes wait for the writes that were decided with them or before, and not for later ones.
     pub(crate) fn may_delete_now(&self, since: u64) -> bool {
-        self.puts.first().is_none_or(|(round, _)| *round > since)
+        self.pending.oldest_put().is_none_or(|round| round > since)
     }
 
     /// Whether the slice has a write in flight after which nobody needs it: it can be made into another one then.

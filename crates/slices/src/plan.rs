@@ -44,7 +44,7 @@ impl ServiceSlices {
         self.round += 1;
         let auto = HintMode::of(cx.service, cx.settings.rules) == HintMode::Auto;
         let mut waits = true;
-        if !auto || (self.sent == 0 && self.outbox.is_empty()) {
+        if !auto || (self.in_flight() == 0 && self.pending.all_sent()) {
             if auto {
                 self.look_again();
             }
@@ -54,7 +54,7 @@ impl ServiceSlices {
         }
         self.send(cx, limit, &mut plan);
         self.trigger.planned(waits || self.is_pending());
-        self.idle = plan.writes.is_empty() && !plan.truncated && self.sent == 0;
+        self.idle = plan.writes.is_empty() && !plan.truncated && self.in_flight() == 0;
         plan
     }
 
@@ -102,7 +102,7 @@ impl ServiceSlices {
     fn send<C: Cluster>(&mut self, cx: Context<'_, C>, limit: usize, plan: &mut Plan) {
         let mut changes = [(0, 0); 2];
         while plan.writes.len() < limit {
-            let Some((_, id)) = self.outbox.pop_first() else {
+            let Some(id) = self.pending.next_unsent() else {
                 break;
             };
             if self.is_outdated(cx, id) {
@@ -124,7 +124,7 @@ impl ServiceSlices {
             }
             plan.writes.extend(self.send_delete(cx, id, &mut changes));
         }
-        plan.truncated |= !self.outbox.is_empty();
+        plan.truncated |= !self.pending.all_sent();
         for family in FAMILIES {
             if self.families[index(family)].supported {
                 plan.changes.push(changes[index(family)]);
@@ -180,6 +180,6 @@ impl ServiceSlices {
             let marked: &Marked = &self.families[index(family)].marked;
             !marked.again.is_empty() || !marked.waiting.is_empty() || !marked.leaving.is_empty()
         };
-        !self.outbox.is_empty() || !self.other_types.leaving.is_empty() || FAMILIES.into_iter().any(family)
+        !self.pending.all_sent() || !self.other_types.leaving.is_empty() || FAMILIES.into_iter().any(family)
     }
 }

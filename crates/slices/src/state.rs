@@ -1,6 +1,6 @@
 //! The held state of one Service.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use quaymaster_membership::backing;
 use quaymaster_model::{AddressType, IpFamily, PodRecord, PortSet, Text, Timestamp, Uid};
@@ -9,12 +9,12 @@ use smallvec::SmallVec;
 use crate::cluster::{Cluster, Context};
 use crate::convert;
 use crate::groups::{GroupId, Groups, index};
-use crate::held::{Rank, SliceId, pod_name};
+use crate::held::{SliceId, pod_name};
 use crate::marks::Marked;
+use crate::pending::Pending;
 use crate::slices::Slices;
 use crate::topology::HintState;
 use crate::trigger::Trigger;
-use crate::write::WriteId;
 
 /// Both families, in the order in which they are worked on.
 pub(crate) const FAMILIES: [IpFamily; 2] = [IpFamily::V4, IpFamily::V6];
@@ -32,10 +32,13 @@ pub enum Urgency {
 
 /// Which Pods a Service publishes, in which slices they stand, and what of it is to be written.
 ///
-/// One value lives as long as a Service's UID. It is changed only by the methods here, each at a cost that follows
-/// the change: a Pod, a slice, and only for a changed Service all of it.
+/// One value lives as long as a Service's UID. It changes by the methods here alone, each at a cost that follows the
+/// change: a Pod, a slice, and only for a changed Service all of it.
 #[derive(Debug)]
 pub struct ServiceSlices {
+    // Each step reads most of this, and several change it. What is kept twice is changed in one place: what slices hold,
+    // with all indexes, by `change`; their writes, with their lists, by `Pending`; their marks, with theirs, by
+    // `set_mark`.
     pub(crate) uid: Uid,
     pub(crate) slices: Slices,
     pub(crate) by_name: HashMap<Text, SliceId>,
@@ -46,13 +49,7 @@ pub struct ServiceSlices {
     pub(crate) families: [FamilyState; 2],
     /// Slices of address types that no Service has: only ever deleted.
     pub(crate) other_types: Marked,
-    /// Writes that are decided and not sent yet, in the order in which they are to be. They count as done where it
-    /// matters what slices hold; a change that concerns one takes it back.
-    pub(crate) outbox: BTreeMap<(Rank, WriteId), SliceId>,
-    /// Creates and updates that are decided or in flight, by the round that decided them.
-    pub(crate) puts: BTreeSet<(u64, SliceId)>,
-    /// Number of writes in flight.
-    pub(crate) sent: usize,
+    pub(crate) pending: Pending,
     pub(crate) trigger: Trigger,
     pub(crate) last_write: u64,
     /// Number of times that writes were planned.
@@ -117,9 +114,7 @@ impl ServiceSlices {
             pods: HashMap::new(),
             families: [FamilyState::default(), FamilyState::default()],
             other_types: Marked::default(),
-            outbox: BTreeMap::new(),
-            puts: BTreeSet::new(),
-            sent: 0,
+            pending: Pending::default(),
             trigger: Trigger::of_service(created),
             last_write: 0,
             round: 0,
@@ -159,7 +154,7 @@ impl ServiceSlices {
     /// What was decided and not sent yet is taken back: another process may have written since, or nothing is to be
     /// written for the Service any more. Returns whether there was something.
     pub fn take_back<C: Cluster>(&mut self, cx: Context<'_, C>) -> bool {
-        let some = !self.outbox.is_empty();
+        let some = !self.pending.all_sent();
         self.withdraw_all(cx);
         some
     }
@@ -198,7 +193,7 @@ impl ServiceSlices {
     pub fn has_work(&self) -> bool {
         !self.idle
             && (!self.other_types.leaving.is_empty()
-                || !self.outbox.is_empty()
+                || !self.pending.all_sent()
                 || FAMILIES.into_iter().any(|family| self.family_has_work(family)))
     }
 
@@ -216,14 +211,14 @@ impl ServiceSlices {
 
     /// Number of writes in flight.
     pub fn in_flight(&self) -> usize {
-        self.sent
+        self.pending.in_flight()
     }
 
     /// Whether what was observed of the slices is all that is known of them. If not, a write is in flight, or one failed
     /// and may have been carried out: a state built anew would rely on slices that this one does not rely on. The cost
     /// follows the number of slices.
     pub fn is_as_observed(&self) -> bool {
-        self.sent == 0 && !self.slices.iter().any(|(_, held)| held.uncertain)
+        self.in_flight() == 0 && !self.slices.iter().any(|(_, held)| held.uncertain)
     }
 
     /// Totals for metrics. The cost follows the number of different lists of ports.

@@ -8,8 +8,8 @@ use quaymaster_model::{AddressType, IpFamily, ResourceVersion, SliceRecord, Text
 use crate::answer::Answered;
 use crate::cluster::{Cluster, Context};
 use crate::convert::same_identity;
-use crate::groups::{GroupId, index};
-use crate::held::{Content, Held, Mark, SliceId, pod_name};
+use crate::groups::index;
+use crate::held::{Content, Held, InFlight, Mark, SliceId, pod_name};
 use crate::state::ServiceSlices;
 use crate::write::{Failure, Finished, Outcome, WriteId};
 
@@ -229,33 +229,26 @@ impl ServiceSlices {
         id: SliceId,
         change: impl FnOnce(&mut Held),
     ) {
+        let put_into = |held: &Held| held.in_flight.as_ref().and_then(InFlight::put_into);
         let held = &mut self.slices[id];
-        let (before, was_live, old) = (held.content(), held.is_live(), WriteOf::slice(held));
-        change(held);
-        let (after, is_live, new) = (held.content(), held.is_live(), WriteOf::slice(held));
-        let (family, mark) = (held.family, held.mark);
-        if let Some(old) = &old {
-            self.puts.remove(&(old.round, id));
-            self.sent -= usize::from(old.sent);
-        }
-        if let Some(new) = &new {
-            self.sent += usize::from(new.sent);
-            if let Some(group) = new.group {
-                self.groups.refer_again(group);
-                self.puts.insert((new.round, id));
-            }
+        let (before, was_live, old_group) = (held.content(), held.is_live(), put_into(held));
+        self.pending.change(id, held, change);
+        let (after, is_live, new_group) = (held.content(), held.is_live(), put_into(held));
+        let (family, mark, has_write) = (held.family, held.mark, held.in_flight.is_some());
+        if let Some(group) = new_group {
+            self.groups.refer_again(group);
         }
         if let Some(family) = family {
             let state = &mut self.families[index(family)];
             state.live = state.live + usize::from(is_live) - usize::from(was_live);
             if !is_live {
                 self.set_mark(id, Mark::Settled);
-            } else if new.is_none() && mark == Mark::Again {
+            } else if !has_write && mark == Mark::Again {
                 self.set_mark(id, Mark::Dirty);
             }
             self.reindex(cx, id, family, before.as_ref(), after.as_ref());
         }
-        if let Some(group) = old.and_then(|old| old.group) {
+        if let Some(group) = old_group {
             self.groups.release(group);
         }
     }
@@ -323,22 +316,5 @@ impl ServiceSlices {
                 self.forget_if_unused(name);
             }
         }
-    }
-}
-
-/// What the indexes know of a write that is decided or in flight.
-struct WriteOf {
-    round: u64,
-    group: Option<GroupId>,
-    sent: bool,
-}
-
-impl WriteOf {
-    fn slice(held: &Held) -> Option<Self> {
-        held.in_flight.as_ref().map(|in_flight| Self {
-            round: in_flight.round,
-            group: in_flight.put_into(),
-            sent: in_flight.unsent.is_none(),
-        })
     }
 }

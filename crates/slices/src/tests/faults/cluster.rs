@@ -14,6 +14,7 @@ use quaymaster_world::{Delta, Origin, World};
 
 use super::event::{Event, PodShape};
 use crate::convert::{self, HintMode};
+use crate::pending::Pending;
 use crate::tests::fixture::{NAMESPACE, named_port, node, pod, pod_name, port, service};
 use crate::topology::Zones;
 use crate::write::{Failure, Op, Outcome};
@@ -133,7 +134,9 @@ impl Sim {
             cluster: &self.seen,
             settings: &self.settings,
         };
-        act(&mut self.state, cx)
+        let result = act(&mut self.state, cx);
+        assert_eq!(self.state.pending, Pending::of(self.state.slices.iter()));
+        result
     }
 
     fn refresh(&mut self) {
