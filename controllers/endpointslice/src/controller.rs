@@ -121,8 +121,8 @@ impl Controller for EndpointSlices {
         let Some(id) = world.service_id(key) else {
             return Planned::default();
         };
-        let (Some(service), Some(plan)) = (
-            world.service(id).filter(|service| service.selects_pods()),
+        let (Some(service), Some(Some(plan))) = (
+            world.service(id),
             self.with(world, id, |state, cx| state.plan(cx, limit)),
         ) else {
             return Planned::default();

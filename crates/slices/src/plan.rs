@@ -35,12 +35,15 @@ impl ServiceSlices {
     ///
     /// The cost follows what changed since the last time, not the number of slices; only hints by annotation are a
     /// matter of all slices at once.
-    pub fn plan<C: Cluster>(&mut self, cx: Context<'_, C>, limit: usize) -> Plan {
-        let mut plan = Plan::default();
+    ///
+    /// None where nothing may be touched, as the Service does not select Pods
+    /// ([`selects_pods`](quaymaster_model::ServiceRecord::selects_pods)).
+    pub fn plan<C: Cluster>(&mut self, cx: Context<'_, C>, limit: usize) -> Option<Plan> {
         if !cx.service.selects_pods() {
             self.idle = true;
-            return plan;
+            return None;
         }
+        let mut plan = Plan::default();
         self.round += 1;
         let auto = HintMode::of(cx.service, cx.settings.rules) == HintMode::Auto;
         let mut waits = true;
@@ -55,7 +58,7 @@ impl ServiceSlices {
         self.send(cx, limit, &mut plan);
         self.trigger.planned(waits || self.is_pending());
         self.idle = plan.writes.is_empty() && !plan.truncated && self.in_flight() == 0;
-        plan
+        Some(plan)
     }
 
     /// Remembers what is to be written.

@@ -111,11 +111,20 @@ fn what_was_decided_and_not_sent_when_the_selector_went_is_not_written() {
 }
 
 #[test]
-fn a_service_that_is_due_while_its_selector_is_gone_decides_nothing() {
+fn a_service_that_is_due_while_its_selector_is_gone_decides_nothing_and_counts_for_nothing() {
     let (mut cluster, deletion) = joined();
     cluster.node("node-1", "zone-b");
     cluster.service(without_selector());
     assert!(cluster.write_all().is_empty());
+    let metrics = cluster.metrics();
+    for gauge in [
+        "num_endpoint_slices",
+        "endpoints_desired",
+        "desired_endpoint_slices",
+    ] {
+        let shown = format!("endpoint_slice_controller_{gauge} 0");
+        assert!(metrics.lines().any(|line| line == shown), "{shown}\n{metrics}");
+    }
     cluster.answer_deletion(&deletion);
     assert!(!cluster.holds_state(), "nothing else is under way");
     cluster.service(to_port(&json!(8080)));

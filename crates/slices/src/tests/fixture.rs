@@ -244,7 +244,7 @@ impl Fixture {
             cluster: &self.world,
             settings: &self.settings,
         };
-        let plan = self.state.plan(cx, limit);
+        let plan = self.state.plan(cx, limit).expect("the Service selects Pods");
         self.log.extend(plan.writes.iter().cloned());
         plan
     }

@@ -446,3 +446,20 @@ fn a_slice_that_a_finalizer_holds_back_does_not_count() {
     fixture.set_pod(pod(3));
     assert_eq!(counts(&fixture.plan(16)), (1, 0, 0));
 }
+
+#[test]
+fn nothing_is_planned_for_a_service_that_ceased_to_select_pods() {
+    let mut fixture = Fixture::new().with_pods(2);
+    fixture.restart();
+    fixture.settle();
+    fixture.service.selector = None;
+    fixture.set_pod(not_ready(0));
+    assert!(fixture.state.has_work());
+    let cx = crate::Context {
+        service: &fixture.service,
+        cluster: &fixture.world,
+        settings: &fixture.settings,
+    };
+    assert!(fixture.state.plan(cx, 16).is_none());
+    assert!(!fixture.state.has_work(), "or it would be asked for ever");
+}

@@ -76,7 +76,7 @@ fn one_family(sim: &Sim, of: IpFamily) -> Result<(), String> {
 }
 
 fn nothing_left(sim: &mut Sim) -> Result<(), String> {
-    let plan = sim.with(|state, cx| state.plan(cx, 16));
+    let plan = sim.with(|state, cx| state.plan(cx, 16).unwrap());
     if !plan.writes.is_empty() || sim.state.has_work() || sim.state.in_flight() > 0 {
         return Err(format!("not finished: {:#?}", plan.writes));
     }

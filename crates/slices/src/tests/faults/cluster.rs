@@ -276,7 +276,7 @@ impl Sim {
     }
 
     pub(super) fn plan(&mut self, limit: usize) -> Result<usize, String> {
-        let plan = self.with(|state, cx| state.plan(cx, limit));
+        let plan = self.with(|state, cx| state.plan(cx, limit).unwrap());
         if plan.writes.len() > limit {
             return Err(format!("{} writes planned, {limit} asked for", plan.writes.len()));
         }
