@@ -106,17 +106,18 @@ impl EndpointSlices {
         dirty: &mut Dirty,
     ) {
         let name = &change.latest().key.name;
-        let became_ready = |since: Option<&PodRecord>| since.and_then(|pod| pod.ready_since);
-        let (before, after) = (became_ready(change.before()), became_ready(change.after()));
+        let pod = change.after();
+        let became_ready = |pod: Option<&PodRecord>| pod.and_then(|pod| pod.ready_since);
+        let (before, after) = (became_ready(change.before()), became_ready(pod));
         for id in &moved.left {
-            self.one_pod_changed(world, *id, name, None, dirty);
+            self.one_pod_changed(world, *id, name, None, None, dirty);
         }
         for id in &moved.stayed {
             let trigger = after.filter(|after| before.is_none_or(|before| *after > before));
-            self.one_pod_changed(world, *id, name, trigger, dirty);
+            self.one_pod_changed(world, *id, name, pod, trigger, dirty);
         }
         for id in &moved.joined {
-            self.one_pod_changed(world, *id, name, after, dirty);
+            self.one_pod_changed(world, *id, name, pod, after, dirty);
         }
     }
 
@@ -125,11 +126,12 @@ impl EndpointSlices {
         world: &World,
         id: ServiceId,
         name: &Text,
+        pod: Option<&PodRecord>,
         trigger: Option<Timestamp>,
         dirty: &mut Dirty,
     ) {
         let marked = self.with(world, id, |state, cx| {
-            let urgency = state.pod_changed(cx, name, trigger);
+            let urgency = state.pod_changed(cx, name, pod, trigger);
             (urgency, state.has_work(), cx.service.key.clone())
         });
         if let Some((urgency, true, key)) = marked {
@@ -142,12 +144,10 @@ impl EndpointSlices {
         let place = |node: Option<&NodeRecord>| node.map(|node| node.zone.clone());
         if place(before) != place(after) {
             // Upstream looks at these Pods again only when something else happens to their Services.
-            for pod in world.pods_on(&change.latest().name) {
-                let Some(name) = world.pod(pod).map(|pod| pod.key.name.clone()) else {
-                    continue;
-                };
-                for id in world.membership().services_of(pod).to_vec() {
-                    self.one_pod_changed(world, id, &name, None, dirty);
+            for id in world.pods_on(&change.latest().name) {
+                let Some(pod) = world.pod(id) else { continue };
+                for service in world.membership().services_of(id).to_vec() {
+                    self.one_pod_changed(world, service, &pod.key.name, Some(pod), None, dirty);
                 }
             }
         }

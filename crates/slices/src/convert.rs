@@ -133,13 +133,16 @@ fn own_place(zone: Option<&Text>, node: Option<&Text>) -> Option<Box<Hints>> {
 /// (`k8s.io/endpointslice/util/endpointset.go`, `hashEndpoint`). UIDs may differ: a replaced Pod of the same name and
 /// address is updated in place.
 pub fn same_identity(a: &EndpointRecord, b: &EndpointRecord) -> bool {
-    let target = |endpoint: &EndpointRecord| {
-        endpoint
-            .target
-            .as_ref()
-            .map(|target| (target.namespace.clone(), target.name.clone()))
-    };
-    a.addresses == b.addresses && a.hostname == b.hostname && target(a) == target(b)
+    same_pod_and_address(a, b) && a.hostname == b.hostname
+}
+
+/// The same, whatever the hostname.
+pub(crate) fn same_pod_and_address(a: &EndpointRecord, b: &EndpointRecord) -> bool {
+    fn target(endpoint: &EndpointRecord) -> Option<(&Text, &Text)> {
+        let target = endpoint.target.as_ref()?;
+        Some((&target.namespace, &target.name))
+    }
+    a.addresses == b.addresses && target(a) == target(b)
 }
 
 /// Whether an observed endpoint must be rewritten to become the desired one, hints apart

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use quaymaster_model::{EndpointRecord, IpFamily, SliceRecord, Text};
 
 use crate::cluster::{Cluster, Context};
-use crate::convert::{self, HintMode, differs, hints_differ, same_identity};
+use crate::convert::{self, HintMode, differs, hints_differ, same_identity, same_pod_and_address};
 use crate::groups::{GroupId, index};
 use crate::held::{SliceId, pod_name};
 use crate::state::{PodPlace, ServiceSlices};
@@ -146,7 +146,7 @@ impl ServiceSlices {
         family: IpFamily,
         mode: HintMode,
     ) -> Option<EndpointRecord> {
-        if place.group.is_none() || place.skipped {
+        if !place.is_wanted() {
             return None;
         }
         let pod = cx.cluster.member(name)?;
@@ -243,14 +243,4 @@ impl ServiceSlices {
             .filter(|name| !staying.contains(name))
             .collect()
     }
-}
-
-fn same_pod_and_address(a: &EndpointRecord, b: &EndpointRecord) -> bool {
-    let target = |endpoint: &EndpointRecord| {
-        endpoint
-            .target
-            .as_ref()
-            .map(|target| (target.namespace.clone(), target.name.clone()))
-    };
-    a.addresses == b.addresses && target(a) == target(b)
 }

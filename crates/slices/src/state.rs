@@ -1,6 +1,6 @@
 //! The held state of one Service.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use quaymaster_membership::backing;
 use quaymaster_model::{AddressType, IpFamily, PodRecord, PortSet, Text, Timestamp, Uid};
@@ -75,6 +75,38 @@ pub(crate) struct PodPlace {
     pub(crate) at: SmallVec<[SliceId; 2]>,
 }
 
+impl PodPlace {
+    /// Whether the Pod is to stand in slices, of those families that it has addresses of.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.group.is_some() && !self.skipped
+    }
+
+    fn is_unused(&self) -> bool {
+        self.group.is_none() && self.at.is_empty()
+    }
+
+    /// Whether the Pod is to stand in a slice of this family and stands in none as it should.
+    fn lacks_slice<C>(&self, slices: &Slices, cx: Context<'_, C>, pod: &PodRecord, family: IpFamily) -> bool {
+        let addresses = convert::addresses(pod, family);
+        if !self.is_wanted() || addresses.is_empty() {
+            return false;
+        }
+        let hostname = backing::hostname(cx.service, pod);
+        !self.at.iter().any(|id| {
+            let held = &slices[*id];
+            held.family == Some(family)
+                && held.content().is_some_and(|content| {
+                    Some(content.group) == self.group
+                        && content.endpoints().iter().any(|endpoint| {
+                            pod_name(endpoint, &cx.service.key.namespace) == Some(&pod.key.name)
+                                && endpoint.addresses == addresses
+                                && endpoint.hostname.as_ref() == hostname
+                        })
+                })
+        })
+    }
+}
+
 /// What is to be done in one family.
 #[derive(Debug, Default)]
 pub(crate) struct FamilyState {
@@ -143,10 +175,11 @@ impl ServiceSlices {
             let supported = cx.service.slice_families().contains(&family);
             self.families[index(family)].supported = supported;
         }
-        let mut names: BTreeSet<Text> = cx.cluster.members().map(|pod| pod.key.name.clone()).collect();
-        names.extend(self.pods.keys().cloned());
-        for name in names {
-            self.place(cx, &name, cx.cluster.member(&name));
+        let mut pods: BTreeMap<Text, Option<&PodRecord>> =
+            self.pods.keys().map(|name| (name.clone(), None)).collect();
+        pods.extend(cx.cluster.members().map(|pod| (pod.key.name.clone(), Some(pod))));
+        for (name, pod) in pods {
+            self.reassess(cx, &name, pod);
         }
         self.look_again();
     }
@@ -159,19 +192,19 @@ impl ServiceSlices {
         some
     }
 
-    /// A Pod came, changed, went, began or ceased to match the selector, or its Node came, changed or went.
+    /// A Pod came, changed, went, began or ceased to match the selector, or its Node came, changed or went. `pod` is the
+    /// Pod of this name as [`Cluster::member`] has it now: none if the selector does not match it (any more).
     /// `trigger` is the time of the change, where the change is one of readiness.
     pub fn pod_changed<C: Cluster>(
         &mut self,
         cx: Context<'_, C>,
         name: &Text,
+        pod: Option<&PodRecord>,
         trigger: Option<Timestamp>,
     ) -> Urgency {
         self.trigger.add(trigger);
-        let pod = cx.cluster.member(name);
-        self.place(cx, name, pod);
+        let stands = self.reassess(cx, name, pod);
         let serves = pod.is_some_and(|pod| pod.flags.ready && !pod.flags.terminating && !pod.flags.finished);
-        let stands = self.pods.get(name).is_some_and(|place| !place.at.is_empty());
         if stands && !serves {
             Urgency::Urgent
         } else {
@@ -244,8 +277,9 @@ impl ServiceSlices {
         &self.hints
     }
 
-    /// Finds out where the Pod, if the selector matches it, belongs, and marks what that changes.
-    fn place<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text, member: Option<&PodRecord>) {
+    /// Finds out anew in which group the Pod, if the selector matches it, belongs and whether it lacks a slice, and marks
+    /// what that changes. Which slice it gets is chosen by [`Self::plan`] alone. Returns whether it stands in one.
+    fn reassess<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text, member: Option<&PodRecord>) -> bool {
         self.idle = false;
         let at = self.pods.get(name).map(|place| place.at.clone());
         for id in at.into_iter().flatten() {
@@ -257,9 +291,18 @@ impl ServiceSlices {
             convert::lacks_node(cx.service, node)
         });
         let group = pod.map(|pod| self.groups.join(&convert::ports(cx.service, pod)));
+        // Not before: writes that were taken back above may have been those by which it stood somewhere.
         let place = self.pods.entry(name.clone()).or_default();
         let old_group = std::mem::replace(&mut place.group, group);
         let old_skipped = std::mem::replace(&mut place.skipped, skipped);
+        let lacks_slice = FAMILIES.map(|family| {
+            self.families[index(family)].supported
+                && member.is_some_and(|pod| place.lacks_slice(&self.slices, cx, pod, family))
+        });
+        let stands = !place.at.is_empty();
+        if place.is_unused() {
+            self.pods.remove(name);
+        }
         self.pods_without_node = self.pods_without_node + usize::from(skipped) - usize::from(old_skipped);
         if let Some(old) = old_group {
             let kept = self.groups.leave(old);
@@ -275,9 +318,9 @@ impl ServiceSlices {
             self.mark_group(new);
         }
         for family in FAMILIES {
-            self.recheck_as(cx, name, member, family);
+            self.note_unplaced(name, family, lacks_slice[index(family)]);
         }
-        self.forget_if_unused(name);
+        stands
     }
 
     fn mark_group(&mut self, id: GroupId) {
@@ -291,59 +334,30 @@ impl ServiceSlices {
         }
     }
 
-    /// Brings the mark "stands in no slice" of a Pod up to date.
+    /// Finds out anew whether a Pod lacks a slice.
     pub(crate) fn recheck<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text, family: IpFamily) {
-        self.recheck_as(cx, name, cx.cluster.member(name), family);
+        let lacks_slice = self.families[index(family)].supported
+            && self.pods.get(name).is_some_and(|place| {
+                place.is_wanted()
+                    && cx
+                        .cluster
+                        .member(name)
+                        .is_some_and(|pod| place.lacks_slice(&self.slices, cx, pod, family))
+            });
+        self.note_unplaced(name, family, lacks_slice);
     }
 
-    fn recheck_as<C: Cluster>(
-        &mut self,
-        cx: Context<'_, C>,
-        name: &Text,
-        member: Option<&PodRecord>,
-        family: IpFamily,
-    ) {
-        let needs_place = self.pods.get(name).is_some_and(|place| {
-            self.families[index(family)].supported
-                && place.group.is_some()
-                && !place.skipped
-                && member.is_some_and(|pod| !self.is_placed(cx, place, pod, family))
-        });
+    fn note_unplaced(&mut self, name: &Text, family: IpFamily, lacks_slice: bool) {
         let unplaced = &mut self.families[index(family)].unplaced;
-        if needs_place {
+        if lacks_slice {
             unplaced.insert(name.clone());
         } else {
             unplaced.remove(name);
         }
     }
 
-    /// Whether nothing is to be placed: the Pod stands where it should, or has no address of this family.
-    fn is_placed<C>(&self, cx: Context<'_, C>, place: &PodPlace, pod: &PodRecord, family: IpFamily) -> bool {
-        let addresses = convert::addresses(pod, family);
-        if addresses.is_empty() {
-            return true;
-        }
-        let hostname = backing::hostname(cx.service, pod);
-        place.at.iter().any(|id| {
-            let held = &self.slices[*id];
-            held.family == Some(family)
-                && held.content().is_some_and(|content| {
-                    Some(content.group) == place.group
-                        && content.endpoints().iter().any(|endpoint| {
-                            pod_name(endpoint, &cx.service.key.namespace) == Some(&pod.key.name)
-                                && endpoint.addresses == addresses
-                                && endpoint.hostname.as_ref() == hostname
-                        })
-                })
-        })
-    }
-
     pub(crate) fn forget_if_unused(&mut self, name: &Text) {
-        if self
-            .pods
-            .get(name)
-            .is_some_and(|place| place.group.is_none() && place.at.is_empty())
-        {
+        if self.pods.get(name).is_some_and(PodPlace::is_unused) {
             self.pods.remove(name);
         }
     }

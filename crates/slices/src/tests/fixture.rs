@@ -201,7 +201,8 @@ impl Fixture {
             cluster: &self.world,
             settings: &self.settings,
         };
-        self.state.pod_changed(cx, &name, trigger);
+        let pod = self.world.pods.get(&name);
+        self.state.pod_changed(cx, &name, pod, trigger);
     }
 
     pub(super) fn remove_pod(&mut self, n: usize) {
@@ -216,7 +217,8 @@ impl Fixture {
             cluster: &self.world,
             settings: &self.settings,
         };
-        self.state.pod_changed(cx, name, None);
+        let pod = self.world.pods.get(name);
+        self.state.pod_changed(cx, name, pod, None);
     }
 
     /// Changes or removes a Pod, and says how urgent that is.
@@ -231,7 +233,8 @@ impl Fixture {
             cluster: &self.world,
             settings: &self.settings,
         };
-        self.state.pod_changed(cx, &name, None)
+        let pod = self.world.pods.get(&name);
+        self.state.pod_changed(cx, &name, pod, None)
     }
 
     pub(super) fn plan(&mut self, limit: usize) -> Vec<Write> {

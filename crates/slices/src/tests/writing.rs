@@ -7,6 +7,7 @@
 //! | in place | `an_update_in_place_keeps_what_others_put_on_the_slice` |
 //! | one write for each slice | `what_changes_while_a_write_is_under_way_goes_into_the_next`, `a_pod_that_changes_while_its_slice_is_created_is_not_forgotten` |
 //! | limit | `no_more_is_planned_than_asked_for` |
+//! | Service without selector | `nothing_is_planned_for_a_service_that_ceased_to_select_pods` |
 //! | Service going | `a_service_that_is_going_gets_no_new_slices_but_updates_and_deletes` |
 //! | namespace going | `after_a_refusal_for_a_terminating_namespace_nothing_is_created` |
 //! | failures | `a_failed_create_is_tried_again`, `a_taken_name_is_replaced_by_another_only_if_nobody_is_seen_to_have_it_for_a_while`, `a_slice_made_by_a_lost_create_is_used_once_it_is_seen`, `an_answer_to_a_former_states_write_is_not_taken_for_an_own_one`, `a_conflict_is_planned_again_over_the_newer_version`, `an_update_of_a_slice_that_is_gone_becomes_a_create`, `a_failed_delete_is_tried_again`, `a_slice_whose_write_was_lost_is_written_again_before_others_rely_on_it` |

@@ -143,13 +143,17 @@ impl Sim {
         self.with(ServiceSlices::refresh);
     }
 
+    fn pod_changed(&mut self, name: &Text) {
+        self.with(|state, cx| state.pod_changed(cx, name, cx.cluster.pods.get(name), None));
+    }
+
     pub(super) fn apply(&mut self, event: &Event) -> Result<(), String> {
         match *event {
             Event::Pod(shape) => self.set_pod(shape),
             Event::RemovePod(n) => {
                 let name = Text::new(&pod_name(n));
                 self.seen.pods.remove(&name);
-                self.with(|state, cx| state.pod_changed(cx, &name, None));
+                self.pod_changed(&name);
             }
             Event::Target(number) => {
                 let target = number.map_or_else(
@@ -184,7 +188,7 @@ impl Sim {
                 }
                 let names: Vec<Text> = self.seen.pods.keys().cloned().collect();
                 for name in names {
-                    self.with(|state, cx| state.pod_changed(cx, &name, None));
+                    self.pod_changed(&name);
                 }
             }
             Event::Carry(n) => {
@@ -268,7 +272,7 @@ impl Sim {
         }
         let name = new.key.name.clone();
         self.seen.pods.insert(name.clone(), new);
-        self.with(|state, cx| state.pod_changed(cx, &name, None));
+        self.pod_changed(&name);
     }
 
     fn call(&self, n: usize) -> Option<usize> {
