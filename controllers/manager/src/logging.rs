@@ -1,12 +1,21 @@
-//! Logs: text for people, JSON for collectors.
+//! Logs: text for people, JSON for collectors. All of standard error passes through [`writer`], so nothing here waits for
+//! whoever reads it.
 
+mod writer;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal as _};
+use std::panic::{self, PanicHookInfo};
 use std::str::FromStr as _;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
 use clap::ValueEnum;
+use quaymaster_runtime::metrics::Registry;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
@@ -15,6 +24,17 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::flags::LoggingFlags;
+use writer::Writer;
+
+/// Where all lines go, once logging has started.
+static WRITER: OnceLock<Writer> = OnceLock::new();
+
+/// How long the end of the process waits for its last lines to be written. Where standard error is read it takes
+/// milliseconds; a tenth of the grace that a Pod has by default would still be more.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// The same where somebody asks for the end at once.
+const HASTY_FLUSH: Duration = Duration::from_millis(100);
 
 /// Form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,6 +57,8 @@ pub(crate) enum LoggingError {
         level: String,
         source: tracing_subscriber::filter::ParseError,
     },
+    #[error("cannot start the thread that writes logs: {0}")]
+    Thread(#[from] io::Error),
     #[error("logging has been started before")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
@@ -122,33 +144,78 @@ fn filter(level: &Level) -> Result<EnvFilter, LoggingError> {
     Ok(filter.add_directive(format!("{NOISE}=off").parse().map_err(error)?))
 }
 
-/// Starts logging to standard error.
+/// Starts logging to standard error, of panics too.
 pub(crate) fn start(flags: &LoggingFlags) -> Result<(), LoggingError> {
     let filter = filter(&flags.log_level)?;
+    let writer = Writer::start(io::stderr(), |lines| {
+        tracing::warn!(lines, "log lines were lost: standard error was not read in time");
+    })?;
     let registry = tracing_subscriber::registry()
         .with(filter)
         .with((!asks_for_kube(&flags.log_level)).then_some(WithoutUnchecked));
+    // An event that cannot be formatted would be told on standard error itself, past the writer.
+    let layer = tracing_subscriber::fmt::layer()
+        .log_internal_errors(false)
+        .with_writer(writer.clone());
     match flags.log_format {
         Format::Text => registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .with_ansi(is_coloured(
-                        io::stderr().is_terminal(),
-                        env::var_os("NO_COLOR").as_deref(),
-                    ))
-                    .with_writer(io::stderr),
-            )
+            .with(layer.with_ansi(is_coloured(
+                io::stderr().is_terminal(),
+                env::var_os("NO_COLOR").as_deref(),
+            )))
             .try_init()?,
-        Format::Json => registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_writer(io::stderr),
-            )
-            .try_init()?,
+        Format::Json => registry.with(layer.json().flatten_event(true)).try_init()?,
     }
+    // Only who was first to start comes here.
+    WRITER.get_or_init(|| writer);
+    panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Registers what tells of logs themselves. Logging has to have started.
+pub(crate) fn register(registry: &Registry) {
+    if let Some(writer) = WRITER.get() {
+        registry.register(
+            "quaymaster_log_lines_dropped_total",
+            "Log lines not written, as standard error was not read in time or refused them",
+            writer.dropped(),
+        );
+    }
+}
+
+/// Waits until all lines so far are written, for a second at most. For the end of the process.
+pub(crate) fn flush() {
+    if let Some(writer) = WRITER.get() {
+        writer.flush(FLUSH);
+    }
+}
+
+/// As [`flush`], for a tenth of a second at most.
+pub(crate) fn flush_at_once() {
+    if let Some(writer) = WRITER.get() {
+        writer.flush(HASTY_FLUSH);
+    }
+}
+
+/// In place of the standard library's hook, which writes to standard error itself and would wait there. The process may be
+/// about to end, so the line is seen out.
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let message = info.payload_as_str().unwrap_or("(no message)");
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let thread = thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    // Only where RUST_BACKTRACE asks for it.
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    if tracing::enabled!(tracing::Level::ERROR) {
+        tracing::error!(thread, backtrace, "panicked at {place}: {message}");
+    } else {
+        let backtrace = backtrace.unwrap_or_default();
+        say(&format!(
+            "thread {thread} panicked at {place}: {message}\n{backtrace}"
+        ));
+    }
+    flush();
 }
 
 /// Colours are for terminals, and for those who did not switch them off (<https://no-color.org>).
@@ -157,12 +224,24 @@ fn is_coloured(terminal: bool, no_color: Option<&OsStr>) -> bool {
 }
 
 /// Tells why the process ends, where logs go and in their form; people get a plain line. It is told whatever is
-/// logged.
+/// logged; [`flush`] sees it out.
 pub(crate) fn fatal(format: Format, error: &str) {
+    if let Some(writer) = WRITER.get() {
+        writer.ending();
+    }
     if format == Format::Json && tracing::enabled!(tracing::Level::ERROR) {
         tracing::error!("{error}");
     } else {
-        eprintln!("quaymaster: {error}");
+        say(error);
+    }
+}
+
+/// A line that is no event.
+fn say(text: &str) {
+    let line = format!("quaymaster: {}\n", text.trim_end());
+    match WRITER.get() {
+        Some(writer) => writer.line(line.into_bytes()),
+        None => eprint!("{line}"),
     }
 }
 

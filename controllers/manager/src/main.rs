@@ -17,6 +17,12 @@ fn main() -> ExitCode {
         eprintln!("quaymaster: {error}");
         return ExitCode::from(start::EXIT_USAGE);
     }
+    let code = run(flags);
+    logging::flush();
+    code
+}
+
+fn run(flags: Flags) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("quaymaster")

@@ -49,7 +49,7 @@ pub(crate) async fn run(flags: Flags) -> ExitCode {
 }
 
 async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
-    let cancel = shutdown::on_signal().context("cannot listen for signals")?;
+    let cancel = shutdown::on_signal(logging::flush_at_once).context("cannot listen for signals")?;
     let version = env!("CARGO_PKG_VERSION");
     let registry = Registry::new();
     BuildInfo::register(
@@ -58,6 +58,7 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
         option_env!("QUAYMASTER_REVISION").unwrap_or("unknown"),
     );
     registry.register_collector(ProcessCollector);
+    logging::register(&registry);
     let health = Health::default();
     // Not ready while the apiserver is looked for: what is to be read is registered only later.
     let started = health.condition("started");

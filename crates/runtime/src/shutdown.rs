@@ -10,10 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 /// Listens for SIGTERM and SIGINT. The first cancels the returned token, so that everything can stop in order;
 /// the second ends the process at once with the shell's status for that signal (143 or 130), because whoever
-/// sends it does not want to wait any longer.
+/// sends it does not want to wait any longer. Just before, `leaving` is called, for example to see out the log; it must
+/// not take long.
 ///
 /// Must be called within a tokio runtime. Fails when the handlers cannot be installed.
-pub fn on_signal() -> io::Result<CancellationToken> {
+pub fn on_signal(leaving: impl Fn() + Send + 'static) -> io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let token = CancellationToken::new();
@@ -27,6 +28,7 @@ pub fn on_signal() -> io::Result<CancellationToken> {
             };
             if cancel.is_cancelled() {
                 tracing::warn!(signal = name, "second signal, leaving at once");
+                leaving();
                 std::process::exit(status);
             }
             tracing::info!(signal = name, "stopping");

@@ -92,3 +92,50 @@ fn colours_are_for_terminals_whose_user_wants_them() {
     assert!(!is_coloured(true, Some(OsStr::new("1"))));
     assert!(!is_coloured(false, None));
 }
+
+/// Whether this process is the one that [`a_panic_is_a_log_line_like_others`] starts.
+const CHILD: &str = "QUAYMASTER_TEST_PANICS";
+
+#[test]
+fn a_panic_is_a_log_line_like_others() {
+    for (level, event) in [("error", true), ("off", false)] {
+        let output = std::process::Command::new(env::current_exe().unwrap())
+            .args(["--exact", "logging::tests::panics", "--nocapture"])
+            .env(CHILD, level)
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LIB_BACKTRACE")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert_eq!(text.starts_with('{'), event, "{text}");
+        let rest = if event {
+            r#""level":"ERROR","message":"panicked at"#
+        } else {
+            "quaymaster: thread somebody panicked at"
+        };
+        assert!(text.contains(rest) && text.contains("somebody"), "{text}");
+        assert!(
+            text.contains("tests.rs:") && text.contains(": no more of 3"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn panics() {
+    let Ok(level) = env::var(CHILD) else {
+        return;
+    };
+    let flags = LoggingFlags {
+        log_format: Format::Json,
+        log_level: super::level(&level).unwrap(),
+    };
+    start(&flags).unwrap();
+    let three = 3;
+    let panicking = std::thread::Builder::new()
+        .name("somebody".to_owned())
+        .spawn(move || panic!("no more of {three}"));
+    assert!(panicking.unwrap().join().is_err());
+}

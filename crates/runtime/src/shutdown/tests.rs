@@ -5,7 +5,7 @@ use super::*;
 
 #[tokio::test]
 async fn the_first_signal_cancels_and_lets_the_process_live() {
-    let token = on_signal().unwrap();
+    let token = on_signal(|| ()).unwrap();
     assert!(!token.is_cancelled());
     // This very process; it has a handler now, and the next line would not be reached without one.
     let killed = Command::new("kill")

@@ -26,6 +26,7 @@ mod hints;
 mod inputs;
 mod labels;
 mod lifecycle;
+mod logs;
 mod mutation;
 mod pods;
 mod ports;
