@@ -148,7 +148,10 @@ fn filter(level: &Level) -> Result<EnvFilter, LoggingError> {
 pub(crate) fn start(flags: &LoggingFlags) -> Result<(), LoggingError> {
     let filter = filter(&flags.log_level)?;
     let writer = Writer::start(io::stderr(), |lines| {
-        tracing::warn!(lines, "log lines were lost: standard error was not read in time");
+        tracing::warn!(
+            lines,
+            "log lines were lost: standard error was not read in time, or refused them"
+        );
     })?;
     let registry = tracing_subscriber::registry()
         .with(filter)

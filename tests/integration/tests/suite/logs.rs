@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Api;
+use kube::api::ListParams;
 use quaymaster_testkit::{eventually, pod, service};
 
 use crate::harness::{
-    Cluster, Minor, SOON, binary, describe_all, free_port, fresh_ip, get, run_alone, runtime, slices_of,
+    Cluster, Minor, SOON, binary, describe_all, free_port, fresh_ip, get, run_alone, runtime,
 };
 
 /// How long the binary may take to end, when nobody reads what it says at the end.
@@ -135,8 +138,10 @@ fn slices_are_kept_and_a_signal_ends_it_while_nobody_reads_the_log() {
             .create(&client)
             .await
             .unwrap();
+        let slices = Api::<EndpointSlice>::namespaced(client, &namespace);
         eventually(SOON, "the slice of a", async || {
-            let lines = describe_all(&slices_of(&client, &namespace, "web").await);
+            let found = slices.list(&ListParams::default()).await;
+            let lines = describe_all(&found.map_err(|error| error.to_string())?.items);
             if lines == ["IPv4 http:8080 = a"] {
                 Ok(())
             } else {
