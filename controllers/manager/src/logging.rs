@@ -29,8 +29,8 @@ use writer::Writer;
 /// Where all lines go, once logging has started.
 static WRITER: OnceLock<Writer> = OnceLock::new();
 
-/// How long the end of the process waits for its last lines to be written. Where standard error is read it takes
-/// milliseconds; a tenth of the grace that a Pod has by default would still be more.
+/// How long the end of the process waits for its last lines to be written. It takes milliseconds where standard error is
+/// read, and must be short beside the 30 s that a Pod has to end in by default.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// The same where somebody asks for the end at once.
