@@ -233,10 +233,10 @@ impl<'a, C: Cluster> Drafting<'a, C> {
             self.deletes.insert(id);
             return;
         }
-        let place = (&**slice, *group);
+        let observed = (&**slice, *group);
         let review = self
             .slices
-            .review(self.cx, id, place, self.family, self.mode, &mut self.renamed);
+            .review(self.cx, id, observed, self.family, self.mode, &mut self.renamed);
         if review.changed && review.kept.is_empty() {
             self.deletes.insert(id);
             return;

@@ -164,7 +164,7 @@ impl ServiceSlices {
         }
     }
 
-    /// A place for a slice to be created, under the first name that is free.
+    /// An entry for a slice to be created, under the first name that is free.
     fn new_slice<C: Cluster>(&mut self, cx: Context<'_, C>, family: IpFamily, group: GroupId) -> SliceId {
         let mut ordinal = self.groups.get(group).next_ordinal(family);
         let name = loop {

@@ -137,7 +137,7 @@ impl ServiceSlices {
         }
     }
 
-    /// A place for a slice that is not observed yet.
+    /// An entry for a slice that is not observed yet.
     pub(crate) fn add_slice(&mut self, name: &Text, address_type: &AddressType) -> SliceId {
         let family = match address_type {
             AddressType::IPv4 => Some(IpFamily::V4),

@@ -61,7 +61,7 @@ struct Call {
 }
 
 /// A Pod at an address, in a family.
-type Place = (Text, IpFamily);
+type PodInFamily = (Text, IpFamily);
 
 pub(super) struct Sim {
     pub(super) service: ServiceRecord,
@@ -78,7 +78,7 @@ pub(super) struct Sim {
     untold: Vec<(SliceRecord, bool)>,
     calls: Vec<Call>,
     /// Since which write a Pod is to be published at which addresses.
-    wanted: HashMap<Place, (Vec<EndpointAddress>, u64)>,
+    wanted: HashMap<PodInFamily, (Vec<EndpointAddress>, u64)>,
     /// Pods of slices that others wrote to.
     touched_by_others: BTreeSet<Text>,
     pub(super) others_wrote: bool,
@@ -313,18 +313,18 @@ impl Sim {
         let before = self.union();
         self.calls[at].outcome = Some(self.perform(&write));
         let after = self.union();
-        for (place, (addresses, since)) in &self.wanted {
-            let key = (place.clone(), addresses.clone());
+        for (pod, (addresses, since)) in &self.wanted {
+            let key = (pod.clone(), addresses.clone());
             let lost = before.contains(&key) && !after.contains(&key);
             // Where answers are lost, what a policy makes of a write looks like somebody's edit. What a policy takes out
             // of a write is its doing.
             let edited = match self.policy {
-                Some(_) if self.as_stored => sends(&write, &place.0),
+                Some(_) if self.as_stored => sends(&write, &pod.0),
                 Some(_) => true,
-                None => self.touched_by_others.contains(&place.0),
+                None => self.touched_by_others.contains(&pod.0),
             };
             if lost && write.id.0 > *since && !edited {
-                return Err(format!("{} {:?} left all slices by {write:#?}", place.0, place.1));
+                return Err(format!("{} {:?} left all slices by {write:#?}", pod.0, pod.1));
             }
         }
         Ok(())
@@ -405,7 +405,7 @@ impl Sim {
     }
 
     /// Pods and addresses of all slices that count, as consumers see them.
-    fn union(&self) -> HashSet<(Place, Vec<EndpointAddress>)> {
+    fn union(&self) -> HashSet<(PodInFamily, Vec<EndpointAddress>)> {
         let mut union = HashSet::new();
         let slices: Vec<&Arc<SliceRecord>> = if self.as_stored {
             self.stored.values().collect()
@@ -442,13 +442,13 @@ impl Sim {
                 let Some(endpoint) = self.desired(pod, family) else {
                     continue;
                 };
-                let place = (pod.key.name.clone(), family);
+                let key = (pod.key.name.clone(), family);
                 let addresses = endpoint.addresses.to_vec();
-                let since = match self.wanted.get(&place) {
+                let since = match self.wanted.get(&key) {
                     Some((before, since)) if *before == addresses => *since,
                     _ => self.last_write,
                 };
-                wanted.insert(place, (addresses, since));
+                wanted.insert(key, (addresses, since));
             }
         }
         self.wanted = wanted;
