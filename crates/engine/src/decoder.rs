@@ -15,6 +15,13 @@ pub(crate) struct Gone {
     pub(crate) uid: Option<Uid>,
 }
 
+impl Gone {
+    /// UID of what was deleted. Without one the deletion can only be of what is held; none if nothing is.
+    pub(crate) fn uid_or(&self, held: impl FnOnce() -> Option<Uid>) -> Option<Uid> {
+        self.uid.clone().or_else(held)
+    }
+}
+
 /// Reads one kind for a watch, in its encoding.
 pub(crate) struct WatchDecoder<R: Known>(pub(crate) R::Reader);
 
@@ -68,7 +75,7 @@ impl<R: Known> Decoder for WatchDecoder<R> {
             items: page.records,
             unreadable: page.unreadable.into_iter().map(unreadable).collect(),
             continue_token: page.next.map(String::from),
-            version: Some(page.version),
+            version: page.version,
         })
     }
 
@@ -87,16 +94,13 @@ impl<R: Known> Decoder for WatchDecoder<R> {
                 version,
             } => Ok(Event::Delete {
                 key: record.gone(),
-                version: Some(version),
+                version,
             }),
             Frame::Object {
                 change: Change::Added | Change::Modified,
                 record,
                 version,
-            } => Ok(Event::Apply {
-                record,
-                version: Some(version),
-            }),
+            } => Ok(Event::Apply { record, version }),
             // Nothing of a deleted object need be read but its name.
             Frame::Unreadable {
                 change: Change::Deleted,
@@ -115,7 +119,7 @@ impl<R: Known> Decoder for WatchDecoder<R> {
                 version,
                 initial_events_end,
             } => Ok(Event::Bookmark {
-                version: Some(version),
+                version,
                 initial_events_end,
             }),
             Frame::Error(status) => Ok(Event::Error(status)),

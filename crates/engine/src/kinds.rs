@@ -39,10 +39,7 @@ pub(crate) trait Known: Send + Sync + Sized + 'static {
     fn apply(self, world: &mut World, views: &mut dyn View);
 
     /// A watch told that it is gone.
-    fn delete(gone: &Gone, uid: &Uid, world: &mut World, views: &mut dyn View);
-
-    /// UID of what is held under that name.
-    fn held(gone: &Gone, world: &World) -> Option<Uid>;
+    fn delete(gone: &Gone, world: &mut World, views: &mut dyn View);
 
     fn into_object(self) -> Object;
 }

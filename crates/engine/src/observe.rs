@@ -15,12 +15,7 @@ impl<R: Known> Tell for Batch<R, Gone> {
                 Item::Restart { history_lost: false } => world.begin(R::KIND),
                 Item::Restart { history_lost: true } => world.begin_after_loss(R::KIND),
                 Item::Apply(record) => record.apply(world, views),
-                Item::Delete(gone) => {
-                    // Without a UID the deletion can only be of what is held.
-                    if let Some(uid) = gone.uid.clone().or_else(|| R::held(&gone, world)) {
-                        R::delete(&gone, &uid, world, views);
-                    }
-                }
+                Item::Delete(gone) => R::delete(&gone, world, views),
                 Item::Unreadable(gone) => world.keep(R::KIND, &gone.key),
                 Item::Synced(version) => {
                     world.end(R::KIND, &version, views);

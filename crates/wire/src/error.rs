@@ -32,7 +32,7 @@ pub enum EncodeError {
 pub struct Unreadable {
     /// Namespace and name, where these could be read.
     pub key: Option<ObjectKey>,
-    /// `metadata.resourceVersion`, where it could be read: a watch may go on after it.
+    /// `metadata.resourceVersion`, where it could be read and is a place to go on from.
     pub version: Option<ResourceVersion>,
     /// What is wrong with it.
     pub error: DecodeError,

@@ -61,8 +61,9 @@ pub struct Page<R> {
     pub unreadable: Vec<Unreadable>,
     /// `metadata.continue`: asks for the next page; none on the last one.
     pub next: Option<Box<str>>,
-    /// `metadata.resourceVersion`: the state that the whole list shows. Empty only if the server left it out.
-    pub version: ResourceVersion,
+    /// `metadata.resourceVersion`: the state that the whole list shows, where the watch begins; none if the server left it
+    /// out or says `0` ([`ResourceVersion::parse`]).
+    pub version: Option<ResourceVersion>,
 }
 
 /// One frame of a watch.
@@ -75,8 +76,8 @@ pub enum Frame<R> {
         /// The object after the change; of a deleted one its last state.
         record: R,
         /// `metadata.resourceVersion` of the event: the watch goes on after it. Of a deletion that is the version
-        /// of the deletion.
-        version: ResourceVersion,
+        /// of the deletion. None as in [`Page::version`].
+        version: Option<ResourceVersion>,
     },
     /// Something happened to an object that could not be read.
     Unreadable {
@@ -87,8 +88,8 @@ pub enum Frame<R> {
     },
     /// Nothing happened up to a version.
     Bookmark {
-        /// The watch goes on after this version.
-        version: ResourceVersion,
+        /// The watch goes on after this version. None as in [`Page::version`].
+        version: Option<ResourceVersion>,
         /// Annotated `k8s.io/initial-events-end: "true"`: a streaming list has sent everything (KEP-3157).
         initial_events_end: bool,
     },

@@ -73,6 +73,30 @@ fn bookmarks_carry_their_version_and_tell_the_end_of_a_streaming_list() {
     }
 }
 
+/// What means "any" where a watch is asked for must not become a place to go on from.
+#[test]
+fn a_version_that_the_server_left_out_is_none_wherever_it_is_missing() {
+    for version in ["", r#""resourceVersion":"""#, r#""resourceVersion":"0""#] {
+        let page = format!(r#"{{"kind":"PodList","metadata":{{{version}}},"items":[]}}"#);
+        let page = decoder::<PodRecord>().page(page.as_bytes()).unwrap();
+        assert_eq!(page.version, None, "a list with {version:?}");
+
+        let named = if version.is_empty() { "" } else { "," };
+        let object = format!(r#"{{"metadata":{{"name":"a"{named}{version}}}}}"#);
+        let told = |kind| match event::<PodRecord>(kind, &object).unwrap() {
+            Event::Apply { version, .. }
+            | Event::Delete { version, .. }
+            | Event::Bookmark { version, .. } => version,
+            Event::Error(status) => panic!("{status:?}"),
+        };
+        for kind in ["ADDED", "MODIFIED", "DELETED", "BOOKMARK"] {
+            assert_eq!(told(kind), None, "{kind} with {version:?}");
+        }
+        let odd = format!(r#"{{"metadata":{{"name":"a"{named}{version}}},"spec":7}}"#);
+        assert_eq!(event::<PodRecord>("ADDED", &odd).unwrap_err().version, None);
+    }
+}
+
 #[test]
 fn an_error_is_passed_on_whole() {
     let object = r#"{"kind":"Status","code":504,"reason":"Timeout","message":"m",
@@ -210,7 +234,7 @@ impl Reader for Letters {
             records: names.map(|name| Odd(Text::new(&name))).collect(),
             unreadable: Vec::new(),
             next: None,
-            version: version(20),
+            version: Some(version(20)),
         })
     }
 
@@ -218,7 +242,7 @@ impl Reader for Letters {
         Ok(Frame::Object {
             change: Change::Deleted,
             record: Odd(Text::new(&String::from_utf8_lossy(bytes))),
-            version: version(21),
+            version: Some(version(21)),
         })
     }
 }
@@ -238,11 +262,7 @@ impl Known for Odd {
 
     fn apply(self, _: &mut World, _: &mut dyn View) {}
 
-    fn delete(_: &Gone, _: &Uid, _: &mut World, _: &mut dyn View) {}
-
-    fn held(_: &Gone, _: &World) -> Option<Uid> {
-        None
-    }
+    fn delete(_: &Gone, _: &mut World, _: &mut dyn View) {}
 
     fn into_object(self) -> kinds::Object {
         unreachable!("nobody asks for one")

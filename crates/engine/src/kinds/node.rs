@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quaymaster_model::{NodeRecord, ObjectKey, Text, Uid};
+use quaymaster_model::{NodeRecord, ObjectKey, Text};
 use quaymaster_wire::json::Json;
 use quaymaster_world::{Kind, View, World};
 
@@ -33,12 +33,8 @@ impl Known for NodeRecord {
         world.apply_node(self, views);
     }
 
-    fn delete(gone: &Gone, _: &Uid, world: &mut World, views: &mut dyn View) {
+    fn delete(gone: &Gone, world: &mut World, views: &mut dyn View) {
         world.delete_node(&gone.key.name, views);
-    }
-
-    fn held(gone: &Gone, world: &World) -> Option<Uid> {
-        world.node(&gone.key.name).map(|_| Uid::new(""))
     }
 
     fn into_object(self) -> Object {

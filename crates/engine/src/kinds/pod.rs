@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quaymaster_model::{PodRecord, Uid};
+use quaymaster_model::PodRecord;
 use quaymaster_wire::json::Json;
 use quaymaster_world::{Kind, View, World};
 
@@ -33,13 +33,11 @@ impl Known for PodRecord {
         world.apply_pod(self, views);
     }
 
-    fn delete(gone: &Gone, uid: &Uid, world: &mut World, views: &mut dyn View) {
-        world.delete_pod(&gone.key, uid, views);
-    }
-
-    fn held(gone: &Gone, world: &World) -> Option<Uid> {
-        let pod = world.pod_id(&gone.key).and_then(|id| world.pod(id))?;
-        Some(pod.uid.clone())
+    fn delete(gone: &Gone, world: &mut World, views: &mut dyn View) {
+        let held = || Some(world.pod(world.pod_id(&gone.key)?)?.uid.clone());
+        if let Some(uid) = gone.uid_or(held) {
+            world.delete_pod(&gone.key, &uid, views);
+        }
     }
 
     fn into_object(self) -> Object {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quaymaster_model::{ServiceRecord, Uid};
+use quaymaster_model::ServiceRecord;
 use quaymaster_wire::json::Json;
 use quaymaster_world::{Kind, View, World};
 
@@ -32,13 +32,11 @@ impl Known for ServiceRecord {
         world.apply_service(self, views);
     }
 
-    fn delete(gone: &Gone, uid: &Uid, world: &mut World, views: &mut dyn View) {
-        world.delete_service(&gone.key, uid, views);
-    }
-
-    fn held(gone: &Gone, world: &World) -> Option<Uid> {
-        let service = world.service_id(&gone.key).and_then(|id| world.service(id))?;
-        Some(service.uid.clone())
+    fn delete(gone: &Gone, world: &mut World, views: &mut dyn View) {
+        let held = || Some(world.service(world.service_id(&gone.key)?)?.uid.clone());
+        if let Some(uid) = gone.uid_or(held) {
+            world.delete_service(&gone.key, &uid, views);
+        }
     }
 
     fn into_object(self) -> Object {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quaymaster_model::{SliceRecord, Uid};
+use quaymaster_model::SliceRecord;
 use quaymaster_wire::json::Json;
 use quaymaster_world::{Kind, View, World};
 
@@ -32,12 +32,11 @@ impl Known for SliceRecord {
         world.apply_slice(self, views);
     }
 
-    fn delete(gone: &Gone, uid: &Uid, world: &mut World, views: &mut dyn View) {
-        world.delete_slice(&gone.key, uid, views);
-    }
-
-    fn held(gone: &Gone, world: &World) -> Option<Uid> {
-        world.slice(&gone.key).map(|slice| slice.uid.clone())
+    fn delete(gone: &Gone, world: &mut World, views: &mut dyn View) {
+        let held = || Some(world.slice(&gone.key)?.uid.clone());
+        if let Some(uid) = gone.uid_or(held) {
+            world.delete_slice(&gone.key, &uid, views);
+        }
     }
 
     fn into_object(self) -> Object {

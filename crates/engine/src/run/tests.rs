@@ -17,6 +17,16 @@ use crate::fixtures::{Fake, create, node_json, planned, pod_json, service_json, 
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What is wrong with a server.
+#[derive(Clone, Copy)]
+enum Flaw {
+    None,
+    /// It serves nothing at this path.
+    Missing(&'static str),
+    /// Its lists at this path have no version.
+    Unversioned(&'static str),
+}
+
 /// One object of each kind but slices, and a place for one slice, whose creation the watches are told.
 struct Server {
     uri: String,
@@ -26,11 +36,10 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
-        Self::without("").await
+        Self::with(Flaw::None).await
     }
 
-    /// Serves nothing at this path.
-    async fn without(missing: &'static str) -> Self {
+    async fn with(flaw: Flaw) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -40,7 +49,7 @@ impl Server {
             while let Ok((socket, _)) = listener.accept().await {
                 let (log, created) = (Arc::clone(&log), created.clone());
                 // An error means that the client has left.
-                tokio::spawn(async move { serve(socket, missing, &log, &created).await.is_ok() });
+                tokio::spawn(async move { serve(socket, flaw, &log, &created).await.is_ok() });
             }
         });
         Self { uri, seen }
@@ -53,7 +62,7 @@ impl Server {
 
 async fn serve(
     mut socket: TcpStream,
-    missing: &str,
+    flaw: Flaw,
     log: &Mutex<Vec<String>>,
     created: &watch::Sender<bool>,
 ) -> std::io::Result<()> {
@@ -84,15 +93,19 @@ async fn serve(
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
         log.lock().unwrap().push(format!("{method} {target}"));
         let path = target.split('?').next().unwrap();
-        if path != missing && target.contains("watch=true") {
+        let is_missing = matches!(flaw, Flaw::Missing(missing) if missing == path);
+        if !is_missing && target.contains("watch=true") {
             return hold(socket, path, created).await;
         }
         let (code, body) = match (method, path) {
             // As the apiserver says it of a kind that nobody has defined.
-            _ if path == missing => (404, "404 page not found\n".to_owned()),
+            _ if is_missing => (404, "404 page not found\n".to_owned()),
             ("POST", "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices") => {
                 created.send_replace(true);
                 (201, slice_json("web", "u-9", 20))
+            }
+            ("GET", path) if matches!(flaw, Flaw::Unversioned(flawed) if flawed == path) => {
+                (200, r#"{"kind":"List","metadata":{},"items":[]}"#.to_owned())
             }
             ("GET", "/api/v1/pods") => (200, list(&pod_json("web-0", "u-1", 3))),
             ("GET", "/api/v1/services") => (200, list(&service_json("web", "u-2", 4))),
@@ -270,7 +283,7 @@ async fn from_what_is_read_to_what_is_written_and_back() {
 
 #[tokio::test]
 async fn a_kind_that_is_not_served_holds_up_the_controllers_that_read_it_and_no_other() {
-    let server = Server::without("/api/v1/nodes").await;
+    let server = Server::with(Flaw::Missing("/api/v1/nodes")).await;
     let health = Health::default();
     let fake = one_slice_each();
     let log = Arc::clone(&fake.log);
@@ -306,6 +319,31 @@ async fn a_kind_that_is_not_served_holds_up_the_controllers_that_read_it_and_no_
         "it does not all of its work"
     );
     assert!(health.report(Scope::Live).passed(), "a restart would not help");
+    cancel.cancel();
+    timeout(Duration::from_secs(5), task)
+        .await
+        .expect("it must end promptly")
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_list_without_a_version_is_a_failure_and_no_watch_begins_from_it() {
+    let server = Server::with(Flaw::Unversioned("/api/v1/services")).await;
+    let health = Health::default();
+    let engine = engine(&server, one_slice_each(), Registry::new(), health.clone()).await;
+    let cancel = CancellationToken::new();
+    let task = tokio::spawn(engine.run(cancel.clone()));
+
+    let readiness = || health.report(Scope::Ready).verbose("readyz");
+    let waited = timeout(PATIENCE, async {
+        while !readiness().contains("cannot list services: the list has no resource version") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{} {:?}", readiness(), server.seen());
+    let watches = |line: &String| line.starts_with("GET /api/v1/services?") && line.contains("watch=true");
+    assert!(!server.seen().iter().any(watches), "{:?}", server.seen());
     cancel.cancel();
     timeout(Duration::from_secs(5), task)
         .await

@@ -160,7 +160,7 @@ impl<'de, R: Read> DeserializeSeed<'de> for Object<'_, '_, R> {
         match self.kind {
             Type::Object(change) => {
                 let decoded = Seed::<R>::new(self.interner).deserialize(deserializer)?;
-                let version = ResourceVersion::new(&decoded.version);
+                let version = ResourceVersion::parse(&decoded.version);
                 Ok(match decoded.into_record() {
                     Ok(record) => Frame::Object {
                         change,
@@ -173,7 +173,7 @@ impl<'de, R: Read> DeserializeSeed<'de> for Object<'_, '_, R> {
             Type::Bookmark => {
                 let Bookmark { metadata } = object(deserializer)?;
                 Ok(Frame::Bookmark {
-                    version: ResourceVersion::new(&metadata.resource_version),
+                    version: ResourceVersion::parse(&metadata.resource_version),
                     initial_events_end: &*metadata.annotations.initial_events_end == "true",
                 })
             }

@@ -68,7 +68,7 @@ pub(super) fn page<R: Read>(bytes: &[u8], interner: &Interner) -> Result<Page<R>
         records,
         unreadable,
         next: metadata.next.non_empty().map(Into::into),
-        version: ResourceVersion::new(&metadata.resource_version),
+        version: ResourceVersion::parse(&metadata.resource_version),
     })
 }
 

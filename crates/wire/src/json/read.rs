@@ -38,7 +38,7 @@ impl<R> Decoded<'_, R> {
         let Self { record, version } = self;
         record.ok_or_else(|| Unreadable {
             key: None,
-            version: version.non_empty().map(ResourceVersion::new),
+            version: ResourceVersion::parse(&version),
             error: DecodeError::NoName,
         })
     }
@@ -54,7 +54,7 @@ impl Unreadable {
                 .name
                 .non_empty()
                 .map(|name| ObjectKey::new(Text::new(&metadata.namespace), Text::new(name))),
-            version: metadata.resource_version.non_empty().map(ResourceVersion::new),
+            version: ResourceVersion::parse(&metadata.resource_version),
             error: error.into(),
         }
     }

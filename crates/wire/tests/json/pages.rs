@@ -10,6 +10,11 @@ fn page(json: &str) -> Result<Page<PodRecord>, DecodeError> {
     PodDecoder::new(Arc::new(Interner::new())).page(json.as_bytes())
 }
 
+/// The version of the list as it was written.
+fn version(page: &Page<PodRecord>) -> String {
+    page.version.as_ref().unwrap().to_string()
+}
+
 fn names(page: &Page<PodRecord>) -> Vec<&str> {
     page.records
         .iter()
@@ -25,7 +30,7 @@ fn a_page_gives_its_objects_its_version_and_where_the_next_begins() {
     )
     .unwrap();
     assert_eq!(names(&page), ["a", "b"]);
-    assert_eq!(page.version.to_string(), "42");
+    assert_eq!(version(&page), "42");
     assert_eq!(page.next.as_deref(), Some("abc"));
     assert!(page.unreadable.is_empty());
 }
@@ -37,8 +42,21 @@ fn the_last_page_has_no_next_and_may_have_null_for_items() {
             r#"{{"items":{items},"metadata":{{"resourceVersion":"42","continue":""}}}}"#
         ))
         .unwrap();
-        assert_eq!((page.records.len(), page.next), (0, None));
-        assert_eq!(page.version.to_string(), "42");
+        assert_eq!((page.records.len(), page.next.as_deref()), (0, None));
+        assert_eq!(version(&page), "42");
+    }
+}
+
+#[test]
+fn a_version_that_means_any_in_a_request_is_none() {
+    for metadata in [
+        "{}",
+        "null",
+        r#"{"resourceVersion":""}"#,
+        r#"{"resourceVersion":"0"}"#,
+    ] {
+        let page = page(&format!(r#"{{"metadata":{metadata},"items":[]}}"#)).unwrap();
+        assert_eq!(page.version, None, "{metadata}");
     }
 }
 
@@ -71,7 +89,7 @@ fn an_object_that_cannot_be_read_is_reported_beside_the_good_ones() {
     assert!(matches!(page.unreadable[1].error, DecodeError::NoName));
     assert_eq!(reported.len(), 5);
     assert_eq!(
-        (page.version.to_string().as_str(), page.next.as_deref()),
+        (version(&page).as_str(), page.next.as_deref()),
         ("42", Some("abc"))
     );
 }

@@ -38,7 +38,7 @@ fn each_change_comes_with_the_whole_object_and_its_version() {
             assert_eq!(change, expected);
             assert_eq!(record.key.to_string(), "x/a");
             assert_eq!(record.node.as_deref(), Some("n1"));
-            assert_eq!(version.to_string(), "9");
+            assert_eq!(version.unwrap().to_string(), "9");
         }
     }
 }
@@ -48,7 +48,7 @@ fn bookmark_of<R: Record + std::fmt::Debug>(json: &str) -> (String, bool) {
         Ok(Frame::Bookmark {
             version,
             initial_events_end,
-        }) => (version.to_string(), initial_events_end),
+        }) => (version.unwrap().to_string(), initial_events_end),
         other => panic!("{json} is a bookmark, not {other:?}"),
     }
 }
