@@ -16,7 +16,7 @@ use quaymaster_runtime::health::{Condition, Heartbeat};
 use quaymaster_runtime::metrics::WriteMetrics;
 use quaymaster_runtime::permit::{Permit, Permits};
 use quaymaster_runtime::pool::{SubmitError, WriteDone, WritePool, WriteRequest};
-use quaymaster_world::{Delta, Kind, Origin, World};
+use quaymaster_world::{Delta, Kind, World};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
@@ -276,18 +276,10 @@ fn views(seats: &mut [Seat], writer: Option<usize>) -> impl FnMut(&World, &Delta
     move |world: &World, delta: &Delta<'_>| {
         let concerned =
             |(_, seat): &(usize, &mut Seat)| seat.started && seat.controller.reads().contains(&delta.kind());
+        let of_another = delta.of_another();
         for (at, seat) in seats.iter_mut().enumerate().filter(concerned) {
-            match *delta {
-                Delta::Slice {
-                    change,
-                    origin: Origin::OwnWrite,
-                } if writer != Some(at) => {
-                    let origin = Origin::Watch;
-                    let others = Delta::Slice { change, origin };
-                    seat.controller.on(world, &others, &mut seat.dirty);
-                }
-                _ => seat.controller.on(world, delta, &mut seat.dirty),
-            }
+            let delta = if writer == Some(at) { delta } else { &of_another };
+            seat.controller.on(world, delta, &mut seat.dirty);
         }
     }
 }

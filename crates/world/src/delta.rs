@@ -100,6 +100,25 @@ pub enum Delta<'a> {
 }
 
 impl Delta<'_> {
+    /// The change as it is told to whoever did not make it: what another one wrote is as good as told by the watch.
+    #[must_use]
+    pub const fn of_another(self) -> Self {
+        // Every field is named, so that a kind that is written, or becomes so, cannot be forgotten here.
+        match self {
+            Self::Slice { change, origin: _ } => Self::Slice {
+                change,
+                origin: Origin::Watch,
+            },
+            Self::Pod {
+                id: _,
+                change: _,
+                moved: _,
+            }
+            | Self::Service { id: _, change: _ }
+            | Self::Node { change: _ } => self,
+        }
+    }
+
     /// What kind of object changed.
     pub const fn kind(&self) -> Kind {
         match self {

@@ -107,8 +107,10 @@ impl World {
     pub fn begin_after_loss(&mut self, kind: Kind) {
         self.begin(kind);
         self.progress.lose(kind);
-        if kind == Kind::Slice {
-            self.slices.lose_history();
+        match kind {
+            Kind::Slice => self.slices.lose_history(),
+            // Held as the watch tells them, whatever their versions.
+            Kind::Pod | Kind::Service | Kind::Node => {}
         }
     }
 
