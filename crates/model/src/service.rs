@@ -35,12 +35,18 @@ pub struct ServiceRecord {
     pub publish_not_ready: bool,
     /// `spec.trafficDistribution`.
     pub traffic_distribution: Option<Text>,
-    /// Topology hints are asked for by annotation: `service.kubernetes.io/topology-aware-hints` or, where that
-    /// is absent, `service.kubernetes.io/topology-mode` is `Auto` or `auto`.
+    /// Topology hints are asked for by annotation: [`ServiceRecord::asks_for_hints`].
     pub topology_auto: bool,
 }
 
 impl ServiceRecord {
+    /// Whether annotations ask for topology hints: `service.kubernetes.io/topology-aware-hints` or, where that is absent,
+    /// `service.kubernetes.io/topology-mode` is `Auto` or `auto`. None is an absent annotation, which differs from an
+    /// empty one (`k8s.io/endpointslice/reconciler.go`, `hintsEnabled`).
+    pub fn asks_for_hints(topology_aware_hints: Option<&str>, topology_mode: Option<&str>) -> bool {
+        matches!(topology_aware_hints.or(topology_mode), Some("Auto" | "auto"))
+    }
+
     /// [`ServiceRecord::traffic_distribution`], read.
     pub fn distribution(&self) -> TrafficDistribution {
         let value = self.traffic_distribution.as_deref();

@@ -138,7 +138,12 @@ pub struct Conditions {
     pub terminating: Option<bool>,
 }
 
-/// `targetRef` of an endpoint. `resourceVersion` is not kept: upstream ignores it and never writes it.
+/// `targetRef` of an endpoint, as far as the slice controller writes and compares it. `resourceVersion` is not kept: that
+/// controller never writes it, and takes references that differ in nothing else for equal
+/// (`k8s.io/endpointslice/utils.go`, `podToEndpoint`; `util/controller_utils.go`, `EndpointsEqualBeyondHash`).
+///
+/// Mirroring needs more: it copies the whole reference of an Endpoints address, `resourceVersion` included
+/// (kubernetes/kubernetes `pkg/controller/endpointslicemirroring/utils.go`, `addressToEndpoint`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TargetRef {
     /// `kind`

@@ -64,3 +64,20 @@ fn a_service_is_not_the_same_if_any_other_field_changed() {
         assert!(!edited.same_but_for_version(&service()), "{field}");
     }
 }
+
+#[test]
+fn the_older_annotation_decides_about_hints_where_it_is_present_even_if_empty() {
+    for (aware_hints, mode, expected) in [
+        (None, None, false),
+        (None, Some("Auto"), true),
+        (None, Some("auto"), true),
+        (None, Some("AUTO"), false),
+        (Some("Auto"), None, true),
+        (Some("auto"), Some("Disabled"), true),
+        (Some("Disabled"), Some("Auto"), false),
+        (Some(""), Some("Auto"), false),
+    ] {
+        let asked = ServiceRecord::asks_for_hints(aware_hints, mode);
+        assert_eq!(asked, expected, "{aware_hints:?} {mode:?}");
+    }
+}

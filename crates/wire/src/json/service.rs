@@ -42,10 +42,11 @@ struct Annotations<'a> {
 }
 
 impl Annotations<'_> {
-    /// `k8s.io/endpointslice/reconciler.go`, `hintsEnabled`.
     fn topology_auto(&self) -> bool {
-        let mode = self.topology_aware_hints.as_ref().or(self.topology_mode.as_ref());
-        mode.is_some_and(|mode| matches!(&**mode, "Auto" | "auto"))
+        ServiceRecord::asks_for_hints(
+            self.topology_aware_hints.as_deref(),
+            self.topology_mode.as_deref(),
+        )
     }
 }
 
