@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 /// Each mutating call takes one, checks it right before sending, and is aborted when it is lost. Validity follows
 /// the local monotonic clock, never the wall clock, and ends for good: a permit that was lost once never becomes
 /// valid again, a new term gets a new one, which [`Permits`] tells. Only this module makes permits:
-/// [`Permit::permanent`] where no leader is elected, [`Tenure::begin`] for the holder of a lease.
+/// [`Permits::permanent`] where no leader is elected, [`Tenure::begin`] for the holder of a lease.
 ///
 /// Clones share their fate.
 #[derive(Clone, Debug)]
@@ -37,8 +37,8 @@ struct Shared {
 const PERMANENT: u64 = u64::MAX;
 
 impl Permit {
-    /// A permit that is never lost, for a process without leader election.
-    pub fn permanent() -> Self {
+    /// A permit that is never lost: [`Permits::permanent`] is the way to it.
+    pub(crate) fn permanent() -> Self {
         Self::with_deadline(0, Instant::now(), PERMANENT)
     }
 
@@ -108,7 +108,8 @@ impl Permit {
 pub struct Permits(watch::Receiver<Permit>);
 
 impl Permits {
-    /// One permit, which is never lost, for a process without leader election.
+    /// One permit, which is never lost, for a process without leader election. Only who puts a process together says
+    /// whether it is one, and may call this; what must write without being the leader needs a permit of another type.
     pub fn permanent() -> Self {
         Self(watch::channel(Permit::permanent()).1)
     }
