@@ -1,4 +1,4 @@
-//! Crates that decide take time as an argument: none of what they ship reads a clock.
+//! Crates that decide, and controllers, take time as an argument: none of what they ship reads a clock.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,25 +19,49 @@ const READS: [&str; 5] = [
     ".elapsed()",
 ];
 
+/// The binary, which is among the controllers and none of them: it waits for servers.
+const MANAGER: &str = "manager";
+
 pub(super) fn check() -> Result<Vec<String>> {
-    let root = workspace::root();
+    check_in(&workspace::root())
+}
+
+fn check_in(root: &Path) -> Result<Vec<String>> {
     let mut findings = Vec::new();
-    for name in PURE {
-        let lib = Path::new("crates").join(name).join("src/lib.rs");
+    for folder in deciding(root)? {
+        let lib = folder.join("src/lib.rs");
         let mut files = BTreeSet::new();
         follow(&root.join(&lib), true, &mut files);
         if files.is_empty() {
-            findings.push(format!("{}: a pure crate has to be here", lib.display()));
+            findings.push(format!(
+                "{}: a crate that reads no clock has to be here",
+                lib.display()
+            ));
         }
         for file in files {
             let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-            let shown = file.strip_prefix(&root).unwrap_or(&file).display().to_string();
+            let shown = file.strip_prefix(root).unwrap_or(&file).display().to_string();
+            let name = folder.display();
             findings.extend(readings(&text).map(|(at, what)| {
                 format!("{shown}:{at}: {what}: {name} decides, and takes time as an argument")
             }));
         }
     }
     Ok(findings)
+}
+
+/// Folders of the crates that read no clock: the pure ones, and every controller, since the core task runs it.
+fn deciding(root: &Path) -> Result<BTreeSet<PathBuf>> {
+    let mut folders: BTreeSet<PathBuf> = PURE.map(|name| Path::new("crates").join(name)).into();
+    let controllers = root.join("controllers");
+    let entries = fs::read_dir(&controllers).with_context(|| controllers.display().to_string())?;
+    for entry in entries {
+        let entry = entry.with_context(|| controllers.display().to_string())?;
+        if entry.path().join("Cargo.toml").is_file() && entry.file_name() != MANAGER {
+            folders.insert(Path::new("controllers").join(entry.file_name()));
+        }
+    }
+    Ok(folders)
 }
 
 /// Adds a file and, by its `mod NAME;`, those below it that are not for tests alone.
@@ -100,6 +124,27 @@ mod tests {
             [(2, "Instant::now"), (3, ".elapsed()")]
         );
         assert_eq!(readings("fn at(now: Instant) {}").count(), 0);
+    }
+
+    #[test]
+    fn a_controller_may_not_read_a_clock_as_the_binary_may() {
+        let root = tempfile::tempdir().unwrap();
+        let crates = PURE.map(|name| format!("crates/{name}"));
+        let controllers = ["mirroring", "manager"].map(|name| format!("controllers/{name}"));
+        for folder in crates.iter().chain(&controllers) {
+            let source = root.path().join(folder).join("src");
+            fs::create_dir_all(&source).unwrap();
+            fs::write(root.path().join(folder).join("Cargo.toml"), "").unwrap();
+            let is_pure = folder.starts_with("crates/");
+            let text = if is_pure { "" } else { "let now = Instant::now();" };
+            fs::write(source.join("lib.rs"), text).unwrap();
+        }
+        assert_eq!(
+            check_in(root.path()).unwrap(),
+            [
+                "controllers/mirroring/src/lib.rs:1: Instant::now: controllers/mirroring decides, and takes time as an argument"
+            ]
+        );
     }
 
     #[test]
