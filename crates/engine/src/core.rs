@@ -263,7 +263,7 @@ impl Core {
             .limit(self.limit.in_flight(), self.limit.current(), paused);
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(SWEEP_EVERY) {
-            // A walk over large tables behind locks that decoders take: nothing for this task.
+            // A walk over large tables behind locks that readers take: nothing for this task.
             let interner = Arc::clone(&self.interner);
             tokio::task::spawn_blocking(move || interner.sweep());
         }

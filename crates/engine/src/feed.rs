@@ -9,7 +9,6 @@ use quaymaster_world::{Kind, View, World};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::decoder::WatchDecoder;
 use crate::kinds::{self, Known};
 
 /// What a watch tells, of whatever kind.
@@ -73,7 +72,7 @@ impl Start<'_> {
         let watch = Watch::new(
             self.client.clone(),
             R::RESOURCE.source(),
-            WatchDecoder::<R>(R::Reader::new(Arc::clone(self.interner))),
+            R::Reader::new(Arc::clone(self.interner)),
             self.config.clone(),
             self.streaming.clone(),
         );

@@ -51,7 +51,7 @@ pub(crate) fn slice_json(name: &str, uid: &str, version: u64) -> String {
     )
 }
 
-/// An object as a decoder reads it.
+/// An object as its reader reads it.
 pub(crate) fn read<R: Known>(json: &str) -> R {
     R::Reader::new(Arc::new(Interner::new()))
         .object(json.as_bytes())

@@ -16,10 +16,9 @@ use quaymaster_model::{Interner, NodeRecord, ObjectKey, PodRecord, ServiceRecord
 use quaymaster_runtime::api::Verb;
 use quaymaster_runtime::pool::BodyError;
 use quaymaster_watch::Stats;
-use quaymaster_wire::{DecodeError, Reader, Status};
+use quaymaster_wire::{DecodeError, Gone, Reader, Status};
 use quaymaster_world::{Kind, View, World};
 
-use crate::decoder::Gone;
 use crate::feed::Start;
 
 pub use resource::Resource;
@@ -32,13 +31,10 @@ pub(crate) trait Known: Send + Sync + Sized + 'static {
     /// Reads it, wherever the apiserver tells it: in lists, watches and answers. Its encoding is the one that is asked for.
     type Reader: Reader<Record = Self>;
 
-    /// Which object this is.
-    fn gone(&self) -> Gone;
-
     /// A watch or a list told it.
     fn apply(self, world: &mut World, views: &mut dyn View);
 
-    /// A watch told that it is gone.
+    /// A watch told that it is gone. Without a UID that can only be of what is held.
     fn delete(gone: &Gone, world: &mut World, views: &mut dyn View);
 
     fn into_object(self) -> Object;

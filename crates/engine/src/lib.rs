@@ -7,7 +7,6 @@
 
 pub mod controller;
 mod core;
-mod decoder;
 mod feed;
 mod held_metrics;
 pub mod kinds;

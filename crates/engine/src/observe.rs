@@ -3,11 +3,10 @@
 use quaymaster_watch::{Batch, Item};
 use quaymaster_world::{Kind, View, World};
 
-use crate::decoder::Gone;
 use crate::feed::Tell;
 use crate::kinds::Known;
 
-impl<R: Known> Tell for Batch<R, Gone> {
+impl<R: Known> Tell for Batch<R> {
     fn apply(self: Box<Self>, world: &mut World, views: &mut dyn View) -> Option<Kind> {
         let mut synced = None;
         for item in self.items {
@@ -16,7 +15,7 @@ impl<R: Known> Tell for Batch<R, Gone> {
                 Item::Restart { history_lost: true } => world.begin_after_loss(R::KIND),
                 Item::Apply(record) => record.apply(world, views),
                 Item::Delete(gone) => R::delete(&gone, world, views),
-                Item::Unreadable(gone) => world.keep(R::KIND, &gone.key),
+                Item::Unreadable(key) => world.keep(R::KIND, &key),
                 Item::Synced(version) => {
                     world.end(R::KIND, &version, views);
                     synced = Some(R::KIND);

@@ -1,10 +1,11 @@
 //! What the driver tells its consumer.
 
-use quaymaster_model::ResourceVersion;
+use quaymaster_model::{ObjectKey, ResourceVersion};
+use quaymaster_wire::Gone;
 
 /// One statement about the collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item<R, K> {
+pub enum Item<R> {
     /// A list begins. What was gathered since an earlier `Restart` without a `Synced` was part of a list that
     /// broke: it is no complete state. Always the first item of its batch.
     Restart {
@@ -16,9 +17,9 @@ pub enum Item<R, K> {
     /// The object exists and looks like this.
     Apply(R),
     /// The object is gone.
-    Delete(K),
+    Delete(Gone),
     /// The object exists, but could not be decoded: keep what is held of it.
-    Unreadable(K),
+    Unreadable(ObjectKey),
     /// The list of this version is complete: every object not seen since `Restart` is gone. Changes may follow in the same batch.
     Synced(ResourceVersion),
 }
@@ -27,7 +28,7 @@ pub enum Item<R, K> {
 ///
 /// Never empty, and never of two lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch<R, K> {
+pub struct Batch<R> {
     /// What is told, in order.
-    pub items: Vec<Item<R, K>>,
+    pub items: Vec<Item<R>>,
 }

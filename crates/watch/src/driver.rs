@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::Backoff;
 use crate::batch::{Batch, Item};
 use crate::config::Config;
-use crate::decoder::Decoder;
 use crate::driver::report::Report;
 use crate::error::{Cause, Verb, WatchError, chain};
 use crate::source::Source;
 use crate::stats::{Mode, Stats};
 use quaymaster_model::ResourceVersion;
+use quaymaster_wire::Reader;
 
 mod fetch;
 mod list;
@@ -52,16 +52,16 @@ pub enum Ended {
 }
 
 /// One collection, to be watched by one task.
-pub struct Watch<D> {
+pub struct Watch<R> {
     client: kube::Client,
     source: Source,
-    decoder: D,
+    reader: R,
     config: Config,
     streaming: StreamingSupport,
     stats: Arc<Stats>,
 }
 
-impl<D> fmt::Debug for Watch<D> {
+impl<R> fmt::Debug for Watch<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch")
             .field("source", &self.source)
@@ -69,21 +69,21 @@ impl<D> fmt::Debug for Watch<D> {
     }
 }
 
-impl<D: Decoder> Watch<D> {
+impl<R: Reader> Watch<R> {
     /// A watch that has not begun. Needs no runtime.
     ///
     /// `client` should be made from a configuration that went through [`crate::client_config`].
     pub fn new(
         client: kube::Client,
         source: Source,
-        decoder: D,
+        reader: R,
         config: Config,
         streaming: StreamingSupport,
     ) -> Self {
         Self {
             client,
             source,
-            decoder,
+            reader,
             config,
             streaming,
             stats: Arc::default(),
@@ -102,7 +102,7 @@ impl<D: Decoder> Watch<D> {
     pub async fn run<M, W>(self, out: mpsc::Sender<M>, wrap: W, cancel: CancellationToken) -> Ended
     where
         M: Send,
-        W: FnMut(Batch<D::Record, D::Key>) -> M + Send,
+        W: FnMut(Batch<R::Record>) -> M + Send,
     {
         let receiver = out.clone();
         let mut driver = Driver::new(self, out, wrap);
@@ -141,10 +141,10 @@ const STREAMING_ATTEMPTS: u32 = 3;
 /// So many refusals in a row because the server lags behind our version mean that it will not catch up: etcd was restored.
 const LAG_ATTEMPTS: u32 = 3;
 
-struct Driver<D: Decoder, M, W> {
+struct Driver<R: Reader, M, W> {
     client: kube::Client,
     source: Source,
-    decoder: D,
+    reader: R,
     config: Config,
     streaming: StreamingSupport,
     stats: Arc<Stats>,
@@ -153,7 +153,7 @@ struct Driver<D: Decoder, M, W> {
     backoff: Backoff,
     report: Report,
     /// Decoded and not yet delivered.
-    items: Vec<Item<D::Record, D::Key>>,
+    items: Vec<Item<R::Record>>,
     page_size: u32,
     /// Streaming lists that broke since the last complete list.
     broken_lists: u32,
@@ -169,17 +169,17 @@ struct Driver<D: Decoder, M, W> {
     history_lost: bool,
 }
 
-impl<D, M, W> Driver<D, M, W>
+impl<R, M, W> Driver<R, M, W>
 where
-    D: Decoder,
+    R: Reader,
     M: Send,
-    W: FnMut(Batch<D::Record, D::Key>) -> M + Send,
+    W: FnMut(Batch<R::Record>) -> M + Send,
 {
-    fn new(watch: Watch<D>, out: mpsc::Sender<M>, wrap: W) -> Self {
+    fn new(watch: Watch<R>, out: mpsc::Sender<M>, wrap: W) -> Self {
         let Watch {
             client,
             source,
-            decoder,
+            reader,
             config,
             streaming,
             stats,
@@ -188,7 +188,7 @@ where
             client,
             report: Report::new(source.resource()),
             source,
-            decoder,
+            reader,
             backoff: Backoff::new(config.backoff),
             page_size: config.page_size.max(1),
             config,

@@ -6,9 +6,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use http::StatusCode;
-use quaymaster_wire::Status;
-
-use crate::decoder::DecodeError;
+use quaymaster_wire::{DecodeError, Status};
 
 /// What was asked of the server, as RBAC calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +101,7 @@ pub enum Cause {
         limit: usize,
     },
     /// A page that makes no sense as a whole.
-    #[error(transparent)]
+    #[error("the list cannot be read")]
     Page(#[from] DecodeError),
     /// A streaming list turned out to be older than what was told before: the server's history went back.
     #[error("the list is of a history that went back")]
@@ -240,7 +238,10 @@ impl Cause {
     }
 }
 
-/// An error with all its sources, on one line.
+/// Most characters of a line about an error: readers quote the value that is wrong, which may be of any length.
+const LONGEST: usize = 500;
+
+/// An error with all its sources, on one line that is not too long.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -248,6 +249,15 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, ": {error}");
         source = error.source();
+    }
+    shortened(text)
+}
+
+/// A text of any length, short enough for a line of log.
+pub(crate) fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('\u{2026}');
     }
     text
 }

@@ -4,7 +4,7 @@ use quaymaster_wire::Framing;
 
 /// One frame, or the news that one was too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frame<'a> {
+pub enum Cut<'a> {
     /// A whole frame, without its line feed or length.
     Whole(&'a [u8]),
     /// A frame beyond the limit was dropped; the next frame is found again.
@@ -50,7 +50,7 @@ impl FrameSplitter {
     }
 
     /// Takes the next chunk and calls `each` for every frame that it completes, in order.
-    pub fn push(&mut self, chunk: &[u8], each: impl FnMut(Frame<'_>)) {
+    pub fn push(&mut self, chunk: &[u8], each: impl FnMut(Cut<'_>)) {
         match self.framing {
             Framing::Lines => self.push_lines(chunk, each),
             Framing::LengthPrefixed => self.push_prefixed(chunk, each),
@@ -62,7 +62,7 @@ impl FrameSplitter {
         !self.partial.is_empty() || self.skip != Skip::Nothing
     }
 
-    fn push_lines(&mut self, mut rest: &[u8], mut each: impl FnMut(Frame<'_>)) {
+    fn push_lines(&mut self, mut rest: &[u8], mut each: impl FnMut(Cut<'_>)) {
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let (line, after) = (&rest[..end], &rest[end + 1..]);
             rest = after;
@@ -72,7 +72,7 @@ impl FrameSplitter {
             }
             let bytes = self.partial.len() + line.len();
             if bytes > self.limit {
-                each(Frame::TooLarge { bytes });
+                each(Cut::TooLarge { bytes });
             } else if self.partial.is_empty() {
                 whole_line(line, &mut each);
             } else {
@@ -86,7 +86,7 @@ impl FrameSplitter {
         }
         let bytes = self.partial.len() + rest.len();
         if bytes > self.limit {
-            each(Frame::TooLarge { bytes });
+            each(Cut::TooLarge { bytes });
             self.forget_partial();
             self.skip = Skip::Line;
         } else {
@@ -94,7 +94,7 @@ impl FrameSplitter {
         }
     }
 
-    fn push_prefixed(&mut self, mut rest: &[u8], mut each: impl FnMut(Frame<'_>)) {
+    fn push_prefixed(&mut self, mut rest: &[u8], mut each: impl FnMut(Cut<'_>)) {
         loop {
             if let Skip::Bytes(left) = self.skip {
                 let dropped = left.min(rest.len());
@@ -119,7 +119,7 @@ impl FrameSplitter {
             // A length beyond usize cannot occur on the 64-bit targets; saturating makes it too large anywhere.
             let length = usize::try_from(u32::from_be_bytes(*prefix)).unwrap_or(usize::MAX);
             if length > self.limit {
-                each(Frame::TooLarge { bytes: length });
+                each(Cut::TooLarge { bytes: length });
                 self.forget_partial();
                 self.skip = Skip::Bytes(length);
                 continue;
@@ -132,10 +132,10 @@ impl FrameSplitter {
             }
             let (tail, after) = rest.split_at(missing);
             if have == 0 {
-                each(Frame::Whole(tail));
+                each(Cut::Whole(tail));
             } else {
                 self.partial.extend_from_slice(tail);
-                each(Frame::Whole(&self.partial[PREFIX..]));
+                each(Cut::Whole(&self.partial[PREFIX..]));
             }
             rest = after;
             self.forget_partial();
@@ -151,10 +151,10 @@ impl FrameSplitter {
     }
 }
 
-fn whole_line(line: &[u8], each: &mut impl FnMut(Frame<'_>)) {
+fn whole_line(line: &[u8], each: &mut impl FnMut(Cut<'_>)) {
     let line = line.trim_ascii();
     if !line.is_empty() {
-        each(Frame::Whole(line));
+        each(Cut::Whole(line));
     }
 }
 

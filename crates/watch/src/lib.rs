@@ -1,9 +1,9 @@
 //! The list-and-watch driver: keeps a consumer level with one collection of an apiserver.
 //!
-//! It is generic over what is read. A [`Decoder`] turns the bytes of a list page or of one watch frame into
+//! It is generic over what is read. A [`Reader`] turns the bytes of a list page or of one watch frame into
 //! records; [`Watch`] does the rest: streaming list with a fallback to paged lists, bookmarks, HTTP 410,
 //! time limits, backoff, and it reports the result as [`Batch`]es over a bounded channel. It works on response
-//! bytes, because `kube_runtime::watcher` decodes inside kube-client, where no other decoder can be placed.
+//! bytes, because `kube_runtime::watcher` decodes inside kube-client, where no other reader can be placed.
 //!
 //! # What a consumer gets
 //!
@@ -21,18 +21,18 @@
 //! # Example
 //!
 //! ```no_run
-//! # use quaymaster_watch::{Batch, Config, Decoder, Source, StreamingSupport, Watch, client_config};
-//! # async fn example<D>(decoder: D, config: kube::Config) -> Result<(), kube::Error>
-//! # where D: Decoder + 'static, D::Record: 'static, D::Key: 'static {
+//! # use quaymaster_watch::{Batch, Config, Reader, Source, StreamingSupport, Watch, client_config};
+//! # async fn example<R: Reader>(reader: R, config: kube::Config) -> Result<(), kube::Error>
+//! # where R::Record: 'static {
 //! let client = kube::Client::try_from(client_config(config))?;
 //! let source = Source::new("pods", "/api/v1/pods");
-//! let watch = Watch::new(client, source, decoder, Config::default(), StreamingSupport::default());
+//! let watch = Watch::new(client, source, reader, Config::default(), StreamingSupport::default());
 //! let stats = watch.stats();
 //! let (sender, mut batches) = tokio::sync::mpsc::channel(64);
 //! let cancel = tokio_util::sync::CancellationToken::new();
 //! tokio::spawn(watch.run(sender, |batch| batch, cancel));
 //! while let Some(batch) = batches.recv().await {
-//!     let _: Batch<D::Record, D::Key> = batch;
+//!     let _: Batch<R::Record> = batch;
 //! }
 //! # Ok(())
 //! # }
@@ -41,7 +41,6 @@
 mod backoff;
 mod batch;
 mod config;
-mod decoder;
 mod driver;
 mod error;
 mod frames;
@@ -51,11 +50,10 @@ mod stats;
 pub use backoff::{Backoff, BackoffConfig, FailureKind};
 pub use batch::{Batch, Item};
 pub use config::{Config, client_config};
-pub use decoder::{DecodeError, DecodedEvent, Decoder, Event, Page, Unreadable};
 pub use driver::{Ended, StreamingSupport, Watch};
 pub use error::{Cause, Verb, WatchError};
-pub use frames::{Frame, FrameSplitter};
+pub use frames::{Cut, FrameSplitter};
 pub use quaymaster_model::ResourceVersion;
-pub use quaymaster_wire::{Framing, Status};
+pub use quaymaster_wire::{DecodeError, Frame, Framing, Gone, Page, Reader, Status, Unreadable};
 pub use source::Source;
 pub use stats::{Mode, Stats};

@@ -10,5 +10,5 @@ mod reader;
 mod status;
 
 pub use error::{DecodeError, EncodeError, Unreadable};
-pub use reader::{Change, Frame, Framing, Page, Reader};
+pub use reader::{Frame, Framing, Gone, Page, Reader};
 pub use status::Status;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quaymaster_model::{Interner, ResourceVersion};
+use quaymaster_model::{Interner, ObjectKey, ResourceVersion, Uid};
 
 use crate::{DecodeError, Status, Unreadable};
 
@@ -12,7 +12,7 @@ use crate::{DecodeError, Status, Unreadable};
 /// neighbours.
 pub trait Reader: Send + Sync + 'static {
     /// What is kept of an object.
-    type Record;
+    type Record: Send;
 
     /// The `Accept` header that asks the apiserver for this encoding.
     const ACCEPT: &'static str;
@@ -69,23 +69,23 @@ pub struct Page<R> {
 /// One frame of a watch.
 #[derive(Debug)]
 pub enum Frame<R> {
-    /// An object appeared, changed or went away.
+    /// `ADDED` or `MODIFIED`: an object looks like this. After a reconnect or a coalesced history the two cannot be told
+    /// apart, so nothing may depend on which it was.
     Object {
-        /// What happened to it.
-        change: Change,
-        /// The object after the change; of a deleted one its last state.
+        /// The object after the change.
         record: R,
-        /// `metadata.resourceVersion` of the event: the watch goes on after it. Of a deletion that is the version
-        /// of the deletion. None as in [`Page::version`].
+        /// `metadata.resourceVersion` of the event: the watch goes on after it. None as in [`Page::version`].
+        version: Option<ResourceVersion>,
+    },
+    /// `DELETED`: an object is gone, or no longer matches the selector. Nothing of it is read but what names it.
+    Gone {
+        /// Which one.
+        object: Gone,
+        /// As in [`Frame::Object`]; the version of the deletion.
         version: Option<ResourceVersion>,
     },
     /// Something happened to an object that could not be read.
-    Unreadable {
-        /// What happened to it.
-        change: Change,
-        /// What is known of it.
-        object: Unreadable,
-    },
+    Unreadable(Unreadable),
     /// Nothing happened up to a version.
     Bookmark {
         /// The watch goes on after this version. None as in [`Page::version`].
@@ -99,13 +99,11 @@ pub enum Frame<R> {
     Unknown(Box<str>),
 }
 
-/// What happened to an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Change {
-    /// `ADDED`: also every object that existed when the watch began.
-    Added,
-    /// `MODIFIED`
-    Modified,
-    /// `DELETED`
-    Deleted,
+/// Names an object that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// UID; none if the server left it out. With it the deletion cannot hit a later object of the same name.
+    pub uid: Option<Uid>,
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use quaymaster_model::ServiceRecord;
+use quaymaster_wire::Gone;
 use quaymaster_wire::json::Json;
 use quaymaster_world::{Kind, View, World};
 
 use super::{Known, Object, Resource};
-use crate::decoder::Gone;
 
 impl Known for ServiceRecord {
     const KIND: Kind = Kind::Service;
@@ -21,20 +21,13 @@ impl Known for ServiceRecord {
 
     type Reader = Json<Self>;
 
-    fn gone(&self) -> Gone {
-        Gone {
-            key: self.key.clone(),
-            uid: Some(self.uid.clone()),
-        }
-    }
-
     fn apply(self, world: &mut World, views: &mut dyn View) {
         world.apply_service(self, views);
     }
 
     fn delete(gone: &Gone, world: &mut World, views: &mut dyn View) {
         let held = || Some(world.service(world.service_id(&gone.key)?)?.uid.clone());
-        if let Some(uid) = gone.uid_or(held) {
+        if let Some(uid) = gone.uid.clone().or_else(held) {
             world.delete_service(&gone.key, &uid, views);
         }
     }

@@ -1,11 +1,12 @@
 use quaymaster_model::{NodeRecord, PodRecord, ServiceRecord, SliceRecord, Uid};
+use quaymaster_wire::Gone;
 use quaymaster_world::{Change, Delta};
 
 use super::*;
 use crate::feed::Told;
 use crate::fixtures::{key, node_json, pod_json, read, service_json, slice_json, version};
 
-const RESTART: fn() -> Item<SliceRecord, Gone> = || Item::Restart { history_lost: false };
+const RESTART: fn() -> Item<SliceRecord> = || Item::Restart { history_lost: false };
 
 /// A world and what its view was told.
 struct Story {
@@ -40,7 +41,7 @@ impl Story {
         })
     }
 
-    fn slices(&mut self, items: Vec<Item<SliceRecord, Gone>>) -> Option<Kind> {
+    fn slices(&mut self, items: Vec<Item<SliceRecord>>) -> Option<Kind> {
         self.tell(told::<SliceRecord>(batch(items)))
     }
 
@@ -49,11 +50,11 @@ impl Story {
     }
 }
 
-fn told<R: Known>(batch: Batch<R, Gone>) -> Told {
+fn told<R: Known>(batch: Batch<R>) -> Told {
     Box::new(batch)
 }
 
-fn batch<R>(items: Vec<Item<R, Gone>>) -> Batch<R, Gone> {
+fn batch<R>(items: Vec<Item<R>>) -> Batch<R> {
     Batch { items }
 }
 
@@ -64,14 +65,14 @@ fn gone(name: &str, uid: Option<&str>) -> Gone {
     }
 }
 
-fn slice(name: &str, uid: &str, at: u64) -> Item<SliceRecord, Gone> {
+fn slice(name: &str, uid: &str, at: u64) -> Item<SliceRecord> {
     Item::Apply(read(&slice_json(name, uid, at)))
 }
 
 /// A list of one object of each kind, a change, and a deletion: the kinds go their own ways.
 #[test]
 fn each_kind_goes_to_its_store_and_says_when_it_is_complete() {
-    fn items<R>(object: R, gone: Gone) -> Batch<R, Gone> {
+    fn items<R>(object: R, gone: Gone) -> Batch<R> {
         batch(vec![
             Item::Restart { history_lost: false },
             Item::Apply(object),
@@ -84,7 +85,7 @@ fn each_kind_goes_to_its_store_and_says_when_it_is_complete() {
     assert_eq!(story.tell(pod), Some(Kind::Pod));
     let service = told::<ServiceRecord>(items(read(&service_json("s", "u-1", 3)), gone("s", Some("u-1"))));
     assert_eq!(story.tell(service), Some(Kind::Service));
-    let node = told::<NodeRecord>(items(read(&node_json("n", 3)), gone("n", None)));
+    let node = told::<NodeRecord>(items(read(&node_json("n", 3)), gone("n", Some("u"))));
     assert_eq!(story.tell(node), Some(Kind::Node));
     let slice = told::<SliceRecord>(items(read(&slice_json("e", "u-1", 3)), gone("e", Some("u-1"))));
     assert_eq!(story.tell(slice), Some(Kind::Slice));
@@ -119,8 +120,8 @@ fn what_a_later_list_does_not_have_is_swept_and_what_it_could_not_read_is_kept()
     story.slices(vec![
         RESTART(),
         slice("stays", "u-1", 3),
-        Item::Unreadable(gone("odd", None)),
-        Item::Unreadable(gone("never seen", None)),
+        Item::Unreadable(key("odd")),
+        Item::Unreadable(key("never seen")),
     ]);
     assert_eq!(story.take(), [""; 0], "not before the list is complete");
     story.slices(vec![Item::Synced(version(19))]);

@@ -6,22 +6,21 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
-use quaymaster_wire::Status;
+use quaymaster_wire::{Reader, Status};
 use tokio::time::timeout;
 
 use super::Driver;
 use crate::batch::Batch;
-use crate::decoder::Decoder;
 use crate::error::Cause;
 
 /// More of an error body is not read: the message is for a log line.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
-impl<D, M, W> Driver<D, M, W>
+impl<R, M, W> Driver<R, M, W>
 where
-    D: Decoder,
+    R: Reader,
     M: Send,
-    W: FnMut(Batch<D::Record, D::Key>) -> M + Send,
+    W: FnMut(Batch<R::Record>) -> M + Send,
 {
     /// Sends a watch request; gives its open body.
     pub(super) async fn open(&mut self, request: Result<Request<Body>, http::Error>) -> Result<Body, Cause> {

@@ -4,20 +4,20 @@ use std::cmp::Ordering;
 
 use super::{Driver, Outcome, ReceiverGone};
 use crate::batch::{Batch, Item};
-use crate::decoder::{Decoder, Page};
-use crate::error::{Cause, Verb};
+use crate::error::{Cause, Verb, chain};
 use crate::stats::Mode;
 use quaymaster_model::ResourceVersion;
+use quaymaster_wire::{Page, Reader, Unreadable};
 
-impl<D, M, W> Driver<D, M, W>
+impl<R, M, W> Driver<R, M, W>
 where
-    D: Decoder,
+    R: Reader,
     M: Send,
-    W: FnMut(Batch<D::Record, D::Key>) -> M + Send,
+    W: FnMut(Batch<R::Record>) -> M + Send,
 {
     /// One list, page by page; each page is delivered before the next is asked for.
     pub(super) async fn list_by_pages(&mut self) -> Result<Outcome, ReceiverGone> {
-        let mut token: Option<String> = None;
+        let mut token: Option<Box<str>> = None;
         let mut version = None;
         loop {
             let page = match self.page(self.page_size, token.as_deref()).await {
@@ -41,8 +41,8 @@ where
                 // Every page carries the version of the first.
                 version = page.version;
             }
-            self.take_page(page.items, page.unreadable);
-            token = page.continue_token.filter(|token| !token.is_empty());
+            self.take_page(page.records, page.unreadable);
+            token = page.next.filter(|token| !token.is_empty());
             if token.is_some() {
                 self.deliver().await?;
                 continue;
@@ -84,20 +84,21 @@ where
         Some(position)
     }
 
-    async fn page(&mut self, limit: u32, token: Option<&str>) -> Result<Page<D::Record, D::Key>, Cause> {
-        let request = self.source.list_request(self.decoder.accept(), limit, token);
+    async fn page(&mut self, limit: u32, token: Option<&str>) -> Result<Page<R::Record>, Cause> {
+        let request = self.source.list_request(R::ACCEPT, limit, token);
         let body = self.fetch(request).await?;
-        let page = self.decoder.page(&body)?;
-        self.stats.received(page.items.len(), body.len());
+        let page = self.reader.page(&body)?;
+        self.stats.received(page.records.len(), body.len());
         Ok(page)
     }
 
-    fn take_page(&mut self, items: Vec<D::Record>, unreadable: Vec<crate::Unreadable<D::Key>>) {
-        self.items.reserve(items.len() + unreadable.len() + 1);
-        self.items.extend(items.into_iter().map(Item::Apply));
+    fn take_page(&mut self, records: Vec<R::Record>, unreadable: Vec<Unreadable>) {
+        self.items.reserve(records.len() + unreadable.len() + 1);
+        self.items.extend(records.into_iter().map(Item::Apply));
         for object in unreadable {
             self.stats.undecodable();
-            self.report.undecodable(&object);
+            self.report
+                .undecodable(object.key.as_ref(), &chain(&object.error));
             self.items.extend(object.key.map(Item::Unreadable));
         }
     }

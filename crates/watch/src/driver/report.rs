@@ -1,14 +1,12 @@
 //! The log of one watch: each trouble once, not once for each attempt.
 
 use crate::backoff::FailureKind;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use tracing::{debug, error, info, warn};
 
-use crate::decoder::Unreadable;
 use crate::error::{Verb, WatchError, chain};
-use quaymaster_model::ResourceVersion;
+use quaymaster_model::{ObjectKey, ResourceVersion};
 
 /// A trouble that lasts is named so often.
 const REMINDER: Duration = Duration::from_mins(1);
@@ -138,13 +136,13 @@ impl Report {
         );
     }
 
-    pub(super) fn undecodable<K: fmt::Debug>(&mut self, object: &Unreadable<K>) {
+    pub(super) fn undecodable(&mut self, key: Option<&ObjectKey>, reason: &str) {
         // The clock is read here and not given: it decides on log lines only.
         if let Some(skipped) = self.undecodable.admit(Instant::now()) {
             error!(
                 resource = self.resource,
-                key = ?object.key,
-                reason = object.reason,
+                key = key.map(tracing::field::display),
+                reason,
                 unreported = skipped,
                 "undecodable object skipped"
             );

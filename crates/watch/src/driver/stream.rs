@@ -7,12 +7,12 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 use super::{Driver, LAG_ATTEMPTS, Outcome, ReceiverGone};
 use crate::batch::{Batch, Item};
-use crate::decoder::{Decoder, Event};
-use crate::error::{Cause, Verb};
-use crate::frames::{Frame, FrameSplitter};
+use crate::error::{Cause, Verb, chain, shortened};
+use crate::frames::{Cut, FrameSplitter};
 use crate::source::Begin;
 use crate::stats::Mode;
 use quaymaster_model::ResourceVersion;
+use quaymaster_wire::{Frame, Reader, Unreadable};
 
 /// A stream that ends sooner, and without a frame, has failed. Otherwise a server or proxy that closes every watch at once
 /// would be asked again without pause (as in kubernetes/client-go `tools/cache/reflector.go`).
@@ -34,18 +34,18 @@ struct Stream {
     deadline: Instant,
 }
 
-impl<D, M, W> Driver<D, M, W>
+impl<R, M, W> Driver<R, M, W>
 where
-    D: Decoder,
+    R: Reader,
     M: Send,
-    W: FnMut(Batch<D::Record, D::Key>) -> M + Send,
+    W: FnMut(Batch<R::Record>) -> M + Send,
 {
     /// A watch from a version on.
     pub(super) async fn resume(&mut self, position: ResourceVersion) -> Result<Outcome, ReceiverGone> {
         let timeout = self.agreed_timeout();
         let request = self
             .source
-            .watch_request(self.decoder.accept(), Begin::After(&position), timeout);
+            .watch_request(R::ACCEPT, Begin::After(&position), timeout);
         // Before the request: how long the server lets it wait is no age of the version.
         let settled = self.is_settled();
         match self.open(request).await {
@@ -73,9 +73,7 @@ where
     /// A streaming list, and the watch that it goes over into.
     pub(super) async fn list_by_stream(&mut self) -> Result<Outcome, ReceiverGone> {
         let timeout = self.agreed_timeout();
-        let request = self
-            .source
-            .watch_request(self.decoder.accept(), Begin::Initial, timeout);
+        let request = self.source.watch_request(R::ACCEPT, Begin::Initial, timeout);
         match self.open(request).await {
             Ok(body) => {
                 let mut stream = self.opened(timeout, None, false);
@@ -123,7 +121,7 @@ where
         self.lags = 0;
         let opened = Instant::now();
         Stream {
-            splitter: FrameSplitter::new(self.decoder.framing(), self.config.max_frame_bytes),
+            splitter: FrameSplitter::new(R::FRAMING, self.config.max_frame_bytes),
             initial: position.is_none(),
             position,
             frames: 0,
@@ -181,7 +179,7 @@ where
 
     fn decode(&mut self, stream: &mut Stream, chunk: &[u8]) {
         let Self {
-            decoder,
+            reader,
             items,
             stats,
             report,
@@ -206,25 +204,25 @@ where
                 return;
             }
             let frame = match frame {
-                Frame::Whole(frame) => frame,
-                Frame::TooLarge { bytes } => {
+                Cut::Whole(frame) => frame,
+                Cut::TooLarge { bytes } => {
                     stats.undecodable();
                     report.frame_too_large(bytes);
                     return;
                 }
             };
-            let reached = match decoder.event(frame) {
-                Ok(Event::Apply { record, version }) => {
+            let reached = match reader.frame(frame) {
+                Ok(Frame::Object { record, version }) => {
                     objects += 1;
                     items.push(Item::Apply(record));
                     version
                 }
-                Ok(Event::Delete { key, version }) => {
+                Ok(Frame::Gone { object, version }) => {
                     objects += 1;
-                    items.push(Item::Delete(key));
+                    items.push(Item::Delete(object));
                     version
                 }
-                Ok(Event::Bookmark {
+                Ok(Frame::Bookmark {
                     version,
                     initial_events_end,
                 }) => {
@@ -249,15 +247,25 @@ where
                     }
                     version
                 }
-                Ok(Event::Error(status)) => {
+                Ok(Frame::Error(status)) => {
                     *fault = Some(Cause::from_status(status));
                     return;
                 }
-                Err(object) => {
+                Ok(Frame::Unreadable(Unreadable { key, version, error })) => {
                     stats.undecodable();
-                    report.undecodable(&object);
-                    items.extend(object.key.map(Item::Unreadable));
-                    object.version
+                    report.undecodable(key.as_ref(), &chain(&error));
+                    items.extend(key.map(Item::Unreadable));
+                    version
+                }
+                Ok(Frame::Unknown(kind)) => {
+                    stats.undecodable();
+                    report.undecodable(None, &shortened(format!("unknown type of event {kind:?}")));
+                    None
+                }
+                Err(error) => {
+                    stats.undecodable();
+                    report.undecodable(None, &chain(&error));
+                    None
                 }
             };
             // Initial events come in no order of versions, so none of them is a place to resume from.

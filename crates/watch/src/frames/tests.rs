@@ -14,8 +14,8 @@ fn split<'a>(framing: Framing, limit: usize, chunks: impl IntoIterator<Item = &'
     for chunk in chunks {
         splitter.push(chunk, |frame| {
             got.push(match frame {
-                Frame::Whole(bytes) => Got::Whole(bytes.to_vec()),
-                Frame::TooLarge { .. } => Got::TooLarge,
+                Cut::Whole(bytes) => Got::Whole(bytes.to_vec()),
+                Cut::TooLarge { .. } => Got::TooLarge,
             });
         });
         assert!(

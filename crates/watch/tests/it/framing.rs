@@ -1,10 +1,16 @@
 //! Bytes that arrive in awkward pieces, or are not what they should be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use quaymaster_watch::Config;
+use quaymaster_model::Interner;
+use quaymaster_watch::{
+    Config, DecodeError, Frame, Framing, Item, Page, Reader, ResourceVersion, Source, StreamingSupport, Watch,
+};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-use crate::ours::{Ours, paged, streaming};
+use crate::ours::{Ours, client, paged, streaming};
 use crate::records::*;
 use crate::server::{Call, Part, Reply, Server, watch};
 
@@ -75,6 +81,7 @@ async fn garbage_is_skipped_and_counted_and_the_stream_goes_on() {
             held(&[
                 "<html>oops\u{0}\n".to_owned(),
                 "{}\n".to_owned(),
+                event("RENAMED", &config_map("b", "11")),
                 added("a", "11"),
             ]),
         ),
@@ -82,7 +89,87 @@ async fn garbage_is_skipped_and_counted_and_the_stream_goes_on() {
     .await;
     let mut ours = Ours::start(&server, paged());
     ours.until_held(&["a"]).await;
-    assert_eq!(ours.stats.decode_errors(), 2);
+    assert_eq!(ours.stats.decode_errors(), 3);
+    server.finish().await;
+}
+
+/// Objects of another encoding: a name each, and nothing else.
+struct Letters;
+
+impl Reader for Letters {
+    type Record = String;
+
+    const ACCEPT: &'static str = "text/x-letters";
+
+    const FRAMING: Framing = Framing::LengthPrefixed;
+
+    fn new(_: Arc<Interner>) -> Self {
+        Self
+    }
+
+    fn object(&self, _: &[u8]) -> Result<String, DecodeError> {
+        unreachable!("a watch reads pages and frames")
+    }
+
+    fn page(&self, bytes: &[u8]) -> Result<Page<String>, DecodeError> {
+        Ok(Page {
+            records: bytes.iter().map(|letter| char::from(*letter).into()).collect(),
+            unreadable: Vec::new(),
+            next: None,
+            version: ResourceVersion::parse("10"),
+        })
+    }
+
+    fn frame(&self, bytes: &[u8]) -> Result<Frame<String>, DecodeError> {
+        Ok(Frame::Object {
+            record: String::from_utf8_lossy(bytes).into_owned(),
+            version: ResourceVersion::parse("11"),
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_watch_asks_for_the_encoding_of_its_reader_and_cuts_frames_as_that_has_them() {
+    let page = Reply::Whole {
+        code: 200,
+        headers: String::new(),
+        body: "ab".to_owned(),
+    };
+    let server = Server::strict(vec![
+        (Call::List, page),
+        (watch("10"), held(&["\0\0\0\u{2}c\n\0\0\0\u{1}d".to_owned()])),
+    ])
+    .await;
+    let source = Source::new("configmaps", PATH);
+    let watch = Watch::new(
+        client(&server),
+        source,
+        Letters,
+        paged(),
+        StreamingSupport::default(),
+    );
+    let (sender, mut batches) = tokio::sync::mpsc::channel(16);
+    let cancel = CancellationToken::new();
+    let _cancelled = cancel.clone().drop_guard();
+    tokio::spawn(watch.run(sender, |batch| batch, cancel));
+    let mut names = Vec::new();
+    while names.len() < 4 {
+        let batch = timeout(Duration::from_secs(10), batches.recv()).await;
+        names.extend(
+            batch
+                .unwrap()
+                .unwrap()
+                .items
+                .into_iter()
+                .filter_map(|item| match item {
+                    Item::Apply(name) => Some(name),
+                    _ => None,
+                }),
+        );
+    }
+    assert_eq!(names, ["a", "b", "c\n", "d"]);
+    let accepted: Vec<String> = server.seen().into_iter().map(|seen| seen.accept).collect();
+    assert_eq!(accepted, ["text/x-letters", "text/x-letters"]);
     server.finish().await;
 }
 

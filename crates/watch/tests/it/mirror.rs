@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use quaymaster_model::ObjectKey;
 use quaymaster_watch::{Batch, Item};
 
 use crate::records::Record;
@@ -24,7 +25,7 @@ struct Held {
 impl Mirror {
     /// Takes a batch. Returns what changed: `+name` of what is there now, `-name` of what is gone, each deletion once,
     /// whether the watch told it or a list left the object out.
-    pub(crate) fn apply(&mut self, batch: Batch<Record, String>) -> Vec<String> {
+    pub(crate) fn apply(&mut self, batch: Batch<Record>) -> Vec<String> {
         let mut changes = Vec::new();
         for item in batch.items {
             match item {
@@ -34,11 +35,12 @@ impl Mirror {
                     let (name, seen) = (record.name.clone(), self.list);
                     self.records.insert(name, Held { record, seen });
                 }
-                Item::Delete(name) => {
+                Item::Delete(gone) => {
+                    let name = gone.key.name.to_string();
                     changes.extend(self.records.remove(&name).map(|_| format!("-{name}")));
                 }
-                Item::Unreadable(name) => {
-                    if let Some(held) = self.records.get_mut(&name) {
+                Item::Unreadable(ObjectKey { name, .. }) => {
+                    if let Some(held) = self.records.get_mut(name.as_str()) {
                         held.seen = self.list;
                     }
                 }

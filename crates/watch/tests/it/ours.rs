@@ -22,7 +22,7 @@ pub(crate) struct Ours {
     pub(crate) stats: Arc<Stats>,
     pub(crate) cancel: CancellationToken,
     pub(crate) task: JoinHandle<Ended>,
-    pub(crate) batches: mpsc::Receiver<Batch<Record, String>>,
+    pub(crate) batches: mpsc::Receiver<Batch<Record>>,
     pub(crate) mirror: Mirror,
     /// Every item that came, as text.
     pub(crate) log: Vec<String>,
@@ -117,14 +117,14 @@ impl Ours {
         .await;
     }
 
-    fn take(&mut self, batch: Batch<Record, String>) {
+    fn take(&mut self, batch: Batch<Record>) {
         assert!(!batch.items.is_empty());
         self.log.extend(batch.items.iter().map(|item| match item {
             Item::Restart { history_lost: false } => "restart".to_owned(),
             Item::Restart { history_lost: true } => "restart after a loss".to_owned(),
             Item::Apply(record) => format!("+{}", record.name),
-            Item::Delete(name) => format!("-{name}"),
-            Item::Unreadable(name) => format!("?{name}"),
+            Item::Delete(gone) => format!("-{}", gone.key.name),
+            Item::Unreadable(key) => format!("?{}", key.name),
             Item::Synced(_) => "synced".to_owned(),
         }));
         self.changes.extend(self.mirror.apply(batch));

@@ -1,6 +1,11 @@
 //! Small fake objects, in the shape of a `ConfigMap` so that kube's own types can read them too.
 
-use quaymaster_watch::{DecodeError, Decoder, Event, Framing, Page, ResourceVersion, Status, Unreadable};
+use std::sync::Arc;
+
+use quaymaster_model::{Interner, ObjectKey, Text};
+use quaymaster_watch::{
+    DecodeError, Frame, Framing, Gone, Page, Reader, ResourceVersion, Status, Unreadable,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,8 +38,9 @@ struct ListMeta {
 }
 
 #[derive(Deserialize)]
-struct Frame {
-    r#type: String,
+struct Event {
+    #[serde(rename = "type")]
+    kind: String,
     object: Value,
 }
 
@@ -63,17 +69,19 @@ struct Meta {
     annotations: std::collections::HashMap<String, String>,
 }
 
-type Read = (Record, Option<ResourceVersion>);
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::new(Text::new(""), Text::new(name))
+}
 
-fn object(json: &Value) -> Result<Read, Unreadable<String>> {
+fn object(json: &Value) -> Result<(Record, Option<ResourceVersion>), Unreadable> {
     let object: Object = Object::deserialize(json).map_err(|error| {
         let meta = OnlyMeta::deserialize(json).ok().map(|object| object.metadata);
         Unreadable {
             version: meta
                 .as_ref()
                 .and_then(|meta| ResourceVersion::parse(&meta.resource_version)),
-            key: meta.map(|meta| meta.name),
-            reason: error.to_string(),
+            key: meta.map(|meta| key(&meta.name)),
+            error: error.into(),
         }
     })?;
     let text = object.data.map(|data| data.text).unwrap_or_default();
@@ -87,59 +95,63 @@ fn object(json: &Value) -> Result<Read, Unreadable<String>> {
     ))
 }
 
-impl Decoder for Mini {
+impl Reader for Mini {
     type Record = Record;
-    type Key = String;
 
-    fn accept(&self) -> &'static str {
-        "application/json"
+    const ACCEPT: &'static str = "application/json";
+
+    const FRAMING: Framing = Framing::Lines;
+
+    fn new(_: Arc<Interner>) -> Self {
+        Self
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Lines
+    fn object(&self, _: &[u8]) -> Result<Record, DecodeError> {
+        unreachable!("a watch reads pages and frames")
     }
 
-    fn page(&mut self, body: &[u8]) -> Result<Page<Record, String>, DecodeError> {
-        let list: List = serde_json::from_slice(body).map_err(|error| DecodeError {
-            reason: error.to_string(),
-        })?;
+    fn page(&self, bytes: &[u8]) -> Result<Page<Record>, DecodeError> {
+        let list: List = serde_json::from_slice(bytes)?;
         let mut page = Page {
-            items: Vec::new(),
+            records: Vec::new(),
             unreadable: Vec::new(),
-            continue_token: list.metadata.token,
+            next: list.metadata.token.map(Into::into),
             version: ResourceVersion::parse(&list.metadata.resource_version),
         };
         for item in list.items {
             match object(&item) {
-                Ok((record, _)) => page.items.push(record),
+                Ok((record, _)) => page.records.push(record),
                 Err(error) => page.unreadable.push(error),
             }
         }
         Ok(page)
     }
 
-    fn event(&mut self, frame: &[u8]) -> Result<Event<Record, String>, Unreadable<String>> {
-        let frame: Frame = serde_json::from_slice(frame).map_err(|error| Unreadable {
-            key: None,
-            version: None,
-            reason: error.to_string(),
-        })?;
-        let json = &frame.object;
-        match frame.r#type.as_str() {
+    fn frame(&self, bytes: &[u8]) -> Result<Frame<Record>, DecodeError> {
+        let Event { kind, object: json } = serde_json::from_slice(bytes)?;
+        Ok(match kind.as_str() {
             "BOOKMARK" => {
-                let meta = OnlyMeta::deserialize(json).unwrap().metadata;
-                Ok(Event::Bookmark {
+                let meta = OnlyMeta::deserialize(json)?.metadata;
+                Frame::Bookmark {
                     version: ResourceVersion::parse(&meta.resource_version),
                     initial_events_end: meta.annotations.contains_key("k8s.io/initial-events-end"),
-                })
+                }
             }
-            "ERROR" => Ok(Event::Error(Status::decode(json.to_string().as_bytes()).unwrap())),
-            "DELETED" => object(json).map(|(record, version)| Event::Delete {
-                key: record.name,
-                version,
-            }),
-            _ => object(json).map(|(record, version)| Event::Apply { record, version }),
-        }
+            "ERROR" => Frame::Error(Status::decode(json.to_string().as_bytes())?),
+            "DELETED" => {
+                let meta = OnlyMeta::deserialize(json)?.metadata;
+                let (key, uid) = (key(&meta.name), None);
+                Frame::Gone {
+                    object: Gone { key, uid },
+                    version: ResourceVersion::parse(&meta.resource_version),
+                }
+            }
+            "ADDED" | "MODIFIED" => match object(&json) {
+                Ok((record, version)) => Frame::Object { record, version },
+                Err(object) => Frame::Unreadable(object),
+            },
+            _ => Frame::Unknown(kind.into()),
+        })
     }
 }
 

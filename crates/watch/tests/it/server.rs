@@ -61,6 +61,8 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) call: Call,
     pub(crate) query: HashMap<String, String>,
+    /// The header `Accept`.
+    pub(crate) accept: String,
     pub(crate) at: Instant,
 }
 
@@ -285,10 +287,18 @@ fn parse(head: &str) -> Seen {
     } else {
         Call::List
     };
+    let accept = head
+        .lines()
+        .find_map(|line| {
+            line.split_once(": ")
+                .filter(|(name, _)| name.eq_ignore_ascii_case("accept"))
+        })
+        .map_or("", |(_, value)| value.trim());
     Seen {
         path: path.to_owned(),
         call,
         query,
+        accept: accept.to_owned(),
         at: Instant::now(),
     }
 }

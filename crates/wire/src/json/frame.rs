@@ -3,19 +3,21 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use quaymaster_model::{Interner, ResourceVersion};
+use quaymaster_model::{Interner, ResourceVersion, Uid};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::read::{Read, Seed};
+use super::read::{Named, Read, Seed};
 use super::status;
 use super::value::{Str, document, object};
-use crate::{Change, DecodeError, Frame, Unreadable};
+use crate::{DecodeError, Frame, Gone, Unreadable};
 
 /// `type` of a frame.
 enum Type<'a> {
-    Object(Change),
+    /// `ADDED`, `MODIFIED`
+    Object,
+    Deleted,
     Bookmark,
     Error,
     Unknown(Str<'a>),
@@ -24,9 +26,8 @@ enum Type<'a> {
 impl<'a> From<Str<'a>> for Type<'a> {
     fn from(value: Str<'a>) -> Self {
         match &*value {
-            "ADDED" => Self::Object(Change::Added),
-            "MODIFIED" => Self::Object(Change::Modified),
-            "DELETED" => Self::Object(Change::Deleted),
+            "ADDED" | "MODIFIED" => Self::Object,
+            "DELETED" => Self::Deleted,
             "BOOKMARK" => Self::Bookmark,
             "ERROR" => Self::Error,
             _ => Self::Unknown(value),
@@ -75,10 +76,9 @@ pub(super) fn frame<R: Read>(bytes: &[u8], interner: &Interner) -> Result<Frame<
         Err(error) => {
             let raw: Raw<'_> = document(bytes)?;
             match (Type::from(raw.kind), raw.object) {
-                (Type::Object(change), Some(object)) => Ok(Frame::Unreadable {
-                    change,
-                    object: Unreadable::of(object, error),
-                }),
+                (Type::Object | Type::Deleted, Some(object)) => {
+                    Ok(Frame::Unreadable(Unreadable::of(object, error)))
+                }
                 _ => Err(error.into()),
             }
         }
@@ -158,16 +158,28 @@ impl<'de, R: Read> DeserializeSeed<'de> for Object<'_, '_, R> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         match self.kind {
-            Type::Object(change) => {
+            Type::Object => {
                 let decoded = Seed::<R>::new(self.interner).deserialize(deserializer)?;
                 let version = ResourceVersion::parse(&decoded.version);
                 Ok(match decoded.into_record() {
-                    Ok(record) => Frame::Object {
-                        change,
-                        record,
+                    Ok(record) => Frame::Object { record, version },
+                    Err(object) => Frame::Unreadable(object),
+                })
+            }
+            Type::Deleted => {
+                let Named { metadata } = object(deserializer)?;
+                let version = ResourceVersion::parse(&metadata.resource_version);
+                Ok(match metadata.key() {
+                    Some(key) => {
+                        let uid = metadata.uid.non_empty().map(Uid::new);
+                        let object = Gone { key, uid };
+                        Frame::Gone { object, version }
+                    }
+                    None => Frame::Unreadable(Unreadable {
+                        key: None,
                         version,
-                    },
-                    Err(object) => Frame::Unreadable { change, object },
+                        error: DecodeError::NoName,
+                    }),
                 })
             }
             Type::Bookmark => {

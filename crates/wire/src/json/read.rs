@@ -16,7 +16,7 @@ pub trait Record: Read {}
 impl<R: Read> Record for R {}
 
 /// Reads a record from any deserializer.
-pub trait Read: Sized {
+pub trait Read: Sized + Send {
     /// Reads one object. Fails where JSON is malformed or a field that is kept has a wrong type.
     fn read<'de, D: Deserializer<'de>>(
         deserializer: D,
@@ -45,15 +45,11 @@ impl<R> Decoded<'_, R> {
 }
 
 impl Unreadable {
-    /// The report of an object that failed, with what can still be read of it. Its key is not shared through the
-    /// interner: nothing will hold on to it.
+    /// The report of an object that failed, with what can still be read of it.
     pub(super) fn of(object: &RawValue, error: serde_json::Error) -> Self {
         let Named { metadata } = document(object.get().as_bytes()).unwrap_or_default();
         Self {
-            key: metadata
-                .name
-                .non_empty()
-                .map(|name| ObjectKey::new(Text::new(&metadata.namespace), Text::new(name))),
+            key: metadata.key(),
             version: ResourceVersion::parse(&metadata.resource_version),
             error: error.into(),
         }
@@ -120,7 +116,7 @@ impl<A> Meta<'_, A> {
     }
 }
 
-/// Only what names an object whose rest is unreadable.
+/// Only what names an object, whose rest is unreadable or does not matter.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Named<'a> {
@@ -137,5 +133,15 @@ pub(super) struct NamedMeta<'a> {
     #[serde(borrow)]
     pub(super) namespace: Str<'a>,
     #[serde(borrow)]
+    pub(super) uid: Str<'a>,
+    #[serde(borrow)]
     pub(super) resource_version: Str<'a>,
+}
+
+impl NamedMeta<'_> {
+    /// Namespace and name; none without a name. Not shared through the interner: nothing will hold on to it.
+    pub(super) fn key(&self) -> Option<ObjectKey> {
+        let name = self.name.non_empty()?;
+        Some(ObjectKey::new(Text::new(&self.namespace), Text::new(name)))
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use quaymaster_model::{Interner, NodeRecord, PodRecord, ServiceRecord, SliceRecord};
 use quaymaster_wire::json::{Json, PodDecoder, Record};
-use quaymaster_wire::{Change, DecodeError, Frame};
+use quaymaster_wire::{DecodeError, Frame};
 
 use crate::generate;
 
@@ -13,32 +13,92 @@ fn frame(json: &str) -> Result<Frame<PodRecord>, DecodeError> {
     PodDecoder::new(Arc::new(Interner::new())).frame(json.as_bytes())
 }
 
+/// Both orders of the fields. The apiserver writes the type first and ends a frame with a line break; neither is promised.
+fn spellings(kind: &str, object: &str) -> [String; 2] {
+    [
+        format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n"),
+        format!("{{\"object\":{object},\"other\":[{{}}],\"type\":\"{kind}\"}}"),
+    ]
+}
+
 #[test]
-fn each_change_comes_with_the_whole_object_and_its_version() {
-    for (kind, expected) in [
-        ("ADDED", Change::Added),
-        ("MODIFIED", Change::Modified),
-        ("DELETED", Change::Deleted),
+fn an_added_or_modified_object_comes_whole_with_its_version() {
+    let object = r#"{"kind":"Pod","metadata":{"name":"a","namespace":"x","resourceVersion":"9"},
+        "spec":{"nodeName":"n1"},"status":{"phase":"Running"}}"#;
+    for json in ["ADDED", "MODIFIED"].map(|kind| spellings(kind, object)).concat() {
+        let Frame::Object { record, version } = frame(&json).unwrap() else {
+            panic!("{json} is an object");
+        };
+        assert_eq!(record.key.to_string(), "x/a");
+        assert_eq!(record.node.as_deref(), Some("n1"));
+        assert_eq!(version.unwrap().to_string(), "9");
+    }
+}
+
+/// Which object is gone, with its UID, and since which version.
+fn gone(json: &str) -> (String, Option<String>, Option<String>) {
+    match frame(json) {
+        Ok(Frame::Gone { object, version }) => (
+            object.key.to_string(),
+            object.uid.map(|uid| uid.to_string()),
+            version.map(|version| version.to_string()),
+        ),
+        other => panic!("{json} is a deletion, not {other:?}"),
+    }
+}
+
+#[test]
+fn a_deleted_object_is_named_even_if_its_rest_cannot_be_read() {
+    for spec in [r#"{"nodeName":"n1"}"#, r#"{"nodeName":1}"#, "7"] {
+        let meta = r#"{"name":"a","namespace":"x","uid":"u-1","resourceVersion":"9","labels":7}"#;
+        for json in spellings("DELETED", &format!(r#"{{"metadata":{meta},"spec":{spec}}}"#)) {
+            assert_eq!(gone(&json), ("x/a".into(), Some("u-1".into()), Some("9".into())));
+        }
+    }
+    let bare = spellings("DELETED", r#"{"metadata":{"name":"n1"}}"#);
+    assert_eq!(gone(&bare[0]), ("n1".into(), None, None));
+}
+
+#[test]
+fn the_deletion_of_who_knows_what_is_unreadable() {
+    for object in [
+        r#"{"metadata":{"resourceVersion":"9"}}"#,
+        r#"{"metadata":7}"#,
+        "[]",
     ] {
-        let object = r#"{"kind":"Pod","metadata":{"name":"a","namespace":"x","resourceVersion":"9"},
-            "spec":{"nodeName":"n1"},"status":{"phase":"Running"}}"#;
-        // The apiserver writes the type first and ends a frame with a line break; neither is promised.
-        for json in [
-            format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n"),
-            format!("{{\"object\":{object},\"other\":[{{}}],\"type\":\"{kind}\"}}"),
-        ] {
-            let Frame::Object {
-                change,
-                record,
-                version,
-            } = frame(&json).unwrap()
-            else {
-                panic!("{json} is an object");
+        for json in spellings("DELETED", object) {
+            let Frame::Unreadable(object) = frame(&json).unwrap() else {
+                panic!("{json} is unreadable");
             };
-            assert_eq!(change, expected);
-            assert_eq!(record.key.to_string(), "x/a");
-            assert_eq!(record.node.as_deref(), Some("n1"));
-            assert_eq!(version.unwrap().to_string(), "9");
+            assert_eq!(object.key, None);
+        }
+    }
+}
+
+/// What means "any" where a watch is asked for must not become a place to go on from.
+#[test]
+fn a_version_that_the_server_left_out_is_none_whatever_happened() {
+    for meta in [
+        r#""name":"a""#,
+        r#""name":"a","resourceVersion":"""#,
+        r#""name":"a","resourceVersion":"0""#,
+    ] {
+        for kind in ["ADDED", "MODIFIED", "DELETED", "BOOKMARK"] {
+            for json in spellings(kind, &format!(r#"{{"metadata":{{{meta}}}}}"#)) {
+                let (Frame::Object { version, .. }
+                | Frame::Gone { version, .. }
+                | Frame::Bookmark { version, .. }) = frame(&json).unwrap()
+                else {
+                    panic!("{json}");
+                };
+                assert_eq!(version, None, "{json}");
+            }
+        }
+        for json in spellings("ADDED", &format!(r#"{{"metadata":{{{meta}}},"spec":7}}"#)) {
+            let Frame::Unreadable(object) = frame(&json).unwrap() else {
+                panic!("{json} is unreadable");
+            };
+            assert_eq!(object.version, None, "{json}");
         }
     }
 }
@@ -87,19 +147,16 @@ fn an_error_is_the_status_that_ends_the_watch() {
 
 #[test]
 fn an_object_that_cannot_be_read_is_named_and_the_watch_can_go_on_after_it() {
-    for json in [
-        r#"{"type":"DELETED","object":{"spec":{"nodeName":1},"metadata":{"name":"a","namespace":"x","resourceVersion":"9"}}}"#,
-        r#"{"object":{"spec":{"nodeName":1},"metadata":{"name":"a","namespace":"x","resourceVersion":"9"}},"type":"DELETED"}"#,
-    ] {
-        let Frame::Unreadable { change, object } = frame(json).unwrap() else {
+    let object = r#"{"spec":{"nodeName":1},"metadata":{"name":"a","namespace":"x","resourceVersion":"9"}}"#;
+    for json in spellings("MODIFIED", object) {
+        let Frame::Unreadable(object) = frame(&json).unwrap() else {
             panic!("{json} is unreadable");
         };
-        assert_eq!(change, Change::Deleted);
         assert_eq!(object.key.unwrap().to_string(), "x/a");
         assert_eq!(object.version.unwrap().to_string(), "9");
         assert!(matches!(object.error, DecodeError::Json(_)));
     }
-    let Frame::Unreadable { object, .. } =
+    let Frame::Unreadable(object) =
         frame(r#"{"type":"ADDED","object":{"metadata":{"resourceVersion":"9"}}}"#).unwrap()
     else {
         panic!("an object without a name is unreadable");

@@ -8,13 +8,12 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::EventType;
 use quaymaster_model::Uid;
 use quaymaster_runtime::events::Notice;
-use quaymaster_watch::Item;
+use quaymaster_watch::{Gone, Item};
 use quaymaster_world::Kind;
 use tokio::time::Instant;
 
 use super::rig::*;
 use crate::controller::{Planned, Request, Verdict};
-use crate::decoder::Gone;
 use crate::fixtures::*;
 
 /// Plans these requests for the first key that is asked for, and then nothing.
@@ -31,7 +30,7 @@ async fn sent(request: Request) -> (Rig, Call) {
     (rig, call)
 }
 
-fn deleted(name: &str) -> Item<quaymaster_model::SliceRecord, Gone> {
+fn deleted(name: &str) -> Item<quaymaster_model::SliceRecord> {
     Item::Delete(Gone {
         key: key(name),
         uid: Some(Uid::new(&format!("u-{name}"))),

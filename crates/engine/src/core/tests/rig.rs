@@ -25,7 +25,6 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::{Answered, Core, Seat, Token};
-use crate::decoder::Gone;
 use crate::feed::Told;
 use crate::fixtures::{Fake, Log, read, service_json, slice_json, version};
 use crate::held_metrics::WorldMetrics;
@@ -274,27 +273,27 @@ impl Drop for Rig {
     }
 }
 
-fn batch<R>(items: Vec<Item<R, Gone>>) -> Batch<R, Gone> {
+fn batch<R>(items: Vec<Item<R>>) -> Batch<R> {
     Batch { items }
 }
 
-pub(super) fn service(name: &str, at: u64) -> Item<ServiceRecord, Gone> {
+pub(super) fn service(name: &str, at: u64) -> Item<ServiceRecord> {
     Item::Apply(read(&service_json(name, &format!("u-{name}"), at)))
 }
 
-pub(super) fn slice(name: &str, at: u64) -> Item<SliceRecord, Gone> {
+pub(super) fn slice(name: &str, at: u64) -> Item<SliceRecord> {
     Item::Apply(read(&slice_json(name, &format!("u-{name}"), at)))
 }
 
-pub(super) fn services(items: Vec<Item<ServiceRecord, Gone>>) -> Told {
+pub(super) fn services(items: Vec<Item<ServiceRecord>>) -> Told {
     Box::new(batch(items))
 }
 
-pub(super) fn slices(items: Vec<Item<SliceRecord, Gone>>) -> Told {
+pub(super) fn slices(items: Vec<Item<SliceRecord>>) -> Told {
     Box::new(batch(items))
 }
 
-fn list<R>(objects: Vec<Item<R, Gone>>, history_lost: bool) -> Vec<Item<R, Gone>> {
+fn list<R>(objects: Vec<Item<R>>, history_lost: bool) -> Vec<Item<R>> {
     let mut items = vec![Item::Restart { history_lost }];
     items.extend(objects);
     items.push(Item::Synced(version(5)));

@@ -65,3 +65,20 @@ fn recovery_is_told_only_after_a_warning() {
     assert!(report.recovered());
     assert!(!report.recovered());
 }
+
+#[test]
+fn a_line_is_short_however_long_the_value_that_it_quotes() {
+    // Two bytes each: where it is cut must be the edge of a character.
+    let value = "\u{fc}".repeat(50_000);
+    let error: serde_json::Error = serde::de::Error::custom(value);
+    let line = chain(&WatchError {
+        verb: Verb::List,
+        resource: "pods".into(),
+        cause: Cause::Page(error.into()),
+    });
+    assert!(
+        line.starts_with("cannot list pods: the list cannot be read: not a readable JSON document: \u{fc}"),
+        "{line}"
+    );
+    assert!(line.chars().count() <= 501, "{line}");
+}
