@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::Backoff;
 use crate::batch::{Batch, Item};
 use crate::config::Config;
+use crate::driver::expiry::Expiry;
 use crate::driver::report::Report;
 use crate::error::{Cause, Verb, WatchError, chain};
 use crate::source::Source;
@@ -19,6 +20,7 @@ use crate::stats::{Mode, Stats};
 use quaymaster_model::ResourceVersion;
 use quaymaster_wire::Reader;
 
+mod expiry;
 mod fetch;
 mod list;
 mod report;
@@ -163,8 +165,8 @@ struct Driver<R: Reader, M, W> {
     refused: bool,
     /// Version of the last complete list, or the last position of a watch after it.
     told: Option<ResourceVersion>,
-    /// When the last list was complete.
-    listed: Option<Instant>,
+    /// When the last list was complete, and whether its version may expire.
+    expiry: Expiry,
     /// The server's history went back since the last complete list.
     history_lost: bool,
 }
@@ -190,6 +192,7 @@ where
             source,
             reader,
             backoff: Backoff::new(config.backoff),
+            expiry: Expiry::new(config.backoff.quiet),
             page_size: config.page_size.max(1),
             config,
             streaming,
@@ -201,7 +204,6 @@ where
             lags: 0,
             refused: false,
             told: None,
-            listed: None,
             history_lost: false,
         }
     }
@@ -225,6 +227,7 @@ where
                     None
                 }
                 Ok(Outcome::Stale(error)) => {
+                    self.expiry.took(Instant::now());
                     self.failed(&error, Duration::ZERO);
                     None
                 }
@@ -295,7 +298,7 @@ where
         self.broken_lists = 0;
         self.history_lost = false;
         self.told = Some(version.clone());
-        self.listed = Some(Instant::now());
+        self.expiry.listed(Instant::now());
         self.stats.synced();
     }
 

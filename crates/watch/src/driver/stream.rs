@@ -28,8 +28,6 @@ struct Stream {
     frames: u64,
     /// What the server said when it gave the watch up, or what makes it useless.
     fault: Option<Cause>,
-    /// Whether it began some time after the last list.
-    settled: bool,
     opened: Instant,
     deadline: Instant,
 }
@@ -46,15 +44,15 @@ where
         let request = self
             .source
             .watch_request(R::ACCEPT, Begin::After(&position), timeout);
-        // Before the request: how long the server lets it wait is no age of the version.
-        let settled = self.is_settled();
         match self.open(request).await {
             Ok(body) => {
-                let mut stream = self.opened(timeout, Some(position), settled);
+                let mut stream = self.opened(timeout, Some(position));
                 let end = self.follow(&mut stream, body).await?;
                 Ok(self.closed(stream, end).await)
             }
-            Err(cause @ Cause::Expired(_)) if settled => Ok(Outcome::Stale(self.error(Verb::Watch, cause))),
+            Err(cause @ Cause::Expired(_)) if self.expiry.is_due(Instant::now()) => {
+                Ok(Outcome::Stale(self.error(Verb::Watch, cause)))
+            }
             Err(cause) => {
                 let lagging = matches!(cause, Cause::VersionTooLarge(_));
                 self.lags = if lagging { self.lags + 1 } else { 0 };
@@ -76,7 +74,7 @@ where
         let request = self.source.watch_request(R::ACCEPT, Begin::Initial, timeout);
         match self.open(request).await {
             Ok(body) => {
-                let mut stream = self.opened(timeout, None, false);
+                let mut stream = self.opened(timeout, None);
                 self.begin_list(Mode::Streaming);
                 let end = self.follow(&mut stream, body).await?;
                 if stream.initial {
@@ -103,20 +101,13 @@ where
         }
     }
 
-    /// Whether the last list is some time ago. A version that expires sooner would do so after the next list as well, and
-    /// lists without pause would overload the server.
-    fn is_settled(&self) -> bool {
-        self.listed
-            .is_some_and(|listed| listed.elapsed() >= SHORTEST_LIFE)
-    }
-
     /// Spread over a tenth, so that watches opened together are not all renewed together.
     fn agreed_timeout(&self) -> Duration {
         let longest = self.config.watch_timeout;
         longest.mul_f64(1.0 - 0.1 * rand::random::<f64>())
     }
 
-    fn opened(&mut self, timeout: Duration, position: Option<ResourceVersion>, settled: bool) -> Stream {
+    fn opened(&mut self, timeout: Duration, position: Option<ResourceVersion>) -> Stream {
         self.stats.stream_opened();
         self.lags = 0;
         let opened = Instant::now();
@@ -126,7 +117,6 @@ where
             position,
             frames: 0,
             fault: None,
-            settled,
             opened,
             deadline: opened + timeout + self.config.close_grace,
         }
@@ -185,7 +175,7 @@ where
             report,
             broken_lists,
             told,
-            listed,
+            expiry,
             history_lost,
             ..
         } = self;
@@ -242,7 +232,7 @@ where
                         *initial = false;
                         *broken_lists = 0;
                         *history_lost = false;
-                        *listed = Some(Instant::now());
+                        expiry.listed(Instant::now());
                         items.push(Item::Synced(version.clone()));
                     }
                     version
@@ -298,9 +288,10 @@ where
         {
             position = self.confirm(version).await;
         }
-        let settled = stream.settled || (life >= SHORTEST_LIFE && self.is_settled());
+        // Not in the middle of a streaming list: what expired there is no version that was good for a while.
+        let at_once = !stream.initial && self.expiry.is_due(Instant::now());
         match end {
-            Some(cause @ Cause::Expired(_)) if settled => Outcome::Stale(self.error(Verb::Watch, cause)),
+            Some(cause @ Cause::Expired(_)) if at_once => Outcome::Stale(self.error(Verb::Watch, cause)),
             None if !stream.initial => Outcome::Next { position },
             // The server closed in the middle of a list: that is no orderly end.
             None => Outcome::Failed {

@@ -24,6 +24,14 @@ fn slow() -> Config {
     Config { backoff, ..paged() }
 }
 
+/// As [`slow`], with streaming lists.
+fn streamed() -> Config {
+    Config {
+        prefer_streaming: true,
+        ..slow()
+    }
+}
+
 #[tokio::test]
 async fn orderly_ends_and_a_first_break_are_resumed_without_delay() {
     let server = Server::strict(vec![
@@ -70,13 +78,14 @@ async fn a_second_expiry_in_a_row_is_delayed() {
 #[tokio::test]
 async fn a_version_that_was_good_for_a_while_and_expires_is_followed_by_a_list_at_once_whatever_failed_before()
  {
-    let a_while = || Part::Pause(Duration::from_millis(1100));
+    // The second time it has to be longer.
+    let a_while = |millis| Part::Pause(Duration::from_millis(millis));
     let server = Server::strict(vec![
         (Call::List, list("10", &[])),
         // A server that is started again breaks connections, and has forgotten what was before.
         (
             watch("10"),
-            Reply::Stream(vec![bytes(&added("a", "11")), a_while(), Part::Cut]),
+            Reply::Stream(vec![bytes(&added("a", "11")), a_while(1100), Part::Cut]),
         ),
         (watch("11"), gone()),
         (Call::List, list("20", &["b"])),
@@ -84,7 +93,7 @@ async fn a_version_that_was_good_for_a_while_and_expires_is_followed_by_a_list_a
             watch("20"),
             Reply::Stream(vec![
                 bytes(&added("c", "21")),
-                a_while(),
+                a_while(2100),
                 bytes(&error_event(410, "Expired")),
                 Part::Hold,
             ]),
@@ -97,6 +106,61 @@ async fn a_version_that_was_good_for_a_while_and_expires_is_followed_by_a_list_a
     ours.until_held(&["d", "e"]).await;
     server.finish().await;
     assert_eq!(ours.failures("expired"), 2);
+}
+
+#[tokio::test]
+async fn lists_at_once_become_rarer_where_versions_keep_expiring() {
+    let until_expired = |first: &str| {
+        Reply::Stream(vec![
+            bytes(first),
+            Part::Pause(Duration::from_millis(1050)),
+            bytes(&error_event(410, "Expired")),
+            Part::Hold,
+        ])
+    };
+    for config in [slow(), streamed()] {
+        let server = Server::always(vec![
+            (PATH, Call::List, list("10", &[])),
+            (PATH, watch("10"), until_expired(&added("a", "11"))),
+            (PATH, Call::WatchList, until_expired(&initial_end("10"))),
+        ])
+        .await;
+        let mut ours = Ours::start(&server, config);
+        ours.run_for(Duration::from_secs(5)).await;
+        let lists = server.count(&Call::List) + server.count(&Call::WatchList);
+        // One at once, and one as after any break that comes now and then.
+        assert_eq!(lists, 3, "{:?}", ours.stats.last_error());
+    }
+}
+
+#[tokio::test]
+async fn a_streaming_list_that_breaks_with_an_expired_version_is_not_repeated_without_end_however_old_the_last_list()
+ {
+    let broken = || {
+        Reply::Stream(vec![
+            bytes(&added("b", "9")),
+            Part::Pause(Duration::from_millis(1100)),
+            bytes(&error_event(410, "Expired")),
+            Part::Hold,
+        ])
+    };
+    let complete = Reply::Stream(vec![
+        bytes(&initial_end("10")),
+        Part::Pause(Duration::from_millis(1100)),
+        bytes(&error_event(410, "Expired")),
+        Part::Hold,
+    ]);
+    let server = Server::strict(vec![
+        (Call::WatchList, complete),
+        (Call::WatchList, broken()),
+        // Once, as after any break that comes now and then.
+        (Call::WatchList, broken()),
+    ])
+    .await;
+    let mut ours = Ours::start(&server, streamed());
+    ours.run_for(Duration::from_secs(5)).await;
+    server.finish().await;
+    assert_eq!(ours.failures("expired"), 3);
 }
 
 #[tokio::test]
