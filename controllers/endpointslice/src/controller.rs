@@ -35,6 +35,8 @@ pub struct EndpointSlices {
     pub(crate) services: HashMap<ServiceId, ServiceSlices>,
     /// Services that ask for hints by annotation: what Nodes offer concerns them.
     pub(crate) auto: BTreeSet<ServiceId>,
+    /// Slices that a policy stored under other labels than were sent, and the Services whose they are nevertheless.
+    pub(crate) strays: HashMap<ObjectKey, ObjectKey>,
     pub(crate) zones: Zones,
     pub(crate) gauges: Gauges,
     metrics: Metrics,
@@ -58,6 +60,7 @@ impl EndpointSlices {
             options,
             services: HashMap::new(),
             auto: BTreeSet::new(),
+            strays: HashMap::new(),
             zones: Zones::default(),
             gauges: Gauges::new(metrics.clone()),
             metrics,
@@ -171,21 +174,28 @@ impl Controller for EndpointSlices {
             return Verdict::Done;
         };
         let name = &answer.object.name;
-        let stored = match &answer.result {
-            Ok(_) => true,
-            Err(error) => matches!(error, WriteError::Conflict { .. }),
+        // By its labels; a policy may have changed those of what was written.
+        let is_anothers = view::is_anothers(world, answer.object, answer.key);
+        // What an own write stored is no news to the world when the watch tells it, and what came and went while the watch
+        // was down is told by nobody. Whether a slice was taken from us was for the answer to show.
+        let is_untold = match &answer.result {
+            Ok(_) | Err(WriteError::Conflict { .. }) => true,
+            Err(_) => is_anothers,
         };
-        let Some((after, more)) = self.with(world, id, |state, cx| {
+        let Some((after, more, is_held)) = self.with(world, id, |state, cx| {
             let after = state.finished(cx, name, WriteId(answer.write), outcome);
-            if stored || after == Finished::Unknown {
-                // Nothing else may ever tell: what an own write stored is no news to the world when the watch tells it,
-                // and what came and went while the watch was down is told by nobody.
+            if is_untold {
                 view::catch_up(state, cx, world.slice(answer.object), name);
             }
-            (after, state.has_work())
+            (after, state.has_work(), state.known_version(name).is_some())
         }) else {
             return Verdict::Done;
         };
+        if is_anothers && is_held {
+            self.strays.insert(answer.object.clone(), answer.key.clone());
+        } else {
+            self.strays.remove(answer.object);
+        }
         self.metrics.synced(match &answer.result {
             Ok(_) => SyncResult::Success,
             Err(WriteError::Conflict { .. }) => SyncResult::Stale,

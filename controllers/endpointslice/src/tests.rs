@@ -1,6 +1,7 @@
 //! The controller over a real world: what is told goes in as the apiserver's JSON, requests come out.
 
 mod cluster;
+mod others;
 mod selector;
 
 use quaymaster_engine::Verdict;
@@ -300,6 +301,51 @@ fn a_write_that_a_restored_snapshot_has_undone_is_made_again() {
         );
         assert_eq!(cluster.write_all(), [verb], "{what}");
         assert_eq!(cluster.slices()[0]["endpoints"][0]["zone"], "zone-b", "{what}");
+    }
+}
+
+#[test]
+fn hints_are_looked_at_again_only_where_the_shares_of_the_zones_no_longer_fit() {
+    let mut cluster = Cluster::new();
+    cluster.node("node-1", "zone-a");
+    cluster.node("node-2", "zone-b");
+    cluster.annotate_service(json!({ "service.kubernetes.io/topology-mode": "Auto" }));
+    cluster.service(selecting());
+    for n in 1..=4 {
+        cluster.pod(&format!("web-{n}"), &json!([{ "ip": format!("10.0.0.{n}") }]));
+    }
+    cluster.begin();
+    cluster.write_all();
+    assert_eq!(
+        cluster.slices()[0]["endpoints"][0]["hints"]["forZones"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    cluster.take_marked();
+    cluster.node_with_cpu("node-1", "zone-a", "4100m");
+    assert!(cluster.take_marked().is_empty(), "they fit still");
+    cluster.node_with_cpu("node-1", "zone-a", "40");
+    assert_eq!(cluster.take_marked(), ["web"]);
+}
+
+#[test]
+fn a_write_carries_the_time_of_a_pods_readiness_and_not_that_of_an_earlier_one() {
+    let mut cluster = settled();
+    let times = [
+        ("10.0.0.2", "2026-01-01T00:00:00Z", json!("2026-01-01T00:00:00Z")),
+        // Its address changed, and not its readiness.
+        ("10.0.0.3", "2026-01-01T00:00:00Z", json!(null)),
+        ("10.0.0.4", "2026-01-02T00:00:00Z", json!("2026-01-02T00:00:00Z")),
+    ];
+    for (address, since, told) in times {
+        cluster.pod_since("web-2", &json!([{ "ip": address }]), since);
+        assert_eq!(cluster.write_all(), [Verb::Update], "{address}");
+        let annotations = &cluster.slices()[0]["metadata"]["annotations"];
+        assert_eq!(
+            annotations["endpoints.kubernetes.io/last-change-trigger-time"], told,
+            "{address}"
+        );
     }
 }
 

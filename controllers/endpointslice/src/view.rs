@@ -48,7 +48,6 @@ impl EndpointSlices {
         }
         if !service.selects_pods() {
             // Its slices, if any, stay as they are.
-            self.with(world, id, |state, cx| _ = state.take_back(cx));
             self.forget_unless_selecting(world, id);
             self.auto.remove(&id);
             self.gauges.remove(id);
@@ -84,15 +83,22 @@ impl EndpointSlices {
         if world.service(id).is_some_and(ServiceRecord::selects_pods) {
             return false;
         }
-        if self.services.get(&id).is_some_and(ServiceSlices::is_as_observed) {
-            self.services.remove(&id);
+        if self.services.get(&id).is_some_and(ServiceSlices::is_as_observed)
+            && let Some(service) = world.service(id)
+        {
+            self.forget(id, &service.key);
         }
         true
     }
 
+    fn forget(&mut self, id: ServiceId, service: &ObjectKey) {
+        self.services.remove(&id);
+        self.strays.retain(|_, of| of != service);
+    }
+
     fn service_removed(&mut self, id: ServiceId, service: &ServiceRecord, dirty: &mut Dirty) {
         // The garbage collector deletes its slices.
-        self.services.remove(&id);
+        self.forget(id, &service.key);
         self.auto.remove(&id);
         self.gauges.remove(id);
         dirty.forget(service.key.clone());
@@ -171,34 +177,51 @@ impl EndpointSlices {
     }
 
     fn slice_changed(&mut self, world: &World, change: Change<'_, Arc<SliceRecord>>, dirty: &mut Dirty) {
-        let before = change.before().and_then(|slice| owner(slice));
-        let after = change.after().and_then(|slice| owner(slice));
+        let slice = change.latest();
+        let is_removed = change.after().is_none();
+        let mut before = change.before().and_then(|slice| owner(slice));
+        let mut after = change.after().and_then(|slice| owner(slice));
+        if let Some(stray) = self.strays.get(&slice.key).cloned() {
+            // Its labels tell of its Service only where they change.
+            if before == after && !is_removed {
+                after = Some(stray.clone());
+            } else {
+                self.strays.remove(&slice.key);
+            }
+            before = Some(stray);
+        }
         if let Some(key) = before.filter(|before| after.as_ref() != Some(before)) {
-            self.repair(world, key, dirty, |state, cx| {
-                state.slice_gone(cx, &change.latest().key.name);
+            self.told(world, &key, dirty, |state, cx| {
+                // A policy may have taken its labels by a write of ours. The answer will show.
+                let may_be_own = !is_removed && state.is_being_written(&slice.key.name);
+                !may_be_own && state.slice_gone(cx, &slice.key.name)
             });
         }
-        if let (Some(key), Some(slice)) = (after, change.after()) {
-            self.repair(world, key, dirty, |state, cx| {
-                state.slice_seen(cx, Arc::clone(slice));
+        if let Some(key) = after {
+            self.told(world, &key, dirty, |state, cx| {
+                state.slice_seen(cx, Arc::clone(slice))
             });
         }
     }
 
-    fn repair(
+    /// Tells the state of a Service about a slice. `tell` returns whether somebody else's doing is to be put right.
+    fn told(
         &mut self,
         world: &World,
-        key: ObjectKey,
+        key: &ObjectKey,
         dirty: &mut Dirty,
-        act: impl FnOnce(&mut ServiceSlices, Context<'_, Backing<'_>>),
+        tell: impl FnOnce(&mut ServiceSlices, Context<'_, Backing<'_>>) -> bool,
     ) {
-        let Some(id) = world.service_id(&key) else { return };
-        let more = self.with(world, id, |state, cx| {
-            act(state, cx);
-            state.has_work()
-        });
-        if !self.forget_unless_selecting(world, id) && more == Some(true) {
-            dirty.repair(key, self.options.batch_period);
+        let Some(id) = world.service_id(key) else { return };
+        let told = self.with(world, id, |state, cx| (tell(state, cx), state.has_work()));
+        if self.forget_unless_selecting(world, id) {
+            return;
+        }
+        match told {
+            Some((true, true)) => dirty.repair(key.clone(), self.options.batch_period),
+            // What there is to write has another reason, but may not be what it was.
+            Some((false, true)) => dirty.mark(key.clone(), Priority::Normal, self.options.batch_period),
+            Some((_, false)) | None => {}
         }
     }
 }
@@ -215,10 +238,16 @@ pub(crate) fn catch_up(
         // Also where a policy has taken its labels.
         Some(slice) if state.known_version(name) == Some(&slice.resource_version) => {}
         Some(slice) if owner(slice).as_ref() == Some(&cx.service.key) => {
-            state.slice_seen(cx, Arc::clone(slice));
+            _ = state.slice_seen(cx, Arc::clone(slice));
         }
-        _ => state.slice_gone(cx, name),
+        _ => _ = state.slice_gone(cx, name),
     }
+}
+
+/// Whether the world has a slice of this name that is none of this Service by its labels.
+pub(crate) fn is_anothers(world: &World, object: &ObjectKey, service: &ObjectKey) -> bool {
+    let known = world.slice(object);
+    known.is_some_and(|slice| owner(slice).as_ref() != Some(service))
 }
 
 /// The Service whose slice of ours this is.

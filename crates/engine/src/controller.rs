@@ -90,6 +90,12 @@ impl Dirty {
         self.marked.iter().map(|mark| &mark.key)
     }
 
+    /// Those of them that were marked because somebody else changed what is kept for them, in order.
+    pub fn repaired(&self) -> impl Iterator<Item = &ObjectKey> {
+        let repairs = self.marked.iter().filter(|mark| mark.repair);
+        repairs.map(|mark| &mark.key)
+    }
+
     /// The key does not exist any more.
     pub fn forget(&mut self, key: ObjectKey) {
         self.forgotten.push(key);

@@ -14,8 +14,9 @@ use crate::state::ServiceSlices;
 use crate::write::{Failure, Finished, Outcome, WriteId};
 
 impl ServiceSlices {
-    /// A slice with this Service's label and our manager's label was listed, added or changed.
-    pub fn slice_seen<C: Cluster>(&mut self, cx: Context<'_, C>, slice: Arc<SliceRecord>) {
+    /// A slice with this Service's label and our manager's label was listed, added or changed. Returns whether that is
+    /// another's doing which is to be looked at; where a write of ours is in flight, its answer shows whose doing it is.
+    pub fn slice_seen<C: Cluster>(&mut self, cx: Context<'_, C>, slice: Arc<SliceRecord>) -> bool {
         let name = slice.key.name.clone();
         self.taken_names.remove(&name);
         if let Some(id) = self.by_name.get(&name).copied()
@@ -31,7 +32,7 @@ impl ServiceSlices {
                 if known.is_some_and(|known| {
                     *known == slice.resource_version || slice.resource_version.is_older_than(known)
                 }) {
-                    return;
+                    return false;
                 }
                 *id
             }
@@ -49,21 +50,32 @@ impl ServiceSlices {
         });
         self.mark(id);
         self.withdraw_repeated(cx, id);
+        self.slices[id].mark != Mark::Settled && !self.is_being_written(&name)
     }
 
-    /// A slice was deleted, or no longer carries the labels that made it one of this Service.
-    pub fn slice_gone<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text) {
-        if let Some(id) = self.by_name.get(name).copied() {
-            self.withdraw(cx, id);
-        }
-        if let Some(id) = self.by_name.get(name).copied() {
+    /// A slice was deleted, or no longer carries the labels that made it one of this Service. Returns whether that is
+    /// another's doing which is to be put right, as [`Self::slice_seen`] does.
+    pub fn slice_gone<C: Cluster>(&mut self, cx: Context<'_, C>, name: &Text) -> bool {
+        let Some(id) = self.by_name.get(name).copied() else {
+            return false;
+        };
+        let is_missed = self.slices[id].is_live() && !self.is_leaving(id) && !self.is_being_written(name);
+        self.withdraw(cx, id);
+        if self.by_name.contains_key(name) {
             let held = &mut self.slices[id];
-            held.uncertain = false;
             if let (Some(in_flight), Some((slice, _))) = (held.in_flight.as_mut(), &held.observed) {
                 in_flight.gone = Some((slice.uid.clone(), slice.resource_version.clone()));
             }
             self.observe(cx, id, None, |_| ());
         }
+        is_missed
+    }
+
+    /// Whether a write of the slice is in flight.
+    pub fn is_being_written(&self, name: &Text) -> bool {
+        let held = self.by_name.get(name).map(|id| &self.slices[*id]);
+        let in_flight = held.and_then(|held| held.in_flight.as_ref());
+        in_flight.is_some_and(|in_flight| in_flight.unsent.is_none())
     }
 
     /// The version in which a slice was last told, by the watch or in an answer; none of a slice that is not known to be

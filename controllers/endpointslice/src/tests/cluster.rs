@@ -34,6 +34,7 @@ pub(super) struct Cluster {
     version: u64,
     stored: BTreeMap<String, Value>,
     policy: fn(&mut Value),
+    annotations: Value,
     /// Addresses that must stand in some slice after each write.
     always: Vec<&'static str>,
 }
@@ -67,6 +68,7 @@ impl Cluster {
             version: 1,
             stored: BTreeMap::new(),
             policy: |_| (),
+            annotations: json!({}),
             always: Vec::new(),
         }
     }
@@ -103,9 +105,15 @@ impl Cluster {
         }
         let mut service = self.object(SERVICE, &spec);
         service["metadata"]["uid"] = json!(uid);
+        service["metadata"]["annotations"] = self.annotations.clone();
         let record =
             Json::<ServiceRecord>::new(Arc::clone(&self.interner)).object(service.to_string().as_bytes());
         self.tell(|world, views| world.apply_service(record.unwrap(), views));
+    }
+
+    /// What the Service has as annotations from when it is told next.
+    pub(super) fn annotate_service(&mut self, annotations: Value) {
+        self.annotations = annotations;
     }
 
     /// A ready Pod of the Service on `node-1`.
@@ -115,13 +123,24 @@ impl Cluster {
 
     /// The same with containers, of which the ports matter.
     pub(super) fn pod_with(&mut self, name: &str, addresses: &Value, containers: &Value) {
+        let ready = json!({ "type": "Ready", "status": "True" });
+        self.pod_in(name, addresses, containers, &ready);
+    }
+
+    /// As [`Self::pod`], ready since this time.
+    pub(super) fn pod_since(&mut self, name: &str, addresses: &Value, since: &str) {
+        let ready = json!({ "type": "Ready", "status": "True", "lastTransitionTime": since });
+        self.pod_in(name, addresses, &json!([]), &ready);
+    }
+
+    fn pod_in(&mut self, name: &str, addresses: &Value, containers: &Value, condition: &Value) {
         let mut pod = self.object(name, &json!({ "nodeName": "node-1", "containers": containers }));
         pod["metadata"]["labels"] = json!({ "app": SERVICE });
         pod["status"] = json!({
             "phase": "Running",
             "podIP": addresses[0]["ip"],
             "podIPs": addresses,
-            "conditions": [{ "type": "Ready", "status": "True" }],
+            "conditions": [condition],
         });
         let record = Json::<PodRecord>::new(Arc::clone(&self.interner)).object(pod.to_string().as_bytes());
         self.tell(|world, views| world.apply_pod(record.unwrap(), views));
@@ -136,6 +155,12 @@ impl Cluster {
     pub(super) fn take_marked(&mut self) -> Vec<String> {
         let dirty = std::mem::take(&mut self.dirty);
         dirty.marked().map(|key| key.name.to_string()).collect()
+    }
+
+    /// The names of the Services of which somebody else's doing is to be put right, since the last call.
+    pub(super) fn take_repaired(&mut self) -> Vec<String> {
+        let dirty = std::mem::take(&mut self.dirty);
+        dirty.repaired().map(|key| key.name.to_string()).collect()
     }
 
     /// Plans and stores until nothing is left, and gives what was written.
@@ -274,6 +299,20 @@ impl Cluster {
     /// The watch tells a slice.
     pub(super) fn told(&mut self, slice: SliceRecord) {
         self.tell(|world, views| world.apply_slice(slice, views));
+    }
+
+    /// The name of the one slice that is stored.
+    pub(super) fn only_slice(&self) -> Text {
+        assert_eq!(self.stored.len(), 1);
+        Text::new(self.stored.keys().next().unwrap())
+    }
+
+    /// Somebody else deletes a slice, and the watch tells.
+    pub(super) fn deleted_by_somebody(&mut self, name: &Text) {
+        self.version += 1;
+        let gone = self.stored.remove(name.as_str()).unwrap();
+        let gone = self.read(&gone);
+        self.tell(|world, views| world.delete_slice(&gone.key, &gone.uid, views));
     }
 
     /// The watch was down, and begins again with a list in which there are no slices.

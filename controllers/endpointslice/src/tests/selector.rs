@@ -175,3 +175,52 @@ fn the_answer_to_a_write_of_a_former_service_of_that_name_brings_its_slice_up_to
     assert_eq!(cluster.write_all(), [Verb::Create, Verb::Delete]);
     assert_eq!(cluster.slices()[0]["endpoints"][0]["zone"], "zone-b");
 }
+
+#[test]
+fn the_answer_to_a_write_of_a_former_service_is_not_taken_for_one_to_a_write_of_the_next() {
+    let mut cluster = settled();
+    cluster.node("node-1", "zone-b");
+    let mut former = cluster.send();
+    let stored = cluster.carry_out(&mut former);
+    cluster.service_again("uid-again", selecting());
+    assert!(matches!(cluster.write_next(), Verdict::Again));
+    // Each Service's second write, of the same slice.
+    let deletion = cluster.send();
+    assert_eq!(deletion.object, former.object);
+    cluster.answer(&former, stored);
+    assert!(
+        cluster.write_without_answers().is_empty(),
+        "the deletion is under way"
+    );
+    assert!(matches!(
+        cluster.fail(&deletion, &conflict()),
+        Verdict::Retry { .. }
+    ));
+    assert_eq!(cluster.write_all(), [Verb::Delete]);
+}
+
+#[test]
+fn what_is_held_of_a_service_without_selector_goes_once_the_watch_tells_of_a_lost_write() {
+    let mut cluster = settled();
+    cluster.node("node-1", "zone-b");
+    let mut update = cluster.send();
+    let stored = cluster.carry_out(&mut update);
+    cluster.service(without_selector());
+    assert!(matches!(cluster.fail(&update, &timeout()), Verdict::Done));
+    assert!(cluster.holds_state(), "nobody knows what is stored");
+    cluster.told(stored);
+    assert!(!cluster.holds_state());
+}
+
+#[test]
+fn a_service_without_selector_counts_in_no_gauge() {
+    let mut cluster = settled();
+    for (spec, count) in [(selecting(), 1), (without_selector(), 0)] {
+        cluster.service(spec);
+        let metrics = cluster.metrics();
+        for gauge in ["endpoints_desired", "num_endpoint_slices"] {
+            let line = format!("endpoint_slice_controller_{gauge} {count}");
+            assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
+        }
+    }
+}

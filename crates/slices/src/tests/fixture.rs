@@ -283,29 +283,29 @@ impl Fixture {
         Arc::clone(slice)
     }
 
-    /// The watch tells a slice.
-    pub(super) fn see(&mut self, slice: Arc<SliceRecord>) {
+    /// The watch tells a slice. Whether it is another's doing that is to be looked at.
+    pub(super) fn see(&mut self, slice: Arc<SliceRecord>) -> bool {
         let cx = Context {
             service: &self.service,
             cluster: &self.world,
             settings: &self.settings,
         };
-        self.state.slice_seen(cx, slice);
+        self.state.slice_seen(cx, slice)
     }
 
     /// The watch tells a slice as it is stored.
-    pub(super) fn see_stored(&mut self, name: &str) {
-        self.see(Arc::clone(&self.world.slices[name]));
+    pub(super) fn see_stored(&mut self, name: &str) -> bool {
+        self.see(Arc::clone(&self.world.slices[name]))
     }
 
-    /// The watch tells that a slice is gone.
-    pub(super) fn gone(&mut self, name: &str) {
+    /// The watch tells that a slice is gone. Whether it is another's doing that is to be put right.
+    pub(super) fn gone(&mut self, name: &str) -> bool {
         let cx = Context {
             service: &self.service,
             cluster: &self.world,
             settings: &self.settings,
         };
-        self.state.slice_gone(cx, &Text::new(name));
+        self.state.slice_gone(cx, &Text::new(name))
     }
 
     /// Names of the Pods in slices, sorted; repeated ones repeatedly.

@@ -7,7 +7,7 @@
 //! | the slice goes | `what_was_to_be_written_into_a_slice_that_is_gone_goes_into_a_new_one` |
 //! | the namespace goes | `creates_that_are_not_sent_yet_are_given_up_with_the_namespace` |
 //! | another term begins | `what_was_decided_in_an_earlier_term_is_decided_anew` |
-//! | somebody else writes | `a_slice_that_somebody_else_makes_first_is_used`, `what_another_process_writes_meanwhile_is_not_written_again` |
+//! | somebody else writes | `an_edit_of_the_slice_is_not_overwritten_by_what_was_decided_before`, `a_slice_that_somebody_else_makes_first_is_used`, `what_another_process_writes_meanwhile_is_not_written_again` |
 
 use std::sync::Arc;
 
@@ -28,6 +28,20 @@ fn what_was_to_be_written_into_a_slice_that_is_gone_goes_into_a_new_one() {
     assert_eq!(counts(&writes), (1, 0, 0));
     assert_ne!(writes[0].key.name, "svc-a");
     assert_eq!(fixture.published(), [0, 1, 2, 3].map(pod_name));
+}
+
+#[test]
+fn an_edit_of_the_slice_is_not_overwritten_by_what_was_decided_before() {
+    let mut fixture = pairs(1);
+    fixture.set_pod(not_ready(0));
+    assert!(fixture.plan_whole(0).truncated);
+    // What was decided would be sent over the newer version, and not be refused.
+    let edited = fixture.touch("svc-a", |slice| {
+        slice.endpoints[0].conditions.ready = Some(false);
+        slice.endpoints[0].conditions.serving = Some(false);
+    });
+    fixture.see(edited);
+    assert_eq!(fixture.settle(), [], "it is as it should be");
 }
 
 #[test]

@@ -68,6 +68,53 @@ fn a_deletion_does_not_take_the_slice_that_came_after() {
 }
 
 #[test]
+fn a_deletion_that_a_finalizer_holds_back_is_not_that_of_the_slice_that_came_after() {
+    let mut fixture = two_slices();
+    fixture.remove_pod(2);
+    fixture.remove_pod(3);
+    let first = fixture.plan(16);
+    assert_eq!(counts(&first), (0, 0, 1));
+    // Its finalizer is taken off, and somebody makes a slice of the same name; the watch tells both before the answer.
+    fixture.gone("svc-b");
+    fixture.store_pods("svc-b", 0..2);
+    fixture.see_stored("svc-b");
+    fixture.finish(&first[0], Outcome::Deleting);
+    assert_eq!(
+        counts(&fixture.settle()),
+        (0, 0, 1),
+        "it counts, and the Pods stand in the other slice already"
+    );
+}
+
+#[test]
+fn what_the_watch_tells_of_an_own_write_is_nobody_elses_doing() {
+    let mut fixture = two_slices();
+    fixture.set_pod(not_ready(0));
+    fixture.set_pod(not_ready(2));
+    let first = fixture.plan(1).remove(0);
+    let outcome = fixture.world.perform(&first);
+    assert!(!fixture.see_stored(&first.key.name), "the answer is under way");
+    assert!(fixture.state.has_work(), "of another slice");
+    fixture.finish(&first, outcome);
+    assert!(!fixture.see_stored(&first.key.name), "it is known by the answer");
+    fixture.settle();
+    let edited = fixture.touch(&first.key.name, |slice| slice.endpoints.clear());
+    assert!(fixture.see(edited));
+}
+
+#[test]
+fn what_the_watch_tells_of_an_own_deletion_is_nobody_elses_doing() {
+    let mut fixture = two_slices();
+    fixture.remove_pod(2);
+    fixture.remove_pod(3);
+    let deletion = fixture.plan(16).remove(0);
+    fixture.world.perform(&deletion);
+    assert!(!fixture.gone("svc-b"));
+    assert!(fixture.gone("svc-a"), "which nobody here deletes");
+    assert!(!fixture.gone("svc-a"), "it is known");
+}
+
+#[test]
 fn what_is_told_after_a_lost_answer_is_relied_on_again() {
     let (mut fixture, write) = moved_and_being_written();
     fixture.finish(&write, Outcome::Failed(Failure::Other));

@@ -316,13 +316,9 @@ impl Sim {
         for (pod, (addresses, since)) in &self.wanted {
             let key = (pod.clone(), addresses.clone());
             let lost = before.contains(&key) && !after.contains(&key);
-            // Where answers are lost, what a policy makes of a write looks like somebody's edit. What a policy takes out
-            // of a write is its doing.
-            let edited = match self.policy {
-                Some(_) if self.as_stored => sends(&write, &pod.0),
-                Some(_) => true,
-                None => self.touched_by_others.contains(&pod.0),
-            };
+            // What a policy takes out of a write is its doing.
+            let taken_out = self.as_stored && sends(&write, &pod.0);
+            let edited = taken_out || self.touched_by_others.contains(&pod.0);
             if lost && write.id.0 > *since && !edited {
                 return Err(format!("{} {:?} left all slices by {write:#?}", pod.0, pod.1));
             }
@@ -363,8 +359,10 @@ impl Sim {
             let known = self.seen.slices.slice(&write.key).cloned();
             match known {
                 Some(slice) if self.state.known_version(name) == Some(&slice.resource_version) => {}
-                Some(slice) if is_of_service(&slice) => self.with(|state, cx| state.slice_seen(cx, slice)),
-                _ => self.with(|state, cx| state.slice_gone(cx, name)),
+                Some(slice) if is_of_service(&slice) => {
+                    self.with(|state, cx| _ = state.slice_seen(cx, slice));
+                }
+                _ => self.with(|state, cx| _ = state.slice_gone(cx, name)),
             }
         }
     }
@@ -391,8 +389,8 @@ impl Sim {
             }
             for (name, after) in deltas {
                 match after.filter(|slice| is_of_service(slice)) {
-                    Some(slice) => self.with(|state, cx| state.slice_seen(cx, slice)),
-                    None => self.with(|state, cx| state.slice_gone(cx, &name)),
+                    Some(slice) => self.with(|state, cx| _ = state.slice_seen(cx, slice)),
+                    None => self.with(|state, cx| _ = state.slice_gone(cx, &name)),
                 }
             }
         }
