@@ -168,6 +168,20 @@ async fn an_answer_from_a_history_that_was_lost_tells_nothing_and_is_a_failure()
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_what_was_asked_after_a_history_was_lost_counts() {
+    let fake = Fake::new(|_, _, _| planned([update("web-1", "u-web-1")]));
+    let mut rig = Rig::synced(Setup::new(fake), &["web"], &["web-1"]).await;
+    let before = rig.call().await;
+    rig.tell(restored_slices(&["web-1"])).await;
+    before.answer(200, slice_json("web-1", "u-web-1", 7));
+    let after = rig.call().await;
+    rig.log().await;
+    after.answer(200, slice_json("web-1", "u-web-1", 8));
+    let log = rig.log().await;
+    assert!(log.contains(&"update web-1: stored at 8".to_owned()), "{log:?}");
+}
+
 /// Each of the answers is one that leaves open whether the slice exists; the watch tells.
 #[tokio::test(start_paused = true)]
 async fn a_write_whose_answer_cannot_be_read_is_not_lost() {
