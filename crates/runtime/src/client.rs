@@ -7,6 +7,7 @@ mod proxy;
 mod tests;
 mod tls;
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -108,6 +109,8 @@ pub enum ConnectError {
         /// What is wrong.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
+        /// The files alone, as in `$KUBECONFIG`.
+        files: String,
     },
     /// A proxy variable of the environment makes no sense.
     #[error("{variable} of the environment cannot be used: {reason}")]
@@ -139,10 +142,12 @@ pub enum ConnectError {
         source: Box<kube::Error>,
     },
     /// No connection.
-    #[error("cannot reach the apiserver at {server}")]
+    #[error("cannot reach the apiserver at {server}{}", of(origin))]
     Unreachable {
         /// The apiserver's address.
         server: String,
+        /// The kubeconfig with context and cluster; empty in a Pod.
+        origin: String,
         /// What went wrong.
         #[source]
         source: Box<kube::Error>,
@@ -220,10 +225,12 @@ pub enum ConnectError {
         code: u16,
     },
     /// An answer no apiserver gives.
-    #[error("what answers at {server} is not a Kubernetes apiserver")]
+    #[error("what answers at {server} is not a Kubernetes apiserver{}", of(origin))]
     NotKubernetes {
         /// The address.
         server: String,
+        /// The kubeconfig with context and cluster; empty in a Pod.
+        origin: String,
     },
 }
 
@@ -266,7 +273,17 @@ impl ConnectError {
         }
     }
 
-    fn hint(&self) -> &'static str {
+    fn hint(&self) -> Cow<'static, str> {
+        match self {
+            // The flag takes one file; several are read by the variable, for kubectl as well.
+            Self::KubeconfigInvalid { files, .. } if !files.contains(':') => {
+                Cow::Owned(format!("check it with: kubectl --kubeconfig {files} config view"))
+            }
+            _ => Cow::Borrowed(self.fixed_hint()),
+        }
+    }
+
+    fn fixed_hint(&self) -> &'static str {
         match self {
             Self::KubeconfigsMissing { .. } | Self::KubeconfigUnreadable { .. } => {
                 "check --kubeconfig or $KUBECONFIG and the file's permissions"
@@ -293,7 +310,7 @@ impl ConnectError {
             }
             Self::Forbidden { .. } => "bind the ClusterRole system:public-info-viewer",
             Self::Refused { .. } => "see the apiserver's log",
-            Self::NotKubernetes { .. } => "check the server's address",
+            Self::NotKubernetes { .. } => "check server of that cluster: its host, port and path",
         }
     }
 
@@ -315,7 +332,11 @@ impl ConnectError {
                 origin: String::new(),
                 source,
             },
-            _ => Self::Unreachable { server, source },
+            _ => Self::Unreachable {
+                server,
+                origin: String::new(),
+                source,
+            },
         }
     }
 }
@@ -330,7 +351,7 @@ pub struct Connection {
 
 impl Connection {
     /// Reads the configuration. Nothing is sent yet.
-    pub async fn load(source: &Source) -> Result<Self, ConnectError> {
+    pub fn load(source: &Source) -> Result<Self, ConnectError> {
         let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some_and(|value| !value.is_empty());
         let (mut config, origin) = if *source == Source::Environment && in_pod && !kubeconfig::is_named() {
             let config = kube::Config::incluster().map_err(|source| ConnectError::ServiceAccount {
@@ -338,7 +359,7 @@ impl Connection {
             })?;
             (config, None)
         } else {
-            let (config, origin) = kubeconfig::load(source).await?;
+            let (config, origin) = kubeconfig::load(source)?;
             (config, Some(origin))
         };
         // Repeats a POST after 429, 503 and 504, below any queue or permit (kube-rs/kube#2082).
@@ -364,7 +385,7 @@ impl Connection {
                 server,
                 origin: named(),
             },
-            (ConnectError::Unreachable { server, source }, Some(proxy)) => ConnectError::Proxy {
+            (ConnectError::Unreachable { server, source, .. }, Some(proxy)) => ConnectError::Proxy {
                 server,
                 proxy: proxy::Shown(proxy).to_string(),
                 source,
@@ -379,6 +400,15 @@ impl Connection {
                 server,
                 origin: cluster(),
             },
+            (ConnectError::Unreachable { server, source, .. }, None) => ConnectError::Unreachable {
+                server,
+                origin: cluster(),
+                source,
+            },
+            (ConnectError::NotKubernetes { server, .. }, _) => ConnectError::NotKubernetes {
+                server,
+                origin: cluster(),
+            },
             (error, _) => error,
         }
     }
@@ -389,6 +419,11 @@ impl Connection {
             authority: self.config.root_cert.is_some(),
             server_name: self.config.tls_server_name.is_some(),
         }
+    }
+
+    /// Kubeconfig, context and user, for messages about credentials; nothing in a Pod.
+    pub fn credentials(&self) -> Option<String> {
+        self.origin.as_ref().map(ToString::to_string)
     }
 
     /// The apiserver's address, for messages.
@@ -464,6 +499,11 @@ pub(crate) async fn get(
             StatusCode::BAD_REQUEST if server.starts_with("http://") => {
                 let origin = String::new();
                 return Err(ConnectError::PlainHttp { server, origin });
+            }
+            // Every apiserver has the paths that are asked for here.
+            StatusCode::NOT_FOUND => {
+                let origin = String::new();
+                return Err(ConnectError::NotKubernetes { server, origin });
             }
             StatusCode::FORBIDDEN => return Err(ConnectError::Forbidden { server, path }),
             status => {

@@ -90,5 +90,6 @@ pub async fn discover_version(
     let body = get(client, server, "/version", timeout).await?;
     ServerVersion::parse(&body).ok_or_else(|| ConnectError::NotKubernetes {
         server: server.to_owned(),
+        origin: String::new(),
     })
 }

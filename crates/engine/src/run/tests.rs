@@ -144,7 +144,7 @@ async fn hold(mut socket: TcpStream, path: &str, created: &watch::Sender<bool>) 
     Ok(())
 }
 
-async fn connection(server: &Server) -> Connection {
+fn connection(server: &Server) -> Connection {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     let uri = &server.uri;
     write!(
@@ -154,14 +154,12 @@ async fn connection(server: &Server) -> Connection {
         "contexts":[{{"name":"c","context":{{"cluster":"c","user":"u"}}}}]}}"#
     )
     .unwrap();
-    Connection::load(&Source::Kubeconfig(file.path().to_owned()))
-        .await
-        .unwrap()
+    Connection::load(&Source::Kubeconfig(file.path().to_owned())).unwrap()
 }
 
-async fn engine(server: &Server, fake: Fake, registry: Registry, health: Health) -> Engine {
+fn engine(server: &Server, fake: Fake, registry: Registry, health: Health) -> Engine {
     Engine::new(Options {
-        connection: connection(server).await,
+        connection: connection(server),
         version: "0".to_owned(),
         holder: "test".to_owned(),
         permits: Permits::permanent(),
@@ -203,7 +201,7 @@ async fn from_what_is_read_to_what_is_written_and_back() {
     let mut fake = one_slice_each();
     fake.reads = &Kind::ALL;
     let log = Arc::clone(&fake.log);
-    let engine = engine(&server, fake, registry.clone(), health.clone()).await;
+    let engine = engine(&server, fake, registry.clone(), health.clone());
     assert!(format!("{engine:?}").contains("fake"));
     let cancel = CancellationToken::new();
     let task = tokio::spawn(engine.run(cancel.clone()));
@@ -292,7 +290,7 @@ async fn a_kind_that_is_not_served_holds_up_the_controllers_that_read_it_and_no_
         ..one_slice_each()
     };
     let silence = Arc::clone(&held_up.log);
-    let engine = engine(&server, fake, Registry::new(), health.clone()).await;
+    let engine = engine(&server, fake, Registry::new(), health.clone());
     let cancel = CancellationToken::new();
     let task = tokio::spawn(engine.with(Box::new(held_up), REGISTRATION).run(cancel.clone()));
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{Kubeconfig, KubeconfigError};
 
 use super::{ConnectError, Source, proxy};
 
@@ -126,6 +126,7 @@ impl Files {
             let invalid = |source: KubeconfigError| ConnectError::KubeconfigInvalid {
                 origin: path.display().to_string(),
                 source: Box::new(source),
+                files: path.display().to_string(),
             };
             let next = match Kubeconfig::read_from(path) {
                 Ok(next) => next,
@@ -165,21 +166,18 @@ impl Files {
 }
 
 /// The configuration of the files that `source` means.
-pub(super) async fn load(source: &Source) -> Result<(kube::Config, Origin), ConnectError> {
+pub(super) fn load(source: &Source) -> Result<(kube::Config, Origin), ConnectError> {
     let variable = env::var_os(VARIABLE);
     let (kubeconfig, origin) = Files::of(source, variable.as_deref(), env::home_dir()).read()?;
-    let own_proxy = check::check(&kubeconfig).map_err(|fault| ConnectError::KubeconfigInvalid {
-        origin: origin.to_string(),
-        source: Box::new(fault),
-    })?;
-    let options = KubeConfigOptions::default();
-    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .map_err(|source| {
-            proxy::of_kube(&source).unwrap_or_else(|| ConnectError::KubeconfigInvalid {
-                origin: origin.to_string(),
-                source: Box::new(source),
-            })
+    let (mut config, own_proxy) =
+        check::check(&kubeconfig).map_err(|fault| ConnectError::KubeconfigInvalid {
+            origin: if fault.is_of_cluster() {
+                origin.of_cluster()
+            } else {
+                origin.to_string()
+            },
+            source: Box::new(fault),
+            files: list(&origin.files),
         })?;
     if config.accept_invalid_certs {
         // kube says so too, without a name, at each connection.

@@ -9,9 +9,8 @@ use std::net::IpAddr;
 
 use http::Uri;
 use ipnet::IpNet;
-use kube::config::KubeconfigError;
 
-use super::{ConnectError, root_cause};
+use super::ConnectError;
 
 /// Of both forms the one in capitals comes first.
 const HTTP: [&str; 2] = ["HTTP_PROXY", "http_proxy"];
@@ -72,19 +71,6 @@ pub(super) fn of_environment(
     parse(&value).map(Some).ok_or(ConnectError::ProxyInvalid {
         variable: name,
         reason: "no address of the form http://HOST:PORT or https://HOST:PORT".to_owned(),
-    })
-}
-
-/// kube reads the same variables whenever it reads a kubeconfig, and is stricter.
-pub(super) fn of_kube(error: &KubeconfigError) -> Option<ConnectError> {
-    let variable = match error {
-        KubeconfigError::ParseProxyUrl(_) => HTTPS[0],
-        KubeconfigError::ParseNoProxy(_) => NONE[0],
-        _ => return None,
-    };
-    Some(ConnectError::ProxyInvalid {
-        variable,
-        reason: root_cause(error).to_string(),
     })
 }
 

@@ -30,7 +30,7 @@ fn kubeconfig(server: &str, user: &str) -> tempfile::NamedTempFile {
 
 async fn connect(server: &str, user: &str) -> Result<crate::version::ServerVersion, ConnectError> {
     let file = kubeconfig(server, user);
-    let connection = Connection::load(&Source::Kubeconfig(file.path().to_owned())).await?;
+    let connection = Connection::load(&Source::Kubeconfig(file.path().to_owned()))?;
     let client = connection.client(&agent())?;
     discover_version(&client, &connection.server(), SECOND * 5).await
 }
@@ -72,7 +72,7 @@ async fn refusals_are_told_apart_and_only_some_may_heal() {
         ),
         (
             Step::Answer(404, vec![], String::new()),
-            "answered /version with status 404",
+            "is not a Kubernetes apiserver",
             false,
         ),
         (
@@ -103,7 +103,7 @@ async fn refusals_are_told_apart_and_only_some_may_heal() {
 #[tokio::test]
 async fn a_kubeconfig_that_is_not_there_is_named() {
     let path = PathBuf::from("/nonexistent/kubeconfig");
-    let error = Connection::load(&Source::Kubeconfig(path)).await.unwrap_err();
+    let error = Connection::load(&Source::Kubeconfig(path)).unwrap_err();
     assert_eq!(
         is_one_line(&error),
         "cannot read the kubeconfig /nonexistent/kubeconfig: No such file or directory (os error 2) \
@@ -122,9 +122,7 @@ async fn a_kubeconfig_that_makes_no_sense_is_one_line_too() {
     ] {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        let error = Connection::load(&Source::Kubeconfig(file.path().to_owned()))
-            .await
-            .unwrap_err();
+        let error = Connection::load(&Source::Kubeconfig(file.path().to_owned())).unwrap_err();
         assert!(
             matches!(error, ConnectError::KubeconfigInvalid { .. }),
             "{text}: {error:?}"
@@ -161,9 +159,7 @@ async fn a_proxy_is_asked_for_the_server_and_named_without_its_password_when_it_
     let (address, heads) = scripted::raw_server(Some(answer)).await;
     let server = format!("https://api.example:6443', proxy-url: 'http://joe:secret@{address}");
     let file = kubeconfig(&server, "{}");
-    let connection = Connection::load(&Source::Kubeconfig(file.path().to_owned()))
-        .await
-        .unwrap();
+    let connection = Connection::load(&Source::Kubeconfig(file.path().to_owned())).unwrap();
     let client = connection.client(&agent()).unwrap();
     let error = discover_version(&client, &connection.server(), SECOND * 5)
         .await
@@ -291,4 +287,32 @@ fn the_innermost_cause_is_found_through_io_errors() {
         Some(&rustls::Error::General("why".to_owned()))
     );
     assert_eq!(root_cause(&error).to_string(), "unexpected error: why");
+}
+
+#[tokio::test]
+async fn what_is_no_apiserver_or_not_there_is_told_with_kubeconfig_context_and_cluster() {
+    let (address, _) =
+        scripted::raw_server(Some(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")).await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = closed.local_addr().unwrap();
+    drop(closed);
+    for (address, words) in [
+        (address, "is not a Kubernetes apiserver"),
+        (nobody.to_string(), "cannot reach the apiserver"),
+    ] {
+        let file = kubeconfig(&format!("http://{address}"), "{}");
+        let connection = Connection::load(&Source::Kubeconfig(file.path().to_owned())).unwrap();
+        let client = connection.client(&agent()).unwrap();
+        let error = discover_version(&client, &connection.server(), SECOND * 5)
+            .await
+            .unwrap_err();
+        let line = is_one_line(&connection.explain(error));
+        let origin = format!(
+            "by the kubeconfig {}, context c, cluster k",
+            file.path().display()
+        );
+        for part in [words, &*origin, &*address] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    }
 }

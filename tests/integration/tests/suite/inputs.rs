@@ -254,9 +254,33 @@ fn a_proxy_is_used_for_other_machines_but_not_for_this_one() {
     let near = format!("https://127.0.0.1:{}", free_port());
     let line = last_line(&near);
     assert!(
-        line.contains(&format!("cannot reach the apiserver at {near}: ")),
+        line.contains(&format!(
+            "cannot reach the apiserver at {near}, by the kubeconfig "
+        )),
         "{line}"
     );
+}
+
+#[test]
+fn proxy_variables_that_do_not_concern_the_apiserver_do_not_matter_whatever_is_in_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let far = "https://192.0.2.1:6443";
+    let near = format!("https://127.0.0.1:{}", free_port());
+    let proxy = format!("http://127.0.0.1:{}", free_port());
+    for (server, variables, through) in [
+        (far, [("HTTPS_PROXY", &*proxy), ("NO_PROXY", "localhost,")], true),
+        (far, [("HTTPS_PROXY", "::"), ("NO_PROXY", "192.0.2.0/24,")], false),
+        (&near, [("HTTPS_PROXY", "::"), ("NO_PROXY", "")], false),
+        (&near, [("HTTPS_PROXY", "::"), ("NO_PROXY", "127.0.0.1")], false),
+    ] {
+        let config = kubeconfig(folder.path(), server);
+        let output = run_with(&["--port=0", "--start-timeout=1s", &config], &variables);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let line = text.lines().last().unwrap_or_default();
+        assert!(line.contains("gave up") && line.contains(server), "{line}");
+        assert_eq!(line.contains("through the proxy"), through, "{line}");
+        assert!(!line.contains("_PROXY of the environment"), "{line}");
+    }
 }
 
 #[test]

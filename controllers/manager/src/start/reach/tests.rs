@@ -74,6 +74,7 @@ async fn what_cannot_heal_ends_it_at_once() {
     let ask = async |_| {
         Err::<(), _>(ConnectError::NotKubernetes {
             server: "https://api.example".to_owned(),
+            origin: String::new(),
         })
     };
     let begun = Instant::now();

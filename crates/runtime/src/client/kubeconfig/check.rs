@@ -1,7 +1,10 @@
 //! What is wrong with a kubeconfig and would be found late, by a panic, or never.
 
 use http::{HeaderValue, Uri};
-use kube::config::{Cluster, Context, Kubeconfig};
+use kube::Config;
+use kube::config::{AuthInfo, Cluster, Context, ExecAuthCluster, Kubeconfig};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use secrecy::ExposeSecret as _;
 
 use crate::client::proxy;
@@ -9,6 +12,10 @@ use crate::client::proxy;
 /// Something that does not fit together. Names the field; file, context and user are named beside it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
+    #[error("it has no current-context")]
+    NoContext,
+    #[error("it has no context {context}, which is its current-context")]
+    UnknownContext { context: String },
     /// kube goes on without credentials then, as `system:anonymous`; kubectl refuses as well.
     #[error("context {context} names {kind} {name}, which the file lacks")]
     Lacking {
@@ -21,6 +28,15 @@ pub(super) enum Fault {
         "server of cluster {cluster} is {server:?}, which is no address of the form https://HOST:PORT or http://HOST:PORT"
     )]
     Server { cluster: String, server: String },
+    #[error("cluster {cluster} has no server")]
+    NoServer { cluster: String },
+    #[error("the authority of cluster {cluster}: {reason}")]
+    Authority { cluster: String, reason: String },
+    /// kube goes on and trusts nobody then.
+    #[error(
+        "certificate-authority, or certificate-authority-data, of cluster {cluster} holds no certificate"
+    )]
+    NoCertificate { cluster: String },
     /// The value may hold a password.
     #[error("proxy-url of cluster {cluster} is no address of the form http://HOST:PORT or https://HOST:PORT")]
     Proxy { cluster: String },
@@ -29,13 +45,27 @@ pub(super) enum Fault {
     Token { user: String, found: &'static str },
 }
 
-/// The proxy that the kubeconfig itself names, where everything else about it is in order as well.
+impl Fault {
+    /// Whether the user has no part in it.
+    pub(super) fn is_of_cluster(&self) -> bool {
+        matches!(
+            self,
+            Self::Server { .. }
+                | Self::NoServer { .. }
+                | Self::Authority { .. }
+                | Self::NoCertificate { .. }
+                | Self::Proxy { .. }
+        )
+    }
+}
+
+/// What a sound kubeconfig says of server and user, and the proxy that it names itself.
 ///
-/// What kube finds by itself, such as a context that is not there, is left to it.
-pub(super) fn check(kubeconfig: &Kubeconfig) -> Result<Option<Uri>, Fault> {
-    let Some((name, context)) = current(kubeconfig) else {
-        return Ok(None);
-    };
+/// kube's own way from a kubeconfig to a configuration reads the environment's proxy variables on the way and fails over
+/// what is of no concern to this server, such as a comma at the end of `NO_PROXY` (kube-rs/kube
+/// `kube-client/src/config/file_loader.rs`, `proxy_url`). So that way is not taken.
+pub(super) fn check(kubeconfig: &Kubeconfig) -> Result<(Config, Option<Uri>), Fault> {
+    let (name, context) = current(kubeconfig)?;
     let lacking = |kind, of: &str| Fault::Lacking {
         context: name.to_owned(),
         kind,
@@ -46,28 +76,81 @@ pub(super) fn check(kubeconfig: &Kubeconfig) -> Result<Option<Uri>, Fault> {
         .iter()
         .find(|named| named.name == context.cluster)
         .ok_or_else(|| lacking("cluster", &context.cluster))?;
-    if let Some(user) = context.user.as_deref().filter(|user| !user.is_empty()) {
+    let mut user = AuthInfo::default();
+    if let Some(named) = context.user.as_deref().filter(|user| !user.is_empty()) {
         let found = kubeconfig
             .auth_infos
             .iter()
-            .find(|named| named.name == user)
-            .ok_or_else(|| lacking("user", user))?;
-        let token = found.auth_info.as_ref().and_then(|user| user.token.as_ref());
-        if let Some(found) = token.and_then(|token| unsendable(token.expose_secret())) {
-            let user = user.to_owned();
+            .find(|other| other.name == named)
+            .ok_or_else(|| lacking("user", named))?;
+        user = found.auth_info.clone().unwrap_or_default();
+        if let Some(found) = user
+            .token
+            .as_ref()
+            .and_then(|token| unsendable(token.expose_secret()))
+        {
+            let user = named.to_owned();
             return Err(Fault::Token { user, found });
         }
     }
-    cluster
-        .cluster
-        .as_ref()
-        .map_or(Ok(None), |settings| addresses(&cluster.name, settings))
+    let settings = cluster.cluster.clone().unwrap_or_default();
+    let proxy = proxy(&cluster.name, &settings)?;
+    Ok((config(&cluster.name, settings, user)?, proxy))
 }
 
-fn current(kubeconfig: &Kubeconfig) -> Option<(&str, &Context)> {
-    let name = kubeconfig.current_context.as_deref()?;
-    let named = kubeconfig.contexts.iter().find(|named| named.name == name)?;
-    Some((name, named.context.as_ref()?))
+fn current(kubeconfig: &Kubeconfig) -> Result<(&str, &Context), Fault> {
+    let name = kubeconfig.current_context.as_deref().unwrap_or_default();
+    if name.is_empty() {
+        return Err(Fault::NoContext);
+    }
+    let named = kubeconfig.contexts.iter().find(|named| named.name == name);
+    let context = named.and_then(|named| named.context.as_ref());
+    context
+        .map(|context| (name, context))
+        .ok_or_else(|| Fault::UnknownContext {
+            context: name.to_owned(),
+        })
+}
+
+fn config(name: &str, mut cluster: Cluster, mut user: AuthInfo) -> Result<Config, Fault> {
+    let server = server(name, &cluster)?;
+    // What is empty is not there, as for kubectl.
+    cluster.certificate_authority_data = cluster.certificate_authority_data.filter(|data| !data.is_empty());
+    cluster.certificate_authority = cluster.certificate_authority.filter(|path| !path.is_empty());
+    let shown = ExecAuthCluster::try_from(&cluster).map_err(|error| Fault::Authority {
+        cluster: name.to_owned(),
+        reason: super::super::unquoted(&error),
+    })?;
+    let mut config = Config::new(server);
+    config.root_cert = match &shown.certificate_authority_data {
+        Some(bundle) => Some(certificates(name, bundle)?),
+        None => None,
+    };
+    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or_default();
+    config.disable_compression = cluster.disable_compression.unwrap_or_default();
+    config.tls_server_name = cluster.tls_server_name;
+    if let Some(exec) = user.exec.as_mut().filter(|exec| exec.provide_cluster_info) {
+        exec.cluster = Some(shown);
+    }
+    config.auth_info = user;
+    Ok(config)
+}
+
+/// The certificates of a bundle; whatever else stands in it is passed over.
+fn certificates(cluster: &str, bundle: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
+    let certificates: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(bundle)
+        .map(|certificate| certificate.map(|der| der.as_ref().to_vec()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| Fault::Authority {
+            cluster: cluster.to_owned(),
+            reason: error.to_string(),
+        })?;
+    if certificates.is_empty() {
+        return Err(Fault::NoCertificate {
+            cluster: cluster.to_owned(),
+        });
+    }
+    Ok(certificates)
 }
 
 /// What in a token may not stand in a header.
@@ -81,13 +164,22 @@ fn unsendable(token: &str) -> Option<&'static str> {
     }
 }
 
-fn addresses(name: &str, cluster: &Cluster) -> Result<Option<Uri>, Fault> {
-    if let Some(server) = cluster.server.as_ref().filter(|server| !is_address(server)) {
-        return Err(Fault::Server {
+fn server(name: &str, cluster: &Cluster) -> Result<Uri, Fault> {
+    let Some(server) = &cluster.server else {
+        let cluster = name.to_owned();
+        return Err(Fault::NoServer { cluster });
+    };
+    server
+        .parse()
+        .ok()
+        .filter(is_address)
+        .ok_or_else(|| Fault::Server {
             cluster: name.to_owned(),
             server: server.clone(),
-        });
-    }
+        })
+}
+
+fn proxy(name: &str, cluster: &Cluster) -> Result<Option<Uri>, Fault> {
     let Some(url) = cluster.proxy_url.as_ref().filter(|url| !url.is_empty()) else {
         return Ok(None);
     };
@@ -96,10 +188,7 @@ fn addresses(name: &str, cluster: &Cluster) -> Result<Option<Uri>, Fault> {
     })
 }
 
-fn is_address(server: &str) -> bool {
-    let Ok(uri) = server.parse::<Uri>() else {
-        return false;
-    };
+fn is_address(uri: &Uri) -> bool {
     let Some(authority) = uri.authority() else {
         return false;
     };
