@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use quaymaster_model::ObjectKey;
 use quaymaster_queue::Priority;
 use quaymaster_runtime::api::{Verb, WriteError};
 use quaymaster_runtime::pool::WriteDone;
@@ -73,6 +72,16 @@ impl Core {
         // failures would make the pause the shortest again, each time.
         if answer.result.is_ok() && !pause {
             seat.queue.forget(&token.key);
+            if let Some(held_back) = seat.failures.succeeded(&token.key, verb, &token.object) {
+                tracing::info!(
+                    controller,
+                    key = %token.key,
+                    object = %token.object,
+                    verb = verb.label(),
+                    held_back,
+                    "write succeeded after failures"
+                );
+            }
         }
         match verdict {
             Verdict::Done => {}
@@ -90,7 +99,12 @@ impl Core {
                 let at = seat.queue.retry(token.key.clone(), Priority::Normal, now);
                 let delay = at.saturating_duration_since(now);
                 let cause = answer.result.as_ref().err().map_or(STORED_OTHERWISE, |error| {
-                    log_failure(controller, &token.object, verb, error, delay);
+                    let told = if is_passing(error) {
+                        None
+                    } else {
+                        seat.failures.failed(&token.key, verb, &token.object, now)
+                    };
+                    log_failure(controller, &token, verb, error, delay, told);
                     error.label()
                 });
                 seat.queue_metrics.retried(cause);
@@ -123,19 +137,33 @@ impl Core {
     }
 }
 
+/// The usual result of somebody else's change; the next look puts it right.
+fn is_passing(error: &WriteError) -> bool {
+    matches!(
+        error,
+        WriteError::Conflict { .. } | WriteError::NotFound { .. } | WriteError::AlreadyExists { .. }
+    )
+}
+
+/// `told` is the number of failures of the key that were held back, where this one is not.
 fn log_failure(
     controller: &'static str,
-    object: &ObjectKey,
+    token: &Token,
     verb: Verb,
     error: &WriteError,
     delay: Duration,
+    told: Option<u64>,
 ) {
+    let Token { key, object, .. } = token;
     let verb = verb.label();
-    match error {
-        // The usual result of somebody else's change; the next look puts it right.
-        WriteError::Conflict { .. } | WriteError::NotFound { .. } | WriteError::AlreadyExists { .. } => {
+    match told {
+        // With a permission that is missing everything fails, and goes on to.
+        Some(held_back) => {
+            tracing::warn!(controller, %key, %object, verb, %error, ?delay, held_back, "write failed; trying again");
+        }
+        None if is_passing(error) => {
             tracing::debug!(controller, %object, verb, %error, ?delay, "write refused; looking again");
         }
-        _ => tracing::warn!(controller, %object, verb, %error, ?delay, "write failed; trying again"),
+        None => tracing::debug!(controller, %key, %object, verb, %error, ?delay, "write failed again"),
     }
 }

@@ -12,7 +12,7 @@ use quaymaster_runtime::metrics::QueueHandles;
 
 use crate::controller::{Controller, Dirty};
 use crate::core::repairs::Repairs;
-use crate::core::warnings::{Conflicts, Warnings};
+use crate::core::warnings::{Conflicts, Failures, Warnings};
 
 /// A controller with its queue.
 pub(crate) struct Seat {
@@ -29,6 +29,7 @@ pub(crate) struct Seat {
     conflicts: Conflicts,
     /// About keys whose objects are not stored as they are sent.
     pub(super) altered: Warnings<ObjectKey>,
+    pub(super) failures: Failures<ObjectKey>,
     /// How often other seats went before this one while it had a key due.
     pub(super) passed_over: u32,
     /// Number of its last turn, counted over all seats.
@@ -60,6 +61,7 @@ impl Seat {
             fights: Warnings::default(),
             conflicts: Conflicts::default(),
             altered: Warnings::default(),
+            failures: Failures::default(),
             passed_over: 0,
             last_turn: 0,
             in_flight: HashMap::new(),
@@ -112,6 +114,7 @@ impl Seat {
     pub(super) fn prune(&mut self, now: Instant) {
         self.repairs.prune(now);
         self.altered.prune(now);
+        self.failures.prune(now);
     }
 
     /// The key whose turn it is. While as many keys as may be have writes in flight, only these have a turn.

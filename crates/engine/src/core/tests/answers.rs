@@ -388,13 +388,18 @@ impl Lines {
         tracing::subscriber::set_default(subscriber)
     }
 
-    /// Those about another writer.
-    fn about_rivals(&self) -> Vec<String> {
+    /// Those of this level that say this.
+    fn with(&self, level: &str, words: &str) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         text.lines()
-            .filter(|line| line.contains("WARN") && line.contains("another writer is at work"))
+            .filter(|line| line.contains(level) && line.contains(words))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// Those about another writer.
+    fn about_rivals(&self) -> Vec<String> {
+        self.with("WARN", "another writer is at work")
     }
 }
 
@@ -448,4 +453,39 @@ async fn conflicts_now_and_then_and_refused_creations_are_not_warned_of() {
     }
     rig.settle().await;
     assert_eq!(lines.about_rivals(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_fails_for_ever_is_told_once_a_minute_for_each_key_and_once_when_it_succeeds() {
+    let lines = Lines::default();
+    let _gathering = lines.gather();
+    let fake = Fake::new(|_, key, _| planned([create(&format!("{}-1", key.name))]));
+    let mut rig = Rig::synced(Setup::new(fake), &["web", "api"], &[]).await;
+    let begun = Instant::now();
+    let mut failed = 0;
+    while begun.elapsed() < Duration::from_secs(110) {
+        rig.call().await.fail(403, "Forbidden");
+        failed += 1;
+    }
+    rig.settle().await;
+    let warned = lines.with("WARN", "write failed; trying again");
+    assert!(failed > 40 && warned.len() == 4, "{failed}: {warned:#?}");
+    for name in ["web", "api"] {
+        let held_back: Vec<&str> = warned
+            .iter()
+            .filter(|line| line.contains(&format!("key=shop/{name} ")))
+            .filter_map(|line| line.rsplit_once("held_back=").map(|(_, count)| count))
+            .collect();
+        assert!(held_back.len() == 2 && held_back[0] == "0", "{warned:#?}");
+        assert!(held_back[1].parse::<u32>().unwrap() > 10, "{warned:#?}");
+    }
+    let healed = |lines: &Lines| lines.with("INFO", "write succeeded after failures");
+    assert_eq!(healed(&lines), [""; 0]);
+    for at in [7, 8] {
+        rig.call()
+            .await
+            .answer(201, slice_json(&format!("web-{at}"), &format!("u-{at}"), at));
+    }
+    rig.settle().await;
+    assert_eq!(healed(&lines).len(), 2, "{:#?}", healed(&lines));
 }
