@@ -52,17 +52,39 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Why the apiserver cannot be asked for permissions.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unasked {
-    #[error("{0}")]
+    #[error("{}", said(.0))]
     Refused(kube::Error),
     #[error("no answer within {} s", TIMEOUT.as_secs())]
     Timeout,
 }
 
-/// Asks the apiserver for each verb and logs what is missing, or once why that cannot be asked.
+/// Whom the apiserver takes a client without credentials for.
+const ANONYMOUS: &str = "system:anonymous";
+
+/// What the apiserver said, or why it said nothing, in one line.
+fn said(error: &kube::Error) -> String {
+    let text = match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        kube::Error::Api(status) => format!("{} {}", status.code, status.reason),
+        error => error.to_string(),
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Asks the apiserver for each verb and logs what is missing, or once why that cannot be asked. `credentials` is the
+/// kubeconfig that they come from, with context and user.
 ///
 /// A missing permission is no reason to end: it may be granted any time, and everything else works meanwhile.
-pub(crate) async fn check(client: &kube::Client, needs: &[Need]) {
+pub(crate) async fn check(client: &kube::Client, needs: &[Need], credentials: Option<&str>) {
     if let Err(reason) = missing(client, needs).await {
+        let reason = reason.to_string();
+        if let Some(credentials) = credentials.filter(|_| reason.contains(ANONYMOUS)) {
+            tracing::warn!(
+                "the apiserver knows this process as {ANONYMOUS}: the kubeconfig {credentials} gives it no credentials; \
+                 give that user a token, client certificate or exec command ({reason})"
+            );
+            return;
+        }
         tracing::warn!(
             "cannot ask which permissions this process has (SelfSubjectAccessReview): {reason}; going on without knowing"
         );

@@ -69,9 +69,7 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
         .kubeconfig
         .clone()
         .map_or(Source::Environment, Source::Kubeconfig);
-    let connection = Connection::load(&source)
-        .await
-        .map_err(|error| anyhow::anyhow!(error.line()))?;
+    let connection = Connection::load(&source).map_err(|error| anyhow::anyhow!(error.line()))?;
     let holder = flags.cluster.holder.clone().unwrap_or_else(default_holder);
     let agent = UserAgent {
         version: version.to_owned(),
@@ -97,7 +95,8 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
         controllers = ?selected,
         "starting"
     );
-    permissions::check(&client, permissions::ENDPOINTSLICE).await;
+    let credentials = connection.credentials();
+    permissions::check(&client, permissions::ENDPOINTSLICE, credentials.as_deref()).await;
 
     let address = connection.server();
     let options = Options {

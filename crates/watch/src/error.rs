@@ -39,11 +39,20 @@ pub struct WatchError {
     pub cause: Cause,
 }
 
+/// What to do about a 403. Whoever gives no credentials is `system:anonymous`, who should be granted nothing.
+fn advice(status: &Status) -> &'static str {
+    if status.message.contains("system:anonymous") {
+        "give credentials, there are none"
+    } else {
+        "grant the verb to this identity (RBAC)"
+    }
+}
+
 /// Why a list or watch failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// 403: a role lacks the verb on the resource. Heals when it is granted.
-    #[error("forbidden; grant the verb to this identity (RBAC)")]
+    #[error("forbidden; {}", advice(.0))]
     Forbidden(#[source] Status),
     /// 401: the credentials are not accepted. Heals when they are renewed.
     #[error("not authenticated")]

@@ -60,7 +60,7 @@ async fn logged(client: &kube::Client) -> Vec<String> {
         .with_writer(lines.clone())
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    check(client, ENDPOINTSLICE).await;
+    check(client, ENDPOINTSLICE, Some("F, context c, user u")).await;
     drop(guard);
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     text.lines().map(str::to_owned).collect()
@@ -69,7 +69,7 @@ async fn logged(client: &kube::Client) -> Vec<String> {
 #[tokio::test]
 async fn that_permissions_cannot_be_asked_for_is_said_once_with_the_reason() {
     let client = client(|_| {
-        let message = "User \\\"system:anonymous\\\" cannot create resource";
+        let message = "User \\\"joe\\\" cannot\\ncreate resource";
         let status = format!(
             r#"{{"kind":"Status","apiVersion":"v1","status":"Failure","message":"{message}","reason":"Forbidden","code":403}}"#
         );
@@ -80,9 +80,30 @@ async fn that_permissions_cannot_be_asked_for_is_said_once_with_the_reason() {
     assert!(
         lines[0].contains("WARN")
             && lines[0].contains("SelfSubjectAccessReview")
-            && lines[0].contains("system:anonymous"),
+            && lines[0].contains("User \"joe\" cannot create resource; going on")
+            && !lines[0].contains("Status"),
         "{lines:#?}"
     );
+}
+
+#[tokio::test]
+async fn of_a_kubeconfig_without_credentials_it_is_said_that_it_has_none() {
+    let client = client(|_| {
+        let message = "User \\\"system:anonymous\\\" cannot create resource";
+        let status = format!(
+            r#"{{"kind":"Status","apiVersion":"v1","status":"Failure","message":"{message}","reason":"Forbidden","code":403}}"#
+        );
+        (403, status)
+    });
+    let lines = logged(&client).await;
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    for part in [
+        "WARN",
+        "the kubeconfig F, context c, user u gives it no credentials",
+        "system:anonymous",
+    ] {
+        assert!(lines[0].contains(part), "{part}: {lines:#?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

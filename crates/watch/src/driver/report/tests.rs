@@ -47,6 +47,21 @@ fn the_line_names_verb_resource_and_what_to_do() {
 }
 
 #[test]
+fn nobody_is_advised_to_grant_anything_to_clients_without_credentials() {
+    let cause = Cause::from_status(Status {
+        code: 403,
+        reason: "Forbidden".into(),
+        message: r#"pods is forbidden: User "system:anonymous" cannot watch"#.into(),
+        ..Status::default()
+    });
+    let line = chain(&cause);
+    assert!(
+        line.starts_with("forbidden; give credentials, there are none"),
+        "{line}"
+    );
+}
+
+#[test]
 fn recovery_is_told_only_after_a_warning() {
     let mut report = Report::new("pods");
     let now = Instant::now();
