@@ -40,23 +40,70 @@ pub(crate) struct Flags {
     pub(crate) logging: LoggingFlags,
 }
 
-/// Flags of kube-controller-manager that are often given and not here, and what stands in their place. Each means those
-/// that begin with it too, such as `--leader-elect-lease-duration`.
-const FOREIGN: [(&str, &str); 3] = [
+/// Flags of kube-controller-manager that are often given and not here, and what stands in their place. One that ends with
+/// a dash means all that begin so; the first that fits counts.
+const FOREIGN: [(&str, &str); 16] = [
     (
         "--leader-elect",
         "quaymaster has no leader election yet: leave this out and run one replica",
     ),
     (
+        "--leader-elect-",
+        "quaymaster has no leader election yet: leave this out and run one replica",
+    ),
+    (
+        "--kube-api-content-type",
+        "leave this out: quaymaster and the apiserver speak JSON",
+    ),
+    (
         "--kube-api-",
-        "leave this out: the number of writes in flight follows the apiserver's latency and its 429 answers; the \
-         apiserver's address and credentials come from --kubeconfig",
+        "leave this out: the number of writes in flight follows the apiserver's latency and its 429 answers",
     ),
     (
         "--min-resync-period",
         "leave this out: nothing is read again and again, what differs is found when it changes",
     ),
+    (
+        "--secure-port",
+        "health and metrics are served over plain HTTP: give --port, and --bind-address for whom",
+    ),
+    (
+        "--master",
+        "the apiserver's address and credentials come from --kubeconfig",
+    ),
+    (
+        "--authentication-",
+        "leave this out: who asks for health and metrics is not asked who it is; --bind-address bounds who can",
+    ),
+    (
+        "--authorization-",
+        "leave this out: who asks for health and metrics is not asked who it is; --bind-address bounds who can",
+    ),
+    (
+        "--profiling",
+        "leave this out: there are no profiles to be asked for",
+    ),
+    ("--v", "give --log-level=debug or --log-level=trace"),
+    ("-v", "give --log-level=debug or --log-level=trace"),
+    (
+        "--vmodule",
+        "give --log-level with modules, such as --log-level=info,quaymaster=debug",
+    ),
+    (
+        "--context",
+        "the kubeconfig's current-context counts: set it with kubectl config use-context, in a copy of the file",
+    ),
+    (
+        "--use-service-account-credentials",
+        "leave this out: all is done as the one user of --kubeconfig, or the Pod's service account",
+    ),
+    ("--service-account-", "leave this out: quaymaster makes no tokens"),
 ];
+
+/// Whether this is the flag, or one of the flags, of an entry of [`FOREIGN`].
+fn is_meant(entry: &str, flag: &str) -> bool {
+    flag == entry || (entry.ends_with('-') && flag.starts_with(entry))
+}
 
 impl Flags {
     /// The flags of this process. Ends it where they are wrong, or after `--help` and `--version`.
@@ -65,16 +112,31 @@ impl Flags {
     }
 
     fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(arguments).map_err(with_hint)
+        Self::try_parse_from(arguments).map_err(|error| {
+            let variable = std::env::var(LOG_VARIABLE).ok();
+            with_hint(error, variable.as_deref())
+        })
     }
 }
 
-/// Of flags that came from kube-controller-manager's command line it is said what to do without them.
-fn with_hint(mut error: clap::Error) -> clap::Error {
+/// The variable that stands for `--log-level`.
+const LOG_VARIABLE: &str = "QUAYMASTER_LOG";
+
+/// Of flags that came from kube-controller-manager's command line it is said what to do without them, and of a wrong
+/// `--log-level` that nobody gave, where it comes from.
+fn with_hint(mut error: clap::Error, log_variable: Option<&str>) -> clap::Error {
     let hint = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) if flag.starts_with("--log-level") => {
+            match error.get(ContextKind::InvalidValue) {
+                Some(ContextValue::String(value)) if log_variable == Some(value) => {
+                    Some(StyledStr::from(format!("this value comes from ${LOG_VARIABLE}")))
+                }
+                _ => None,
+            }
+        }
         Some(ContextValue::String(flag)) if error.kind() == ErrorKind::UnknownArgument => FOREIGN
             .iter()
-            .find(|(start, _)| flag.starts_with(start))
+            .find(|(entry, _)| is_meant(entry, flag))
             .map(|(_, hint)| StyledStr::from(*hint)),
         _ => None,
     };
@@ -152,7 +214,7 @@ pub(crate) struct LoggingFlags {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) log_format: Format,
     /// Least level that is logged: error, warn, info, debug, trace or off; also by module, like info,quaymaster=debug
-    #[arg(long, value_name = "LEVEL", value_parser = logging::level, default_value = "info", env = "QUAYMASTER_LOG")]
+    #[arg(long, value_name = "LEVEL", value_parser = logging::level, default_value = "info", env = LOG_VARIABLE)]
     pub(crate) log_level: Level,
 }
 

@@ -57,6 +57,22 @@ fn a_misspelled_log_level_is_refused_with_the_accepted_form() {
 }
 
 #[test]
+fn a_wrong_log_level_of_the_environment_is_told_with_the_variable() {
+    let told = |variable| {
+        let error = Flags::try_parse_from(["quaymaster", "--log-level=verbose="]).unwrap_err();
+        with_hint(error, variable).to_string()
+    };
+    let text = told(Some("verbose="));
+    assert!(
+        text.contains("tip: this value comes from $QUAYMASTER_LOG"),
+        "{text}"
+    );
+    for other in [None, Some("info")] {
+        assert!(!told(other).contains("QUAYMASTER_LOG"));
+    }
+}
+
+#[test]
 fn negative_values_are_taken_for_values_and_refused_by_name_of_their_flag() {
     for (flag, value, reason) in [
         ("--start-timeout", "-1s", "must not be negative"),
@@ -82,7 +98,27 @@ fn flags_of_kube_controller_manager_that_are_not_here_are_refused_with_what_to_d
         ("--leader-elect-lease-duration=15s", "run one replica"),
         ("--kube-api-qps=100", "follows the apiserver's latency"),
         ("--kube-api-burst=100", "follows the apiserver's latency"),
+        (
+            "--kube-api-content-type=application/vnd.kubernetes.protobuf",
+            "speak JSON",
+        ),
         ("--min-resync-period=12h", "what differs is found when it changes"),
+        ("--secure-port=10257", "give --port"),
+        ("--master=https://api", "come from --kubeconfig"),
+        ("--authentication-kubeconfig=x", "is not asked who it is"),
+        ("--authorization-kubeconfig=x", "is not asked who it is"),
+        (
+            "--authorization-always-allow-paths=/healthz",
+            "is not asked who it is",
+        ),
+        ("--profiling=false", "no profiles"),
+        ("--v=2", "--log-level=debug"),
+        ("-v=2", "--log-level=debug"),
+        ("-v", "--log-level=debug"),
+        ("--vmodule=x=2", "info,quaymaster=debug"),
+        ("--context=prod", "current-context"),
+        ("--use-service-account-credentials=true", "as the one user"),
+        ("--service-account-private-key-file=x", "makes no tokens"),
     ] {
         let text = refusal(&[argument]);
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -91,6 +127,13 @@ fn flags_of_kube_controller_manager_that_are_not_here_are_refused_with_what_to_d
             "{argument}: {text}"
         );
         assert_eq!(text.matches("tip:").count(), 1, "{text}");
+    }
+    for own in [
+        "--bind-address=0.0.0.0",
+        "--port=10257",
+        "--max-endpoints-per-slice=100",
+    ] {
+        assert!(Flags::try_parse_from(["quaymaster", own]).is_ok(), "{own}");
     }
     let text = refusal(&["--kubeconfg=x"]);
     assert!(
