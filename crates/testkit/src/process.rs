@@ -2,14 +2,17 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use kube::Client;
 use kube::config::Config;
 
+use rustix::process::Signal;
+
 use crate::server::{Server, describe_exit};
+use crate::spawn;
 
 /// How often readiness is looked at.
 const POLL: Duration = Duration::from_millis(25);
@@ -19,6 +22,11 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(2);
 const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 /// Lines of the log shown in errors.
 const SHOWN_LINES: usize = 20;
+
+/// Starts a command that the kernel kills when this process ends, however it ends. Its own children are not reached.
+pub fn tied(command: Command) -> io::Result<Child> {
+    spawn::spawn(command, Signal::KILL)
+}
 
 /// What Quaymaster is started with.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use kube::Client;
-use quaymaster_testkit::assets::Minor;
+use quaymaster_testkit::assets::{Minor, Places};
 use quaymaster_testkit::process::{Launch, Quaymaster};
 use quaymaster_testkit::{ControlPlane, node};
 
@@ -57,7 +57,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    workspace::control_plane(arguments.minor, &Places::from_env()?)?;
     let binary = workspace::build_quaymaster()?;
+    println!("Starting etcd, kube-apiserver and kube-controller-manager ...");
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -45,10 +45,18 @@ enum Minors {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let places = Places::from_env()?;
+    let minors = chosen(&arguments.minor, &places)?;
+    if minors.is_empty() {
+        workspace::control_plane(None, &places)?;
+    }
+    for minor in &minors {
+        workspace::control_plane(Some(*minor), &places)?;
+    }
     let options = Options {
         seeds: arguments.seeds.clone(),
         size: arguments.size,
-        minors: chosen(&arguments.minor, &Places::from_env()?)?,
+        minors: minors.iter().map(ToString::to_string).collect(),
         rounds: arguments.rounds,
         binary: match &arguments.quaymaster {
             Some(path) => path.clone(),
@@ -68,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The minors to compare on; none means the newest.
-fn chosen(asked: &[Minors], places: &Places) -> Result<Vec<String>> {
+fn chosen(asked: &[Minors], places: &Places) -> Result<Vec<Minor>> {
     let mut minors = Vec::new();
     for minor in asked {
         match minor {
@@ -79,7 +87,7 @@ fn chosen(asked: &[Minors], places: &Places) -> Result<Vec<String>> {
     if asked.is_empty() {
         minors.extend(workspace::minor_of_given_programs(places)?);
     }
-    Ok(minors.iter().map(ToString::to_string).collect())
+    Ok(minors)
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {

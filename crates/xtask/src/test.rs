@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use quaymaster_testkit::assets::{Assets, Minor, Places};
+use quaymaster_testkit::assets::{Minor, Places};
+use quaymaster_testkit::process;
 
 use crate::stages::Stages;
 use crate::workspace;
@@ -45,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut stages = Stages::begin();
     for minor in &minors {
         stages.require(&format!("control plane {minor}"), || {
-            let assets = Assets::find(Some(*minor), &places)?;
+            let assets = workspace::control_plane(Some(*minor), &places)?;
             Ok(assets.folder().display().to_string())
         })?;
     }
@@ -145,10 +146,8 @@ fn tests(binary: &Path, minor: Minor) -> Command {
 /// Runs tests, passes on what they print, and counts them: a suite that ran nothing has not passed.
 fn counted(mut command: Command) -> Result<String> {
     let shown = workspace::show(&command);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("running {shown}"))?;
+    command.stdout(Stdio::piped());
+    let mut child = process::tied(command).with_context(|| format!("running {shown}"))?;
     let mut total = Counts::default();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines() {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use quaymaster_testkit::assets::{Assets, Minor, Places};
+use quaymaster_testkit::assets::{Assets, Minor, Places, Program};
+use quaymaster_testkit::process;
 use serde_json::Value;
 
 /// The profile of the binary in tests, demo and generated docs: optimised, and still built quickly.
@@ -36,10 +37,12 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Runs a command with this process's output.
-pub(crate) fn run(mut command: Command) -> Result<()> {
+/// Runs a command with this process's output. It does not outlive this process.
+pub(crate) fn run(command: Command) -> Result<()> {
     let shown = show(&command);
-    let status = command.status().with_context(|| format!("running {shown}"))?;
+    let status = process::tied(command)
+        .and_then(|mut child| child.wait())
+        .with_context(|| format!("running {shown}"))?;
     if !status.success() {
         bail!("{shown} failed: {status}");
     }
@@ -123,6 +126,16 @@ pub(crate) fn minor_of_given_programs(places: &Places) -> Result<Option<Minor>> 
     minor.map(Some).context("KUBEBUILDER_ASSETS")
 }
 
+/// The programs of a control plane, all of them: to be asked for before anything else is built, which takes minutes.
+/// Builds those that are missing, but not in the folder of `KUBEBUILDER_ASSETS`.
+pub(crate) fn control_plane(minor: Option<Minor>, places: &Places) -> Result<Assets> {
+    let assets = Assets::find(minor, places)?;
+    for program in Program::ALL {
+        assets.program(program)?;
+    }
+    Ok(assets)
+}
+
 /// The files of the work tree, relative to [`root`]: those that git tracks and new ones that it does not ignore.
 pub(crate) fn files() -> Result<Vec<PathBuf>> {
     let output = Command::new("git")
@@ -188,5 +201,25 @@ mod tests {
         }
         let minor = minor_of_given_programs(&places).unwrap().unwrap();
         assert_eq!(minor.to_string(), "1.34");
+    }
+
+    #[test]
+    fn a_folder_of_setup_envtest_is_refused_for_the_program_that_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places {
+            kubebuilder_assets: Some(folder.path().to_owned()),
+            ..Places::from_env().unwrap()
+        };
+        for name in ["etcd", "kube-apiserver", "kubectl"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let error = control_plane(None, &places).unwrap_err().to_string();
+        assert!(
+            error.starts_with("kube-controller-manager is not in ") && error.contains("KUBEBUILDER_ASSETS"),
+            "{error}"
+        );
+        fs::write(folder.path().join("kube-controller-manager"), "").unwrap();
+        let assets = control_plane(None, &places).unwrap();
+        assert_eq!(assets.folder(), folder.path());
     }
 }
