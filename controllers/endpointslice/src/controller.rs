@@ -239,7 +239,8 @@ impl Controller for EndpointSlices {
 
     fn rival(&self) -> &'static str {
         "is kube-controller-manager's endpointslice-controller still on? start it with \
-         --controllers=*,-endpointslice-controller"
+         --controllers=*,-endpointslice-controller; or is there a second quaymaster? it has no leader election yet: \
+         run one replica, strategy Recreate"
     }
 }
 

@@ -46,6 +46,45 @@ fn content(slices: &[EndpointSlice]) -> Canonical {
     content
 }
 
+/// A difference, with the sides by their names.
+fn told(difference: &Difference, left: &str, right: &str) -> String {
+    let text = |value: &Option<serde_json::Value>| {
+        value
+            .as_ref()
+            .map_or("absent".to_owned(), serde_json::Value::to_string)
+    };
+    match difference {
+        Difference::OnlyLeft(group) => format!("{group}: only {left}"),
+        Difference::OnlyRight(group) => format!("{group}: only {right}"),
+        Difference::EndpointOnlyLeft(group, endpoint) => format!("{group}: {endpoint}: only {left}"),
+        Difference::EndpointOnlyRight(group, endpoint) => format!("{group}: {endpoint}: only {right}"),
+        Difference::Field {
+            group,
+            endpoint,
+            field,
+            left: ours,
+            right: theirs,
+        } => format!(
+            "{group}: {endpoint}: {field}: {left} {}, {right} {}",
+            text(ours),
+            text(theirs)
+        ),
+        Difference::Duplicate(group, endpoint, side) => {
+            let side = if *side == "left" { left } else { right };
+            format!("{group}: {endpoint}: more than once, {side}")
+        }
+        Difference::Metadata {
+            group,
+            left: ours,
+            right: theirs,
+        } => format!("{group}: {left} {ours}, {right} {theirs}"),
+        Difference::SliceCount(group, ours, theirs) => {
+            format!("{group}: slices of so many endpoints: {left} {ours:?}, {right} {theirs:?}")
+        }
+        Difference::HintedZones { .. } => difference.to_string(),
+    }
+}
+
 /// Whether the slices say what they should, in every field, and look as they should.
 pub(crate) fn against_desired(service: &Service, desired: &Desired, slices: &[EndpointSlice]) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -78,7 +117,7 @@ pub(crate) fn against_desired(service: &Service, desired: &Desired, slices: &[En
         differences
             .iter()
             .filter(|difference| !matches!(difference, Difference::HintedZones { .. }))
-            .map(ToString::to_string),
+            .map(|difference| told(difference, "quaymaster", "wanted")),
     );
 
     let types: BTreeSet<&str> = slices.iter().map(|slice| slice.address_type.as_str()).collect();
@@ -149,12 +188,15 @@ pub(crate) fn against_other(
     let mut wrong: Vec<String> = diff_with(&ours, &theirs, compare)
         .iter()
         .filter(|difference| !matches!(difference, Difference::HintedZones { .. }))
-        .map(ToString::to_string)
+        .map(|difference| told(difference, "quaymaster", "upstream"))
         .collect();
     for (key, group) in &ours.groups {
         let sizes = theirs.groups.get(key).map(|group| &group.sizes);
         if sizes.is_some_and(|sizes| *sizes != group.sizes) {
-            wrong.push(format!("{key}: sizes {:?} instead of {sizes:?}", group.sizes));
+            wrong.push(format!(
+                "{key}: sizes: quaymaster {:?}, upstream {sizes:?}",
+                group.sizes
+            ));
         }
     }
     wrong

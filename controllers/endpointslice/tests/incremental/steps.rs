@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use quaymaster_engine::Request;
 use quaymaster_model::{ObjectKey, Text};
 use quaymaster_oracle::generate::{Action, Change, ChangeKind, Cluster, Object, Size, Step, generate};
 use quaymaster_oracle::sim::ApiServer;
@@ -150,20 +151,26 @@ impl Run {
                 deletes: theirs.deletes().len(),
             };
             if counts != price {
-                wrong.push(format!("{counts:?}, upstream {price:?}"));
+                wrong.push(format!("quaymaster needs {counts:?}, upstream {price:?}"));
             }
         }
         if thorough {
             tally.restarts += 1;
             let restarted = self.driver.first_writes(&key);
             if !restarted.is_empty() {
-                wrong.push(format!("written after a restart: {restarted:#?}"));
+                wrong.push(format!(
+                    "quaymaster writes after a restart: {}",
+                    requests(&restarted)
+                ));
             }
         }
         if !auto {
             let back = reconcile(service, &pods, &nodes, &result, self.config).writes;
             if !back.is_empty() {
-                wrong.push(format!("upstream writes over our result: {back:#?}"));
+                wrong.push(format!(
+                    "upstream writes over quaymaster's result: {}",
+                    summary(&back)
+                ));
             }
         }
         if !auto && !adopts && (thorough || tally.writes.is_multiple_of(6)) {
@@ -222,10 +229,40 @@ impl Run {
         let key = ObjectKey::new(Text::new(namespace), Text::new(name));
         let first = driver.first_writes(&key);
         if !first.is_empty() {
-            wrong.push(format!("written over upstream's result: {first:#?}"));
+            wrong.push(format!(
+                "quaymaster writes over upstream's result: {}",
+                requests(&first)
+            ));
         }
         wrong
     }
+}
+
+/// Verb and name of each request.
+fn requests(requests: &[Request]) -> String {
+    let each = requests
+        .iter()
+        .map(|request| format!("{} {}", request.verb.label(), request.object));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// As [`requests`], of what upstream writes.
+fn summary(writes: &[Write]) -> String {
+    let each = writes.iter().map(|write| {
+        let (verb, slice) = match write {
+            Write::Create(slice) => ("create", slice),
+            Write::Update(slice) => ("update", slice),
+            Write::Delete(slice) => ("delete", slice),
+        };
+        let meta = &slice.metadata;
+        let name = meta.name.as_ref().or(meta.generate_name.as_ref());
+        let endpoints = slice.endpoints.as_ref().map_or(0, Vec::len);
+        format!(
+            "{verb} {} of {endpoints} endpoints",
+            name.map_or("", String::as_str)
+        )
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a Pod has all labels of the Service's selector.
@@ -273,9 +310,13 @@ fn play(seed: u64, objects: &Cluster, steps: &[Step], tally: &mut Tally) -> Resu
             // Whatever nobody was told on the way is missing at the end.
             let wrong = run.sync(service, at == steps.len(), thorough, tally);
             if !wrong.is_empty() {
-                let key = format!("{:?}/{:?}", service.metadata.namespace, service.metadata.name);
-                let what = step.map(|step| step.kind);
-                return Err(format!("step {at} {what:?}, {key}: {}", wrong.join("\n")));
+                let text = |value: &Option<String>| value.clone().unwrap_or_default();
+                let (namespace, name) = (text(&service.metadata.namespace), text(&service.metadata.name));
+                let what = step.map_or("start".to_owned(), |step| format!("{:?}", step.kind));
+                return Err(format!(
+                    "step {at} ({what}), Service {namespace}/{name}:\n  {}",
+                    wrong.join("\n  ")
+                ));
             }
         }
         if run.late_collection {

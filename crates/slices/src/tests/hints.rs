@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `trafficDistribution` by value and version | `the_value_and_the_version_decide_which_hints_there_are` |
 //! | without zone | `an_endpoint_without_zone_has_no_zone_hint` |
-//! | not ready | `endpoints_that_are_not_ready_get_no_hints`, `hints_of_endpoints_that_are_not_ready_are_nobodys_business` |
+//! | not ready | `endpoints_that_are_not_ready_get_no_hints`, `an_endpoint_that_serves_and_terminates_gets_no_hint`, `an_endpoint_that_is_ready_only_because_it_is_published_gets_hints`, `hints_of_endpoints_that_are_not_ready_are_nobodys_business` |
 //! | deviation | `a_wrong_or_missing_or_further_hint_is_put_right` |
 //! | not in use | `hints_are_removed_where_nobody_asks_for_them` |
 //! | annotation wins | `the_annotation_wins_over_the_field` |
@@ -82,6 +82,38 @@ fn endpoints_that_are_not_ready_get_no_hints() {
     fixture.world.add(pod);
     fixture.start();
     assert_eq!(only_endpoint(&fixture).hints, None);
+}
+
+#[test]
+fn an_endpoint_that_serves_and_terminates_gets_no_hint() {
+    let mut fixture = Fixture::new();
+    fixture.service.traffic_distribution = Some("PreferClose".into());
+    let mut pod = pod(0);
+    pod.flags.terminating = true;
+    fixture.world.add(pod);
+    fixture.start();
+    let endpoint = only_endpoint(&fixture);
+    assert_eq!(endpoint.conditions.serving, Some(true));
+    assert_eq!(endpoint.hints, None);
+}
+
+/// Upstream looks at the condition alone, whatever it comes from (`k8s.io/endpointslice`, `trafficdist/trafficdist.go`,
+/// `endpointReady`).
+#[test]
+fn an_endpoint_that_is_ready_only_because_it_is_published_gets_hints() {
+    for (ready, terminating) in [(false, false), (true, true), (false, true)] {
+        let mut fixture = Fixture::new();
+        fixture.service.traffic_distribution = Some("PreferClose".into());
+        fixture.service.publish_not_ready = true;
+        let mut pod = pod(0);
+        pod.flags.ready = ready;
+        pod.flags.terminating = terminating;
+        fixture.world.add(pod);
+        fixture.start();
+        let endpoint = only_endpoint(&fixture);
+        assert_eq!(endpoint.conditions.ready, Some(true));
+        assert_eq!(hints(&endpoint), (vec!["z"], vec![]), "{ready} {terminating}");
+    }
 }
 
 #[test]
