@@ -313,7 +313,8 @@ impl EventMetrics {
         );
         registry.register(
             "quaymaster_events_dropped_total",
-            "Events not sent, by reason",
+            "Events not sent, by reason: budget (too many about one object), full (too many wait), not_permitted (this \
+             process may not write), error (the apiserver refused it or gave no answer)",
             metrics.dropped.clone(),
         );
         metrics
