@@ -329,7 +329,7 @@ async fn a_kind_that_is_not_served_holds_up_the_controllers_that_read_it_and_no_
 async fn a_list_without_a_version_is_a_failure_and_no_watch_begins_from_it() {
     let server = Server::with(Flaw::Unversioned("/api/v1/services")).await;
     let health = Health::default();
-    let engine = engine(&server, one_slice_each(), Registry::new(), health.clone()).await;
+    let engine = engine(&server, one_slice_each(), Registry::new(), health.clone());
     let cancel = CancellationToken::new();
     let task = tokio::spawn(engine.run(cancel.clone()));
 
