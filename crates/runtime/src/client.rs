@@ -6,16 +6,16 @@ mod proxy;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod user_agent;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use kube::client::AuthError;
 use kube::config::InClusterError;
@@ -24,6 +24,7 @@ use cause::find_cause;
 pub(crate) use cause::root_cause;
 pub(crate) use kubeconfig::Origin;
 pub use tls::TlsSettings;
+pub use user_agent::UserAgent;
 
 /// Time to connect to the apiserver, TLS included. kube's default of 30 s is longer than a lease.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,43 +45,6 @@ pub enum Source {
     /// A Pod comes before the home directory, so that an image that happens to carry a kubeconfig cannot lead a
     /// controller to another cluster.
     Environment,
-}
-
-/// Who a client says it is: `quaymaster/<version> (<controller>; holder=<id>)`.
-///
-/// Audit logs and managed fields are read by it: the apiserver takes what stands before the slash as field
-/// manager, and the holder tells replicas apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserAgent {
-    /// Version of this program.
-    pub version: String,
-    /// Controller on whose behalf requests are made.
-    pub controller: String,
-    /// Identity of this process, as in the lease.
-    pub holder: String,
-}
-
-impl fmt::Display for UserAgent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            version,
-            controller,
-            holder,
-        } = self;
-        write!(f, "quaymaster/{version} ({controller}; holder={holder})")
-    }
-}
-
-impl UserAgent {
-    /// The header, with whatever may not stand in one replaced.
-    fn header(&self) -> HeaderValue {
-        let visible: String = self
-            .to_string()
-            .chars()
-            .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '_' })
-            .collect();
-        HeaderValue::try_from(visible).unwrap_or_else(|_| HeaderValue::from_static("quaymaster"))
-    }
 }
 
 /// Why the apiserver cannot be used. [`ConnectError::line`] is for the user.
