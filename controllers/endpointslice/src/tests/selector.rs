@@ -211,16 +211,3 @@ fn what_is_held_of_a_service_without_selector_goes_once_the_watch_tells_of_a_los
     cluster.told(stored);
     assert!(!cluster.holds_state());
 }
-
-#[test]
-fn a_service_without_selector_counts_in_no_gauge() {
-    let mut cluster = settled();
-    for (spec, count) in [(selecting(), 1), (without_selector(), 0)] {
-        cluster.service(spec);
-        let metrics = cluster.metrics();
-        for gauge in ["endpoints_desired", "num_endpoint_slices"] {
-            let line = format!("endpoint_slice_controller_{gauge} {count}");
-            assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
-        }
-    }
-}

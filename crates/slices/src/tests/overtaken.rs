@@ -115,6 +115,17 @@ fn what_the_watch_tells_of_an_own_deletion_is_nobody_elses_doing() {
 }
 
 #[test]
+fn that_a_slice_goes_which_is_to_be_deleted_needs_no_repair() {
+    let mut fixture = Fixture::new().with_pods(2);
+    fixture.store_pods("svc-a", 0..2);
+    fixture.edit("svc-a", |slice| slice.owners[0].uid = Uid::new("former"));
+    fixture.restart();
+    assert_eq!(counts(&fixture.plan(16)), (1, 0, 0), "it goes after that");
+    fixture.world.slices.remove("svc-a");
+    assert!(!fixture.gone("svc-a"), "the garbage collector was faster");
+}
+
+#[test]
 fn what_is_told_after_a_lost_answer_is_relied_on_again() {
     let (mut fixture, write) = moved_and_being_written();
     fixture.finish(&write, Outcome::Failed(Failure::Other));
