@@ -184,8 +184,8 @@ impl ServiceSlices {
         self.look_again();
     }
 
-    /// What was decided and not sent yet is taken back: another process may have written since, or nothing is to be
-    /// written for the Service any more. Returns whether there was something.
+    /// What was decided and not sent yet is taken back: another process may have written since. Returns whether there was
+    /// something.
     pub fn take_back<C: Cluster>(&mut self, cx: Context<'_, C>) -> bool {
         let some = !self.pending.all_sent();
         self.withdraw_all(cx);
