@@ -24,6 +24,18 @@ fn labels(service: &Service) -> BTreeMap<String, String> {
     labels
 }
 
+fn comparison(service: &Service, slice_count: bool) -> Compare {
+    let hints = if hinted_by_annotation(service) {
+        // Only whether there is one depends on more than this moment.
+        HintComparison::Counts {
+            tolerance: usize::MAX,
+        }
+    } else {
+        HintComparison::ReadyOnly
+    };
+    Compare { hints, slice_count }
+}
+
 pub(crate) fn hinted_by_annotation(service: &Service) -> bool {
     let annotations = service.metadata.annotations.as_ref();
     let value = |key| {
@@ -100,18 +112,7 @@ pub(crate) fn against_desired(service: &Service, desired: &Desired, slices: &[En
         slice
     };
     let expected: Vec<EndpointSlice> = desired.groups.iter().map(as_slice).collect();
-    let hints = if hinted_by_annotation(service) {
-        // Only whether there is one depends on more than this moment.
-        HintComparison::Counts {
-            tolerance: usize::MAX,
-        }
-    } else {
-        HintComparison::ReadyOnly
-    };
-    let compare = Compare {
-        hints,
-        slice_count: false,
-    };
+    let compare = comparison(service, false);
     let differences = diff_with(&content(slices), &content(&expected), compare);
     wrong.extend(
         differences
@@ -173,17 +174,7 @@ pub(crate) fn against_other(
         }
         form
     };
-    let hints = if hinted_by_annotation(service) {
-        HintComparison::Counts {
-            tolerance: usize::MAX,
-        }
-    } else {
-        HintComparison::ReadyOnly
-    };
-    let compare = Compare {
-        hints,
-        slice_count: true,
-    };
+    let compare = comparison(service, true);
     let (ours, theirs) = (prepared(ours), prepared(theirs));
     let mut wrong: Vec<String> = diff_with(&ours, &theirs, compare)
         .iter()
