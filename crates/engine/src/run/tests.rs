@@ -9,6 +9,7 @@ use quaymaster_runtime::health::Scope;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
@@ -157,6 +158,16 @@ fn connection(server: &Server) -> Connection {
     Connection::load(&Source::Kubeconfig(file.path().to_owned())).unwrap()
 }
 
+/// The engine is told to end, does so promptly, and nothing in it failed.
+async fn end(cancel: &CancellationToken, task: JoinHandle<Result<(), EngineError>>) {
+    cancel.cancel();
+    timeout(Duration::from_secs(5), task)
+        .await
+        .expect("it must end promptly")
+        .unwrap()
+        .unwrap();
+}
+
 fn engine(server: &Server, fake: Fake, registry: Registry, health: Health) -> Engine {
     Engine::new(Options {
         connection: connection(server),
@@ -271,12 +282,7 @@ async fn from_what_is_read_to_what_is_written_and_back() {
         );
     }
 
-    cancel.cancel();
-    timeout(Duration::from_secs(5), task)
-        .await
-        .expect("it must end promptly")
-        .unwrap()
-        .unwrap();
+    end(&cancel, task).await;
 }
 
 #[tokio::test]
@@ -317,12 +323,7 @@ async fn a_kind_that_is_not_served_holds_up_the_controllers_that_read_it_and_no_
         "it does not all of its work"
     );
     assert!(health.report(Scope::Live).passed(), "a restart would not help");
-    cancel.cancel();
-    timeout(Duration::from_secs(5), task)
-        .await
-        .expect("it must end promptly")
-        .unwrap()
-        .unwrap();
+    end(&cancel, task).await;
 }
 
 #[tokio::test]
@@ -342,12 +343,7 @@ async fn a_list_without_a_version_is_a_failure_and_no_watch_begins_from_it() {
     assert!(waited.await.is_ok(), "{} {:?}", readiness(), server.seen());
     let watches = |line: &String| line.starts_with("GET /api/v1/services?") && line.contains("watch=true");
     assert!(!server.seen().iter().any(watches), "{:?}", server.seen());
-    cancel.cancel();
-    timeout(Duration::from_secs(5), task)
-        .await
-        .expect("it must end promptly")
-        .unwrap()
-        .unwrap();
+    end(&cancel, task).await;
 }
 
 #[test]
