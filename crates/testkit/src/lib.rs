@@ -4,6 +4,7 @@
 //! - [`ControlPlane`] starts them on loopback, and ends them with the handle or with the process.
 //! - [`SharedControlPlane`] lets all tests of one binary use one control plane.
 //! - [`audit`] reads what the apiserver was asked to do.
+//! - [`logs`] gathers what a thread logs.
 //! - [`objects`] builds Services, Pods and Nodes that a real apiserver accepts; no kubelet needed.
 //! - [`wait`] waits for a state and says what it last saw.
 //! - [`process`] runs our own binary and reads its memory and CPU time.
@@ -14,6 +15,7 @@ pub mod assets;
 pub mod audit;
 pub mod controlplane;
 mod instance;
+pub mod logs;
 pub mod objects;
 mod ports;
 pub mod process;

@@ -1,31 +1,6 @@
-use std::sync::{Arc, Mutex};
-
-use tracing_subscriber::fmt::MakeWriter;
+use quaymaster_testkit::logs::Lines;
 
 use super::*;
-
-/// Lines that were logged.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 /// What is logged at this level while a client of kube's fails to connect.
 async fn logged(level: &str) -> String {
@@ -33,7 +8,7 @@ async fn logged(level: &str) -> String {
     let subscriber = tracing_subscriber::registry()
         .with(filter(&super::level(level).unwrap()).unwrap())
         .with(tracing_subscriber::fmt::layer().with_writer(lines.clone()));
-    let guard = tracing::subscriber::set_default(subscriber);
+    let guard = lines.gather_by(subscriber);
     tracing::error!("ours");
     // Bound and closed again: nothing listens there.
     let free = std::net::TcpListener::bind("127.0.0.1:0")
@@ -45,7 +20,7 @@ async fn logged(level: &str) -> String {
     let client = kube::Client::try_from(config).unwrap();
     assert!(client.apiserver_version().await.is_err(), "nothing answers");
     drop(guard);
-    String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    lines.text()
 }
 
 #[tokio::test]
@@ -75,12 +50,12 @@ fn of_kubes_lines_about_tls_only_the_one_that_is_said_at_each_connection_is_left
         .with(filter(&super::level("info").unwrap()).unwrap())
         .with(WithoutUnchecked)
         .with(tracing_subscriber::fmt::layer().with_writer(lines.clone()));
-    tracing::subscriber::with_default(subscriber, || {
-        tracing::warn!(target: "kube_client::client::tls::rustls_tls", "Server cert bypassed");
-        tracing::warn!(target: "kube_client::client::tls::rustls_tls", path = "ca", "failed to reload CA bundle");
-        tracing::warn!("Server cert bypassed, by another");
-    });
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let guard = lines.gather_by(subscriber);
+    tracing::warn!(target: "kube_client::client::tls::rustls_tls", "Server cert bypassed");
+    tracing::warn!(target: "kube_client::client::tls::rustls_tls", path = "ca", "failed to reload CA bundle");
+    tracing::warn!("Server cert bypassed, by another");
+    drop(guard);
+    let text = lines.text();
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.contains("reload") && text.contains("by another"), "{text}");
 }

@@ -1,13 +1,12 @@
 //! What becomes of a write, and who is told.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::EventType;
 use quaymaster_model::Uid;
 use quaymaster_runtime::events::Notice;
+use quaymaster_testkit::logs::Lines;
 use quaymaster_watch::{Gone, Item};
 use quaymaster_world::Kind;
 use tokio::time::Instant;
@@ -363,44 +362,9 @@ async fn another_writer_that_undoes_repairs_again_and_again_is_counted() {
     );
 }
 
-/// Gathers what is logged on this thread.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Lines {
-    fn gather(&self) -> tracing::subscriber::DefaultGuard {
-        let lines = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || lines.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    /// Those of this level that say this.
-    fn with(&self, level: &str, words: &str) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines()
-            .filter(|line| line.contains(level) && line.contains(words))
-            .map(str::to_owned)
-            .collect()
-    }
-
-    /// Those about another writer.
-    fn about_rivals(&self) -> Vec<String> {
-        self.with("WARN", "another writer is at work")
-    }
+/// Those about another writer.
+fn about_rivals(lines: &Lines) -> Vec<String> {
+    lines.with("WARN", "another writer is at work")
 }
 
 #[tokio::test(start_paused = true)]
@@ -414,10 +378,10 @@ async fn more_than_a_few_conflicts_within_a_minute_are_warned_of_once_a_minute()
         rig.call().await.fail(409, "Conflict");
     }
     rig.settle().await;
-    assert_eq!(lines.about_rivals(), [""; 0], "these may be a change by hand");
+    assert_eq!(about_rivals(&lines), [""; 0], "these may be a change by hand");
     rig.call().await.fail(409, "Conflict");
     rig.settle().await;
-    let warned = lines.about_rivals();
+    let warned = about_rivals(&lines);
     assert!(
         warned.len() == 1 && warned[0].contains("is it another fake?") && warned[0].contains("web-1"),
         "{warned:#?}"
@@ -426,7 +390,7 @@ async fn more_than_a_few_conflicts_within_a_minute_are_warned_of_once_a_minute()
         rig.call().await.fail(409, "Conflict");
     }
     rig.settle().await;
-    assert_eq!(lines.about_rivals().len(), 2, "one a minute");
+    assert_eq!(about_rivals(&lines).len(), 2, "one a minute");
 }
 
 #[tokio::test(start_paused = true)]
@@ -452,7 +416,7 @@ async fn conflicts_now_and_then_and_refused_creations_are_not_warned_of() {
         rig.call().await.answer(200, slice_json("web-1", "u-web-1", at));
     }
     rig.settle().await;
-    assert_eq!(lines.about_rivals(), [""; 0]);
+    assert_eq!(about_rivals(&lines), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
