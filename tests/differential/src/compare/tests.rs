@@ -211,3 +211,79 @@ fn hints_of_unready_endpoints_are_forgiven_and_those_of_ready_ones_are_not() {
     let (left, right) = sides(true);
     assert_eq!(run(&plain(), left, right, false).0, 1);
 }
+
+#[test]
+fn hints_by_annotation_may_name_other_zones_within_the_bounds_and_must_be_there() {
+    let auto = service(json!({"metadata": {"annotations": {TOPOLOGY_KEYS[1]: "Auto"}}}));
+    let nodes: Vec<Node> = ["a", "b", "c"]
+        .map(|zone| {
+            let node = json!({
+                "metadata": {"name": zone, "labels": {"topology.kubernetes.io/zone": zone}},
+                "status": {"allocatable": {"cpu": "4"}, "conditions": [{"type": "Ready", "status": "True"}]},
+            });
+            serde_json::from_value(node).unwrap()
+        })
+        .into();
+    // So many endpoints with a hint for each zone.
+    let side = |counts: [usize; 3]| {
+        let zones = ["a", "b", "c"].into_iter().zip(counts);
+        let zones = zones.flat_map(|(zone, count)| std::iter::repeat_n(zone, count));
+        let endpoints: Vec<Value> = zones
+            .enumerate()
+            .map(|(index, zone)| {
+                json!({
+                    "addresses": [format!("10.0.0.{index}")],
+                    "conditions": {"ready": true},
+                    "hints": {"forZones": [{"name": zone}]},
+                })
+            })
+            .collect();
+        vec![slice("web-a", json!({"endpoints": endpoints}))]
+    };
+    let compared = |left: Vec<EndpointSlice>, right: Vec<EndpointSlice>| {
+        let mut exceptions = Exceptions::new();
+        let [left, right] = [left, right].map(|slices| Snapshot {
+            nodes: nodes.clone(),
+            ..snapshot(&auto, slices)
+        });
+        let found = compare(&left, &right, NAMESPACE, false, &mut exceptions);
+        (
+            found.len(),
+            exceptions.into_keys().map(Exception::name).collect::<Vec<_>>(),
+        )
+    };
+    // Each of three equal zones has at least 7 / 3 / 1.2 of 7 endpoints, so two: one is free.
+    assert_eq!(
+        compared(side([3, 2, 2]), side([2, 3, 2])),
+        (0, vec!["auto-hints"])
+    );
+    assert!(compared(side([3, 2, 2]), side([5, 1, 1])).0 > 0);
+    let mut bare = side([3, 2, 2]);
+    for endpoint in bare[0].endpoints.iter_mut().flatten() {
+        endpoint.hints = None;
+    }
+    assert!(compared(side([3, 2, 2]), bare.clone()).0 > 0);
+    assert!(compared(bare, side([3, 2, 2])).0 > 0);
+}
+
+#[test]
+fn the_headless_label_alone_is_forgiven_and_not_beside_another() {
+    let left = || vec![slice("web-a", json!({}))];
+    let right = |labels: Value| vec![slice("web-a", json!({"metadata": {"labels": labels}}))];
+    let found = run(&plain(), left(), right(json!({HEADLESS: ""})), false);
+    assert_eq!(found, (0, vec!["headless-label"]));
+    let found = run(&plain(), left(), right(json!({HEADLESS: "", "team": "a"})), false);
+    assert_eq!(found.0, 1);
+}
+
+#[test]
+fn annotations_of_the_run_itself_are_forgiven_and_others_are_not() {
+    let left = || vec![slice("web-a", json!({}))];
+    let right = |key: &str| {
+        let annotations = json!({"metadata": {"annotations": {key: "x"}}});
+        vec![slice("web-a", annotations)]
+    };
+    let found = run(&plain(), left(), right("example.com/note"), false);
+    assert_eq!(found, (0, vec!["foreign-annotation"]));
+    assert_eq!(run(&plain(), left(), right("other.org/note"), false).0, 1);
+}
