@@ -31,8 +31,13 @@ pub use check::canonical::{
 };
 pub use check::invariants::{Violation, check_invariants};
 pub use rules::address::AddressType;
-pub use rules::desired::{Desired, DesiredGroup, DesiredKey, Identity, Rules, SkippedPod, desired};
+pub use rules::desired::{Desired, DesiredGroup, DesiredKey, Identity, Rules, SkippedPod, desired, managed};
+pub use rules::hints::{PREFER_SAME, auto};
+pub use rules::names;
+pub use rules::pods::selects;
 pub use rules::ports::{PortHash, PortKey, port_digest};
-pub use rules::reconcile::{Config, Event, Outcome, State, Write, reconcile, reconcile_with};
+pub use rules::reconcile::{
+    Config, Event, NULL_EQUALS_EMPTY, Outcome, State, Write, reconcile, reconcile_with,
+};
 pub use rules::topology::TopologyCache;
 pub use rules::trigger::TriggerTimes;

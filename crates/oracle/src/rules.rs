@@ -6,7 +6,7 @@
 pub(crate) mod address;
 pub(crate) mod desired;
 pub(crate) mod hints;
-pub(crate) mod names;
+pub mod names;
 pub(crate) mod pods;
 pub(crate) mod ports;
 pub(crate) mod reconcile;

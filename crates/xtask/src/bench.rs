@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.what {
         What::Flip { profile, arguments } => {
             println!("quaymaster is built with the profile {}", profile.name());
-            let binary = workspace::build_quaymaster_as(profile.name())?;
+            let binary = workspace::build_quaymaster_by(workspace::cargo(), profile.name())?;
             let mut all = vec![OsString::from("--quaymaster"), binary.into()];
             all.extend(arguments.iter().cloned());
             benchmark("flip", Profile::Fast, &all)

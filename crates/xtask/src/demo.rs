@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     workspace::control_plane(arguments.minor, &Places::from_env()?)?;
-    let binary = workspace::build_quaymaster()?;
+    let binary = workspace::build()?.quaymaster;
     println!("Starting etcd, kube-apiserver and kube-controller-manager ...");
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use quaymaster_differential::{Options, Size};
 use quaymaster_testkit::assets::{Minor, Places};
@@ -28,13 +29,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MINOR|all", value_parser = minors)]
     minor: Vec<Minors>,
     /// In how many parts the changes come, with a rest, a restart and a comparison after each
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    rounds: usize,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
     /// The program to compare, instead of one built from this work tree
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = program)]
     quaymaster: Option<PathBuf>,
     /// Build a quaymaster with errors in it, switch each on in turn, and fail when one is not found
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quaymaster")]
     planted: bool,
 }
 
@@ -47,31 +48,32 @@ enum Minors {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let places = Places::from_env()?;
     let minors = chosen(&arguments.minor, &places)?;
+    if arguments.planted && minors.len() > 1 {
+        bail!("--planted takes one --minor: what is shown is that errors are found, not where they are");
+    }
     if minors.is_empty() {
         workspace::control_plane(None, &places)?;
     }
     for minor in &minors {
         workspace::control_plane(Some(*minor), &places)?;
     }
+    let built = workspace::build()?;
     let options = Options {
         seeds: arguments.seeds.clone(),
         size: arguments.size,
         minors: minors.iter().map(ToString::to_string).collect(),
-        rounds: arguments.rounds,
+        rounds: arguments.rounds.into(),
         binary: match &arguments.quaymaster {
             Some(path) => path.clone(),
             None if arguments.planted => planted::build()?,
-            None => workspace::build_quaymaster()?,
+            None => built.quaymaster,
         },
         planted: arguments.planted,
     };
     let options = serde_json::to_string(&options).context("passing the options on")?;
-    // Optimised: it reads and compares as much as both control planes write.
-    let mut command = workspace::cargo();
-    command
-        .args(["run", "--profile", workspace::BINARY_PROFILE])
-        .args(["--package", "quaymaster-differential", "--"])
-        .arg(options);
+    // A program of its own, optimised: it reads and compares as much as both control planes write.
+    let mut command = Command::new(built.differential);
+    command.arg(options);
     workspace::run(command)
 }
 
@@ -90,9 +92,21 @@ fn chosen(asked: &[Minors], places: &Places) -> Result<Vec<Minor>> {
     Ok(minors)
 }
 
+/// A file that is there. Its path is made absolute: the harness runs elsewhere.
+fn program(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text).canonicalize();
+    let path = path.map_err(|error| error.to_string())?;
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err("this is no file".to_owned())
+    }
+}
+
 fn seeds(text: &str) -> Result<Range<u64>, String> {
-    let (first, end) = text.split_once("..").ok_or("seeds are given as A..B")?;
-    let number = |text: &str| text.parse::<u64>().map_err(|error| error.to_string());
+    const FORM: &str = "seeds are given as A..B, two numbers, of which the second is not among them";
+    let (first, end) = text.split_once("..").ok_or(FORM)?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| FORM.to_owned());
     let seeds = number(first)?..number(end)?;
     if seeds.is_empty() {
         return Err("no seed is in this range".to_owned());

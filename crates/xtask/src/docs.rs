@@ -49,7 +49,7 @@ pub(crate) fn outdated() -> Result<Vec<&'static str>> {
 }
 
 fn generate() -> Result<Vec<(&'static str, String)>> {
-    let binary = workspace::build_quaymaster()?;
+    let binary = workspace::build()?.quaymaster;
     Ok(vec![
         ("docs/flags.md", flags(&binary)?),
         ("docs/metrics.md", metrics(&binary)?),

@@ -31,11 +31,11 @@ pub(crate) fn build() -> Result<PathBuf> {
     cargo
         .current_dir(&copy)
         .env("CARGO_TARGET_DIR", workspace::root().join(FOLDER).join("target"));
-    workspace::build(workspace::BINARY_PROFILE, cargo)
+    workspace::build_quaymaster_by(cargo, workspace::BINARY_PROFILE)
 }
 
 fn edits() -> impl Iterator<Item = Edit> {
-    std::iter::once(SWITCH).chain(FAULTS.iter().map(|fault| fault.edit))
+    std::iter::once(SWITCH).chain(FAULTS.iter().flat_map(|fault| fault.edits.iter().copied()))
 }
 
 fn read(file: &str) -> Result<String> {

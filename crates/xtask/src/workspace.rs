@@ -1,5 +1,6 @@
 //! The work tree: where it is, cargo in it, its files.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -64,34 +65,58 @@ pub(crate) fn show(command: &Command) -> String {
     text
 }
 
-/// Builds the `quaymaster` binary where it is not up to date, and gives its path. Cargo shows progress.
-pub(crate) fn build_quaymaster() -> Result<PathBuf> {
-    build_quaymaster_as(BINARY_PROFILE)
+/// Programs of the work tree, built with [`BINARY_PROFILE`].
+pub(crate) struct Built {
+    pub(crate) quaymaster: PathBuf,
+    /// What `cargo xtask differential` runs.
+    pub(crate) differential: PathBuf,
 }
 
-/// As [`build_quaymaster`], with another profile.
-pub(crate) fn build_quaymaster_as(profile: &str) -> Result<PathBuf> {
-    build(profile, cargo())
+/// Builds what is not up to date. Cargo shows progress.
+///
+/// Both at once: alone, each has other features of the crates that they share, which would all be compiled twice.
+pub(crate) fn build() -> Result<Built> {
+    let both = ["quaymaster-manager", "quaymaster-differential"];
+    let programs = build_by(cargo(), BINARY_PROFILE, &both)?;
+    Ok(Built {
+        quaymaster: program(&programs, "quaymaster")?,
+        differential: program(&programs, "quaymaster-differential")?,
+    })
 }
 
-/// As [`build_quaymaster`], by this cargo, which may run elsewhere.
-pub(crate) fn build(profile: &str, cargo: Command) -> Result<PathBuf> {
+/// Builds `quaymaster` alone, by this cargo, which may run elsewhere, and gives its path.
+pub(crate) fn build_quaymaster_by(cargo: Command, profile: &str) -> Result<PathBuf> {
+    program(&build_by(cargo, profile, &["quaymaster-manager"])?, "quaymaster")
+}
+
+/// Builds packages, and gives the paths of their programs by name.
+fn build_by(cargo: Command, profile: &str, packages: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
     let mut command = cargo;
+    command.args(["build", "--profile", profile]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
     command
-        .args(["build", "--profile", profile, "--package", "quaymaster-manager"])
         .args(["--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit());
     let output = command.output().context("running cargo build")?;
     if !output.status.success() {
-        bail!("building quaymaster failed");
+        bail!("building {} failed", packages.join(" and "));
     }
-    String::from_utf8_lossy(&output.stdout)
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let messages = messages
         .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "quaymaster")
-        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .next_back()
-        .context("cargo did not say where it put quaymaster")
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let program = |message: Value| {
+        let name = message["target"]["name"].as_str()?.to_owned();
+        Some((name, PathBuf::from(message["executable"].as_str()?)))
+    };
+    Ok(messages.filter_map(program).collect())
+}
+
+fn program(programs: &BTreeMap<String, PathBuf>, name: &str) -> Result<PathBuf> {
+    let path = programs.get(name).cloned();
+    path.with_context(|| format!("cargo did not say where it put {name}"))
 }
 
 /// Reads a Kubernetes minor that there are programs for, so that a wrong one is refused before anything is built.

@@ -13,23 +13,18 @@ use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
+use quaymaster_oracle::names::{CONTROLLER, HEADLESS, MANAGED_BY, SERVICE_NAME};
 use quaymaster_oracle::{
-    Canonical, Compare, Difference, GroupKey, HintComparison, SliceMeta, canonical, diff_with,
+    Canonical, Compare, Difference, Group, GroupKey, HintComparison, SliceMeta, auto, canonical, diff_with,
+    managed,
 };
+use serde_json::Value;
 
 pub(crate) use exception::{Exception, Exceptions};
 use zones::Zones;
 
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
-const CONTROLLER: &str = "endpointslice-controller.k8s.io";
-const HEADLESS: &str = "service.kubernetes.io/headless";
-const TOPOLOGY_KEYS: [&str; 2] = [
-    "service.kubernetes.io/topology-aware-hints",
-    "service.kubernetes.io/topology-mode",
-];
 /// Annotations that steps put on slices.
-const FOREIGN: &str = "example.com/";
+pub(crate) const FOREIGN: &str = "example.com/";
 
 /// All that a control plane holds that matters.
 #[derive(Clone, Debug, Default)]
@@ -124,9 +119,18 @@ impl Snapshot {
         found
     }
 
+    /// Paths of Services that only one of two control planes has.
+    pub(crate) fn services_of_one_side<'a>(&'a self, other: &'a Self) -> Vec<&'a String> {
+        let missing = |from: &'a Self, to: &'a Self| {
+            let paths = from.services.keys();
+            paths.filter(|path| !to.services.contains_key(*path))
+        };
+        missing(self, other).chain(missing(other, self)).collect()
+    }
+
     /// Services with hints by annotation.
     pub(crate) fn auto_services(&self) -> BTreeSet<String> {
-        let auto = self.services.iter().filter(|(_, service)| auto_hints(service));
+        let auto = self.services.iter().filter(|(_, service)| auto(service));
         auto.map(|(path, _)| path.clone()).collect()
     }
 
@@ -144,6 +148,17 @@ impl Snapshot {
             .get(service)
             .is_some_and(|families| families.contains(family));
         had && !form.groups.keys().any(|group| group.address_type == family)
+    }
+
+    /// How many slices the controller keeps here, of Services that it looks after.
+    pub(crate) fn kept_slices(&self) -> usize {
+        let kept = self.slices.iter().filter(|slice| {
+            let labels = slice.metadata.labels.as_ref();
+            let manager = labels.and_then(|labels| labels.get(MANAGED_BY));
+            manager.map(String::as_str) == Some(CONTROLLER)
+                && self.services.get(&service_path(slice)).is_some_and(managed)
+        });
+        kept.count()
     }
 
     /// The slices of one namespace.
@@ -226,28 +241,32 @@ fn one_service(
         slice_count,
         hints: HintComparison::Exact,
     };
-    let all = diff_with(left, right, exact);
+    let mut all = diff_with(left, right, &exact);
     if all.is_empty() {
         return all;
     }
     let mut apply = |exception| *exceptions.entry(exception).or_default() += 1;
     if !service.is_some_and(managed) {
-        apply(Exception::LeftBehind);
-        return Vec::new();
+        let before = all.len();
+        all.retain(|difference| {
+            difference
+                .group()
+                .is_none_or(|group| group.managed_by != CONTROLLER)
+        });
+        if all.len() < before {
+            apply(Exception::LeftBehind);
+        }
+        return all;
     }
-    let auto = service.is_some_and(auto_hints);
+    let auto = service.is_some_and(auto);
     let hints = if auto {
-        let ready = |form: &Canonical| {
-            let endpoints = form.groups.values().flat_map(|group| group.endpoints.values());
-            endpoints.filter(|endpoint| endpoint.ready()).count()
-        };
         HintComparison::Counts {
-            tolerance: zones.slack(ready(left).max(ready(right))),
+            tolerance: tolerance(left, right, zones),
         }
     } else {
         HintComparison::ReadyOnly
     };
-    let fair = diff_with(left, right, Compare { slice_count, hints });
+    let fair = diff_with(left, right, &Compare { slice_count, hints });
     if fair.len() < all.len() {
         apply(if auto {
             Exception::AutoHints
@@ -260,7 +279,8 @@ fn one_service(
     let kept: Vec<Difference> = fair
         .into_iter()
         .filter(|difference| {
-            if headless_label_alone(difference, left, right) {
+            // Over a finished cluster every slice is new.
+            if !slice_count && headless_label_alone(difference, left, right) {
                 apply(Exception::HeadlessLabel);
                 return false;
             }
@@ -284,13 +304,19 @@ fn one_service(
                 return false;
             }
             let of_empty_slices = match difference {
-                Difference::OnlyLeft(key) if is_empty(left, key) => Some(key),
-                Difference::OnlyRight(key) if is_empty(right, key) => Some(key),
-                Difference::SliceCount(key, ..) if is_empty(left, key) && is_empty(right, key) => Some(key),
+                Difference::OnlyLeft(key) | Difference::OnlyRight(key) | Difference::SliceCount(key, ..) => {
+                    without_endpoints(left, right, &key.address_type).then_some(key)
+                }
                 _ => None,
             };
             empty.extend(of_empty_slices.cloned());
             of_empty_slices.is_none()
+        })
+        .chain(empty_beside_others(left, right))
+        .chain(if auto {
+            wrong_hints(left, right, zones)
+        } else {
+            Vec::new()
         })
         .collect();
     // Each side must have some slice for each family all the same.
@@ -309,10 +335,85 @@ fn one_service(
     kept
 }
 
-fn is_empty(form: &Canonical, key: &GroupKey) -> bool {
-    form.groups
-        .get(key)
-        .is_some_and(|group| group.endpoints.is_empty())
+/// By how much hints by annotation may differ, by address type: the algorithm looks at each family alone.
+fn tolerance(left: &Canonical, right: &Canonical, zones: &Zones) -> BTreeMap<String, usize> {
+    let ready = |form: &Canonical, address_type: &str| {
+        let of = |key: &GroupKey| key.address_type == address_type && key.managed_by == CONTROLLER;
+        let groups = form.groups.iter().filter(|(key, _)| of(key));
+        let endpoints = groups.flat_map(|(_, group)| group.endpoints.values());
+        endpoints.filter(|endpoint| endpoint.ready()).count()
+    };
+    let keys = left.groups.keys().chain(right.groups.keys());
+    keys.map(|key| {
+        let address_type = &key.address_type;
+        let most = ready(left, address_type).max(ready(right, address_type));
+        (address_type.clone(), zones.slack(most))
+    })
+    .collect()
+}
+
+/// Whether neither side has an endpoint of the family. Beside endpoints an empty slice has no reason to be.
+fn without_endpoints(left: &Canonical, right: &Canonical, address_type: &str) -> bool {
+    let groups = left.groups.iter().chain(&right.groups);
+    let mut of_family = groups.filter(|(key, _)| key.address_type == address_type);
+    of_family.all(|(_, group)| group.endpoints.is_empty())
+}
+
+/// Empty slices of the right side in groups with endpoints.
+fn empty_beside_others(left: &Canonical, right: &Canonical) -> Vec<Difference> {
+    let empty = |group: &Group| group.sizes.iter().filter(|size| **size == 0).count();
+    let groups = right.groups.iter().filter_map(|(key, group)| {
+        let other = left.groups.get(key)?;
+        let surplus = !group.endpoints.is_empty() && empty(group) > empty(other);
+        surplus.then(|| Difference::SliceCount(key.clone(), other.sizes.clone(), group.sizes.clone()))
+    });
+    groups.collect()
+}
+
+/// Hints by annotation of the right side that are none of the algorithm's, whatever the left side has: in a family each
+/// ready endpoint has exactly one, to a zone that there is and to no node, or none has any.
+fn wrong_hints(left: &Canonical, right: &Canonical, zones: &Zones) -> Vec<Difference> {
+    let ready = |form: &Canonical| {
+        let groups = form.groups.iter().filter(|(key, _)| key.managed_by == CONTROLLER);
+        let endpoints = groups.flat_map(|(key, group)| {
+            let ready = group.endpoints.iter().filter(|(_, endpoint)| endpoint.ready());
+            ready.map(|(identity, endpoint)| {
+                let hints = endpoint.fields.get("hints").cloned();
+                (key.clone(), identity.clone(), hints)
+            })
+        });
+        endpoints.collect::<Vec<_>>()
+    };
+    let ours = ready(right);
+    let hinted: BTreeSet<String> = ours
+        .iter()
+        .filter(|(.., hints)| hints.is_some())
+        .map(|(key, ..)| key.address_type.clone())
+        .collect();
+    let is_right = |hints: Option<&Value>| {
+        let list = |name: &str| hints.and_then(|hints| hints.get(name)?.as_array());
+        let zone = list("forZones").and_then(|zones| match zones.as_slice() {
+            [zone] => zone.get("name")?.as_str(),
+            _ => None,
+        });
+        zone.is_some_and(|zone| zones.contains(zone)) && list("forNodes").is_none()
+    };
+    let theirs = ready(left);
+    let wrong = ours
+        .into_iter()
+        .filter(|(key, _, hints)| hinted.contains(&key.address_type) && !is_right(hints.as_ref()));
+    wrong
+        .map(|(group, endpoint, hints)| Difference::Field {
+            left: theirs
+                .iter()
+                .find(|(key, identity, _)| (key, identity) == (&group, &endpoint))
+                .and_then(|(.., hints)| hints.clone()),
+            group,
+            endpoint,
+            field: "hints".to_owned(),
+            right: hints,
+        })
+        .collect()
 }
 
 /// Whether metadata differs by nothing but the headless label.
@@ -401,21 +502,4 @@ fn by_service(slices: &[EndpointSlice]) -> BTreeMap<String, Vec<EndpointSlice>> 
         services.entry(name).or_default().push(slice.clone());
     }
     services
-}
-
-/// Whether the controllers look after the Service.
-fn managed(service: &Service) -> bool {
-    service.spec.as_ref().is_some_and(|spec| {
-        spec.selector
-            .as_ref()
-            .is_some_and(|selector| !selector.is_empty())
-            && spec.type_.as_deref() != Some("ExternalName")
-    })
-}
-
-pub(crate) fn auto_hints(service: &Service) -> bool {
-    let annotations = service.metadata.annotations.as_ref();
-    let value =
-        annotations.and_then(|annotations| TOPOLOGY_KEYS.iter().find_map(|key| annotations.get(*key)));
-    matches!(value.map(String::as_str), Some("Auto" | "auto"))
 }

@@ -4,17 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
-use quaymaster_oracle::Desired;
-
-use crate::world::QUIET_WITHOUT_PORTS;
-
-const HEADLESS: &str = "service.kubernetes.io/headless";
-const RESERVED: [&str; 3] = [
-    "kubernetes.io/service-name",
-    "endpointslice.kubernetes.io/managed-by",
-    HEADLESS,
-];
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
+use quaymaster_oracle::names::{HEADLESS, RESERVED, TRIGGER_TIME};
+use quaymaster_oracle::{Desired, NULL_EQUALS_EMPTY, PREFER_SAME, auto};
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $variant:ident = $group:literal, $text:literal;)*) => {
@@ -97,12 +89,10 @@ impl Coverage {
 
     /// Rules that were never met, of those that a control plane of this minor (37 for 1.37) has.
     pub(crate) fn never_met(&self, minor: u32) -> Vec<Rule> {
-        /// Before, the apiserver refuses these distributions by default.
-        const SAME_ZONE: u32 = 34;
         let exists = |rule: &Rule| match rule {
-            Rule::PreferSameZone | Rule::PreferSameNode => minor >= SAME_ZONE,
+            Rule::PreferSameZone | Rule::PreferSameNode => minor >= PREFER_SAME,
             // No cluster has them before; see there.
-            Rule::NoPorts => minor >= QUIET_WITHOUT_PORTS,
+            Rule::NoPorts => minor >= NULL_EQUALS_EMPTY,
             _ => true,
         };
         Rule::ALL
@@ -113,15 +103,8 @@ impl Coverage {
             .collect()
     }
 
-    /// One line a rule.
-    pub(crate) fn table(&self) -> String {
-        let mut text = String::new();
-        for rule in Rule::ALL {
-            let count = self.0.get(rule).copied().unwrap_or(0);
-            // Writing to a String cannot fail.
-            _ = writeln!(text, "  {:20} {count:8}  {}", rule.group(), rule.text());
-        }
-        text
+    fn of(&self, rule: Rule) -> usize {
+        self.0.get(&rule).copied().unwrap_or(0)
     }
 
     pub(crate) fn service(&mut self, service: &Service, deleted: bool) {
@@ -223,7 +206,7 @@ impl Coverage {
                 if size(new) == max_endpoints && size(old) < max_endpoints {
                     self.count(Rule::Filled);
                 }
-                if foreign_label(old, service) {
+                if foreign_label(old, service) && !foreign_label(new, service) {
                     self.count(Rule::Repaired);
                 }
             }
@@ -242,12 +225,11 @@ impl Coverage {
         if labels.any(|(key, _)| key == HEADLESS) {
             self.count(Rule::HeadlessLabel);
         }
-        let trigger = "endpoints.kubernetes.io/last-change-trigger-time";
         if new
             .metadata
             .annotations
             .as_ref()
-            .is_some_and(|all| all.contains_key(trigger))
+            .is_some_and(|all| all.contains_key(TRIGGER_TIME))
         {
             self.count(Rule::TriggerTime);
         }
@@ -261,12 +243,14 @@ impl Coverage {
             .iter()
             .flatten()
             .any(|endpoint| endpoint.hints.is_some());
-        if crate::compare::auto_hints(service) {
-            self.count(if hinted {
-                Rule::AutoHints
-            } else {
-                Rule::AutoRefused
-            });
+        if auto(service) {
+            let ready =
+                |endpoint: &Endpoint| endpoint.conditions.as_ref().and_then(|one| one.ready) == Some(true);
+            if hinted {
+                self.count(Rule::AutoHints);
+            } else if slice.endpoints.iter().flatten().any(ready) {
+                self.count(Rule::AutoRefused);
+            }
             return;
         }
         let distribution = service
@@ -280,6 +264,17 @@ impl Coverage {
             _ => {}
         }
     }
+}
+
+/// One line a rule.
+pub(crate) fn table(sides: &[Coverage; 2]) -> String {
+    let mut text = String::new();
+    for &rule in Rule::ALL {
+        let [left, right] = sides.each_ref().map(|side| side.of(rule));
+        // Writing to a String cannot fail.
+        _ = writeln!(text, "  {:20} {left:8} {right:8}  {}", rule.group(), rule.text());
+    }
+    text
 }
 
 /// The ports as a set.

@@ -14,6 +14,8 @@ use crate::plane::{Holder, Plane};
 
 /// Longest wait for quiet.
 const LIMIT: Duration = Duration::from_mins(2);
+/// Where a slice names its Service.
+const SERVICE: &str = "/metadata/labels/kubernetes.io~1service-name";
 /// Writes named of those that should not be.
 const SHOWN: usize = 5;
 
@@ -39,20 +41,51 @@ pub(crate) struct Handover {
 #[derive(Clone, Debug, Default)]
 struct Writes {
     total: usize,
-    /// By path of the Service: each write in words.
-    by_service: BTreeMap<String, Vec<String>>,
+    /// By path of the Service.
+    by_service: BTreeMap<String, Vec<Write>>,
+}
+
+#[derive(Clone, Debug)]
+struct Write {
+    /// Verb and address type: which of a Service's equal slices is written first may differ.
+    kind: (String, String),
+    words: String,
+}
+
+impl Writes {
+    /// Those that have no counterpart there, one for one.
+    fn beyond<'a>(&'a self, there: &'a Self) -> impl Iterator<Item = (&'a String, &'a Write)> {
+        self.by_service.iter().flat_map(|(service, writes)| {
+            let mut counterparts: Vec<&(String, String)> = there
+                .by_service
+                .get(service)
+                .into_iter()
+                .flatten()
+                .map(|write| &write.kind)
+                .collect();
+            writes.iter().filter_map(move |write| {
+                match counterparts.iter().position(|kind| **kind == write.kind) {
+                    Some(found) => {
+                        counterparts.swap_remove(found);
+                        None
+                    }
+                    None => Some((service, write)),
+                }
+            })
+        })
+    }
 }
 
 impl Handover {
-    /// Whether all is as it should be; see [`Self::faults`].
-    pub(crate) fn holds(&self) -> bool {
-        self.faults().is_empty()
+    /// Writes of hints by annotation that kube-controller-manager does not make when it is restarted over its own.
+    fn hints_by_annotation(&self) -> usize {
+        let back = self.back.beyond(&self.baseline);
+        back.filter(|(service, _)| self.auto.contains(*service)).count()
     }
 
     /// Writes beyond these: quaymaster gives placeholders their owners, with one create and one delete each, and
-    /// kube-controller-manager writes what it writes restarted over its own objects, for the same Services, and hints by
-    /// annotation.
-    fn faults(&self) -> Vec<&String> {
+    /// kube-controller-manager writes what it writes restarted over its own objects, and hints by annotation.
+    pub(crate) fn faults(&self) -> Vec<&str> {
         /// A create and a delete.
         const FOR_EACH_UNOWNED: usize = 2;
         let taken = self.taken.iter().flat_map(|taken| &taken.by_service);
@@ -60,10 +93,11 @@ impl Handover {
             let unowned = self.unowned.get(*service).copied().unwrap_or(0);
             writes.len() > FOR_EACH_UNOWNED * unowned
         });
-        let baseline: BTreeSet<&String> = self.baseline.by_service.keys().collect();
-        let back = self.back.by_service.iter();
-        let back = back.filter(|(service, _)| !baseline.contains(service) && !self.auto.contains(*service));
-        taken.chain(back).flat_map(|(_, writes)| writes).collect()
+        let taken = taken.flat_map(|(_, writes)| writes);
+        let back = self.back.beyond(&self.baseline);
+        let back = back.filter(|(service, _)| !self.auto.contains(*service));
+        let back = back.map(|(_, write)| write);
+        taken.chain(back).map(|write| write.words.as_str()).collect()
     }
 }
 
@@ -80,8 +114,10 @@ impl fmt::Display for Handover {
         }
         write!(
             f,
-            "{} by kube-controller-manager getting back, {} restarted over its own",
-            self.back.total, self.baseline.total
+            "{} by kube-controller-manager getting back, {} restarted over its own; beyond those {} for hints by annotation",
+            self.back.total,
+            self.baseline.total,
+            self.hints_by_annotation()
         )?;
         let faults = self.faults();
         for fault in faults.iter().take(SHOWN) {
@@ -137,14 +173,29 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
     let mut writes = Writes::default();
     for entry in plane.slice_writes(mark, holder)? {
         let slice = format!("{}/{}", entry.namespace(), entry.name());
-        let service = services.get(&slice).cloned().unwrap_or_default();
+        // What was refused is in no snapshot.
+        let service = services.get(&slice).cloned();
+        let service = service.unwrap_or_else(|| format!("{}/{}", entry.namespace(), asked(&entry, SERVICE)));
+        let family = asked(&entry, "/addressType").to_owned();
+        let write = Write {
+            kind: (entry.verb.clone(), family),
+            words: words(&entry),
+        };
         writes.total += 1;
-        writes.by_service.entry(service).or_default().push(words(&entry));
+        writes.by_service.entry(service).or_default().push(write);
     }
     Ok(writes)
 }
 
-fn words(entry: &Entry) -> String {
+/// A piece of the slice that was to be written; empty where there is none.
+fn asked<'a>(entry: &'a Entry, pointer: &str) -> &'a str {
+    let body = entry.request_object.as_ref();
+    let piece = body.and_then(|body| body.pointer(pointer)?.as_str());
+    piece.unwrap_or_default()
+}
+
+/// A write in one line.
+pub(crate) fn words(entry: &Entry) -> String {
     format!(
         "{} of {}/{} by {}, answered {}",
         entry.verb,

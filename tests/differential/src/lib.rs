@@ -11,12 +11,13 @@
 //! - `batch` is one pair of control planes from start to end, `pair` all that is done to both, `plane` one of them with
 //!   its controller and its observer (`record`);
 //! - `world` is a generated cluster as a real apiserver takes it, `apply` its steps as requests;
-//! - `compare` normalises and compares, with the exceptions it makes by name; `trace` replays every revision;
-//!   `handover` lets the controllers change places;
+//! - `compare` normalises and compares, with the exceptions it makes by name; `trace` replays every revision, `audit` looks
+//!   at what left none; `handover` lets the controllers change places;
 //! - `shrink` and `smallest` look for the smallest cluster that still shows a difference, and `show` prints it;
 //! - `planted` shows that errors are found.
 
 mod apply;
+mod audit;
 mod batch;
 mod compare;
 mod coverage;

@@ -1,5 +1,6 @@
 //! Two equal control planes, and everything that is done to both.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use kube::Api;
 use kube::api::PostParams;
 use quaymaster_oracle::Difference;
 use quaymaster_oracle::generate::{Action, Cluster, Step, StepKind};
-use quaymaster_testkit::audit::Mark;
+use quaymaster_testkit::audit::{Entry, Mark};
 
 use crate::apply::{self, Edited};
 use crate::batch::{Finding, Outcome, Settings};
@@ -72,12 +73,12 @@ impl Pair {
         Ok([left.mark()?, right.mark()?])
     }
 
-    /// How many writes of slices each controller asked for since.
-    pub(crate) fn slice_writes(&self, since: [Mark; 2]) -> Result<[usize; 2]> {
+    /// The writes of slices that each controller asked for since.
+    pub(crate) fn slice_writes(&self, since: [Mark; 2]) -> Result<[Vec<Entry>; 2]> {
         let [left, right] = &self.planes;
         Ok([
-            left.slice_writes(since[0], HOLDERS[0])?.len(),
-            right.slice_writes(since[1], HOLDERS[1])?.len(),
+            left.slice_writes(since[0], HOLDERS[0])?,
+            right.slice_writes(since[1], HOLDERS[1])?,
         ])
     }
 
@@ -155,21 +156,20 @@ impl Pair {
         }
     }
 
-    /// The steps of one round: those of a cluster one after the other, the clusters beside each other.
+    /// Some steps of each cluster, given by a part of all: those of a cluster one after the other, the clusters beside each
+    /// other.
     pub(crate) async fn churn(
         &self,
         worlds: &[World],
         clusters: &mut [Cluster],
-        round: usize,
-        rounds: usize,
+        part: impl Fn(usize) -> Range<usize>,
     ) {
+        let part = &part;
         let each = worlds
             .iter()
             .zip(clusters.iter_mut())
             .map(async |(world, cluster)| {
-                let count = world.steps.len();
-                let steps = &world.steps[count * round / rounds..count * (round + 1) / rounds];
-                for step in steps {
+                for step in &world.steps[part(world.steps.len())] {
                     let [left, right] = &self.planes;
                     futures::join!(
                         self.step(left, cluster, step.clone()),
@@ -189,11 +189,11 @@ impl Pair {
         slice_count: bool,
         outcome: &mut Outcome,
     ) -> Result<()> {
-        let first = self.look(worlds, slice_count).await?;
+        let first = self.look(worlds, slice_count, outcome).await?;
         let suspects = first.0.len();
         let (found, exceptions) = if suspects > 0 {
             self.settle(self.again).await?;
-            self.look(worlds, slice_count).await?
+            self.look(worlds, slice_count, outcome).await?
         } else {
             first
         };
@@ -222,9 +222,20 @@ impl Pair {
         &self,
         worlds: &'a [World],
         slice_count: bool,
+        outcome: &mut Outcome,
     ) -> Result<(Vec<(&'a World, Vec<Difference>)>, Exceptions)> {
         let [left, right] = &self.planes;
         let (left, right) = futures::try_join!(left.snapshot(), right.snapshot())?;
+        for (total, side) in outcome.slices.iter_mut().zip([&left, &right]) {
+            *total += side.kept_slices();
+        }
+        let alone = left.services_of_one_side(&right);
+        if let Some(first) = alone.first() {
+            bail!(
+                "{} Services are on one control plane only, such as {first}",
+                alone.len()
+            );
+        }
         let mut exceptions = Exceptions::new();
         let mut found = Vec::new();
         for world in worlds {

@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use kube::Client;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::ListParams;
+use kube::{Api, Client};
 use quaymaster_testkit::audit::{Entry, Mark};
 use quaymaster_testkit::process::{Launch, Quaymaster};
 use quaymaster_testkit::{ControlPlane, Kcm};
@@ -25,6 +27,13 @@ const KCM_ARGS: [&str; 3] = [
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const STOP_GRACE: Duration = Duration::from_secs(20);
 
+/// The resource that both write.
+pub(crate) const SLICES: &str = "endpointslices";
+
+fn is_write(entry: &Entry, holder: Holder) -> bool {
+    entry.is_complete() && entry.is_write() && holder.is(&entry.user_agent)
+}
+
 /// Who keeps the slices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
@@ -35,6 +44,14 @@ pub(crate) enum Holder {
 }
 
 impl Holder {
+    /// Its place in what is counted for both.
+    pub(crate) fn side(self) -> usize {
+        match self {
+            Self::Kcm => 0,
+            Self::Quaymaster => 1,
+        }
+    }
+
     /// Whether this is how it names itself to the apiserver.
     fn is(self, user_agent: &str) -> bool {
         match self {
@@ -64,7 +81,8 @@ pub(crate) struct Plane {
     environment: Vec<(String, String)>,
     max_endpoints: usize,
     running: Option<Running>,
-    starts: usize,
+    /// Who held from which revision on.
+    pub(crate) holders: Vec<(u64, Holder)>,
 }
 
 impl Plane {
@@ -96,7 +114,7 @@ impl Plane {
             environment: settings.environment.to_vec(),
             max_endpoints: settings.max_endpoints,
             running: None,
-            starts: 0,
+            holders: Vec::new(),
         })
     }
 
@@ -106,7 +124,7 @@ impl Plane {
     /// Where it does not start.
     pub(crate) async fn hold(&mut self, holder: Holder) -> Result<()> {
         let max = format!("--max-endpoints-per-slice={}", self.max_endpoints);
-        self.starts += 1;
+        self.holders.push((self.revision().await?, holder));
         self.running = Some(match holder {
             Holder::Kcm => {
                 let mut arguments = KCM_ARGS.map(str::to_owned).to_vec();
@@ -123,7 +141,7 @@ impl Plane {
                 let log = self
                     .servers
                     .logs()
-                    .join(format!("quaymaster-{}.log", self.starts));
+                    .join(format!("quaymaster-{}.log", self.holders.len()));
                 let mut launch = Launch::new(&self.binary, log);
                 for (name, value) in &self.environment {
                     launch = launch.env(name, value);
@@ -165,6 +183,16 @@ impl Plane {
         Ok(())
     }
 
+    /// The revision of the control plane now.
+    async fn revision(&self) -> Result<u64> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let list = namespaces.list_metadata(&ListParams::default().limit(1)).await?;
+        let revision = list.metadata.resource_version.unwrap_or_default();
+        revision
+            .parse()
+            .with_context(|| format!("{revision:?} is no revision"))
+    }
+
     /// The end of the audit log as it is now.
     pub(crate) fn mark(&self) -> Result<Mark> {
         Ok(self.servers.audit().mark()?)
@@ -173,12 +201,14 @@ impl Plane {
     /// Changes of slices that a controller has asked for since, granted or not.
     pub(crate) fn slice_writes(&self, since: Mark, holder: Holder) -> Result<Vec<Entry>> {
         let mut entries = self.servers.audit().entries_since(since)?;
-        entries.retain(|entry| {
-            entry.is_complete()
-                && entry.is_write()
-                && entry.resource() == "endpointslices"
-                && holder.is(&entry.user_agent)
-        });
+        entries.retain(|entry| is_write(entry, holder) && entry.resource() == SLICES);
+        Ok(entries)
+    }
+
+    /// All that quaymaster has ever asked to change here.
+    pub(crate) fn writes_of_quaymaster(&self) -> Result<Vec<Entry>> {
+        let mut entries = self.servers.audit().entries()?;
+        entries.retain(|entry| is_write(entry, Holder::Quaymaster));
         Ok(entries)
     }
 

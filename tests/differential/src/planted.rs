@@ -14,6 +14,7 @@ use anyhow::{Result, bail};
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 
 use crate::batch::{self, Settings};
+use crate::report::{DEMANDING, surplus};
 use crate::run::{Options, batches};
 
 /// Seeds tried at a time.
@@ -32,12 +33,22 @@ struct Search {
     seconds: u64,
 }
 
-/// Tries each, until it is found or the seeds are used up.
+/// The name of none of them: what is found then is found in any case, and shows nothing.
+const NONE: Fault = Fault {
+    name: "none",
+    what: "no fault is switched on",
+    edits: &[],
+};
+
+/// Tries each, until it is found or the seeds are used up. After them the program is tried without any, on as many
+/// clusters as any of them needed.
 pub(crate) async fn run(options: &Options) -> Result<()> {
+    let (minor, _) = options.first_minor();
+    println!("Kubernetes {}:", minor.unwrap_or("of the newest minor"));
     let mut searches = iter(FAULTS)
-        .map(|fault| Box::pin(search(fault, options)))
+        .map(|fault| Box::pin(search(*fault, options)))
         .buffer_unordered(AT_ONCE);
-    let (mut missed, mut clusters) = (Vec::new(), 0);
+    let (mut missed, mut clusters, mut most) = (Vec::new(), 0, 0);
     while let Some(search) = searches.try_next().await? {
         let Search {
             fault: Fault { name, what, .. },
@@ -46,6 +57,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             seconds,
         } = search;
         clusters += tried;
+        most = most.max(tried);
         if seen.is_empty() {
             println!("{name} ({what}): NOT found in {tried} clusters, {seconds} s");
             missed.push(name);
@@ -54,11 +66,29 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             println!("{name} ({what}): found in {tried} clusters, {seconds} s: {seen}");
         }
     }
+    let control = Options {
+        seeds: options.seeds.start..options.seeds.start + most as u64,
+        ..options.clone()
+    };
+    let control = Box::pin(search(NONE, &control)).await?;
+    clusters += control.tried;
+    println!(
+        "without any: {} clusters, {}",
+        control.tried,
+        if control.seen.is_empty() {
+            "nothing found".to_owned()
+        } else {
+            control.seen.join("; ")
+        }
+    );
     println!(
         "{clusters} clusters, {} of {} faults found",
         FAULTS.len() - missed.len(),
         FAULTS.len()
     );
+    if !control.seen.is_empty() {
+        bail!("something was found without any fault, so what was found with one shows nothing");
+    }
     if !missed.is_empty() {
         bail!("faults were not found: {}", missed.join(", "));
     }
@@ -70,6 +100,7 @@ async fn search(fault: Fault, options: &Options) -> Result<Search> {
     let (minor, minor_number) = options.first_minor();
     let environment = [(VARIABLE.to_owned(), fault.name.to_owned())];
     let (mut tried, mut seen) = (0, Vec::new());
+    let (mut slices, mut slice_events) = ([0, 0], [0, 0]);
     let chunks = options.seeds.clone().step_by(usize::try_from(CHUNK).unwrap_or(1));
     let batches = chunks.flat_map(|first| {
         let seeds = first..options.seeds.end.min(first + CHUNK);
@@ -90,16 +121,30 @@ async fn search(fault: Fault, options: &Options) -> Result<Search> {
             again: batch::SECOND_LOOK / 2,
             minor_number,
         };
-        let outcome = Box::pin(batch::run(&batch.worlds, &settings)).await?;
-        tried += batch.worlds.len();
+        let outcome = Box::pin(batch::run(&batch.worlds(minor_number), &settings)).await?;
+        tried += batch.seeds.len();
+        eprintln!(
+            "{:5.0} s  {}: {tried} clusters tried",
+            begun.elapsed().as_secs_f64(),
+            fault.name
+        );
         let seeds: BTreeSet<u64> = outcome.differences.iter().map(|finding| finding.seed).collect();
         if let Some(finding) = outcome.differences.first() {
             let example = finding.what.first().cloned().unwrap_or_default();
             seen.push(format!("{} clusters differ, such as {example}", seeds.len()));
         }
-        let [_, violations] = outcome.violations;
+        let violations = outcome.violations;
         if let Some(violation) = violations.first() {
             seen.push(format!("{} violations, such as {violation}", violations.len()));
+        }
+        for (total, count) in slices.iter_mut().zip(outcome.slices) {
+            *total += count;
+        }
+        for (total, count) in slice_events.iter_mut().zip(outcome.slice_events) {
+            *total += count;
+        }
+        if tried >= DEMANDING {
+            seen.extend(surplus(slices, slice_events));
         }
         if !seen.is_empty() {
             break;
@@ -111,4 +156,24 @@ async fn search(fault: Fault, options: &Options) -> Result<Search> {
         seen,
         seconds: begun.elapsed().as_secs(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_lists_each_fault_and_no_other() {
+        let text = include_str!("../../../docs/differences.md");
+        let (_, table) = text.split_once("| Error | What it does |").unwrap();
+        let rows = table.lines().skip(2).map_while(|line| line.strip_prefix("| `"));
+        let rows: Vec<String> = rows
+            .map(|row| row.replace("` | ", ": ").replace(" |", ""))
+            .collect();
+        let all: Vec<String> = FAULTS
+            .iter()
+            .map(|fault| format!("{}: {}", fault.name, fault.what))
+            .collect();
+        assert_eq!(rows, all);
+    }
 }

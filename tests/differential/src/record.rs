@@ -30,6 +30,8 @@ pub(crate) enum Seen {
 pub(crate) struct Event {
     /// The revision of the change.
     pub(crate) revision: u64,
+    /// When it was seen, since the observer began.
+    pub(crate) at: Duration,
     /// Whether the object is gone with it.
     pub(crate) deleted: bool,
     pub(crate) seen: Seen,
@@ -38,6 +40,7 @@ pub(crate) struct Event {
 #[derive(Debug)]
 struct Log {
     events: Vec<Event>,
+    begun: Instant,
     last_slice: Instant,
     slice_events: usize,
     broken: Option<String>,
@@ -55,6 +58,7 @@ impl Recorder {
     pub(crate) fn start(client: &Client) -> Self {
         let log = Arc::new(Mutex::new(Log {
             events: Vec::new(),
+            begun: Instant::now(),
             last_slice: Instant::now(),
             slice_events: 0,
             broken: None,
@@ -173,8 +177,10 @@ where
             log.last_slice = Instant::now();
             log.slice_events += 1;
         }
+        let at = log.begun.elapsed();
         log.events.push(Event {
             revision: revision.parse().unwrap_or_default(),
+            at,
             deleted,
             seen,
         });

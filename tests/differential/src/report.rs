@@ -1,15 +1,22 @@
 //! What came of a run.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 
 use crate::batch::Outcome;
 use crate::compare::{Exception, Exceptions};
-use crate::coverage::Coverage;
+use crate::coverage::{self, Coverage, Rule};
 
-/// From this many clusters on every rule must be met.
-const DEMANDING: usize = 100;
+/// From this many clusters on every rule must be met, and sums are compared.
+pub(crate) const DEMANDING: usize = 100;
+/// By how much quaymaster may have more slices, or changes of slices, than kube-controller-manager, in percent of those:
+/// which pods come together in a slice depends on the moment.
+const MORE_SLICES: usize = 10;
+const MORE_CHANGES: usize = 20;
 /// Violations shown of one batch; the rest is counted.
 const SHOWN: usize = 20;
 
@@ -23,12 +30,14 @@ pub(crate) struct Report {
     exceptions: Exceptions,
     /// Requests refused by an apiserver.
     refusals: usize,
-    /// What did not hold at some revision, or at a take-over or hand-back.
-    violations: usize,
-    coverage: Coverage,
+    /// What did not hold at some revision, after a restart, or at a take-over or hand-back.
+    pub(crate) violations: usize,
+    violations_of_kcm: usize,
+    coverage: [Coverage; 2],
     revisions: usize,
     restart_writes: [usize; 2],
     slice_events: [usize; 2],
+    slices: [usize; 2],
     late: usize,
 }
 
@@ -62,7 +71,9 @@ impl Report {
                 println!("  {what}");
             }
         }
-        self.coverage.add(&outcome.coverage);
+        for (total, coverage) in self.coverage.iter_mut().zip(&outcome.coverage) {
+            total.add(coverage);
+        }
         self.revisions += outcome.revisions;
         for (total, writes) in self.restart_writes.iter_mut().zip(outcome.restart_writes) {
             *total += writes;
@@ -70,29 +81,37 @@ impl Report {
         for (total, events) in self.slice_events.iter_mut().zip(outcome.slice_events) {
             *total += events;
         }
+        for (total, slices) in self.slices.iter_mut().zip(outcome.slices) {
+            *total += slices;
+        }
         self.late += outcome.late;
-        let [_, violations] = &outcome.violations;
-        self.violations += violations.len();
-        for violation in violations.iter().take(SHOWN) {
+        self.violations_of_kcm += outcome.violations_of_kcm;
+        self.violations += outcome.violations.len();
+        for violation in outcome.violations.iter().take(SHOWN) {
             println!("under quaymaster: {violation}");
+        }
+        if outcome.violations.len() > SHOWN {
+            println!("  and {} more", outcome.violations.len() - SHOWN);
         }
         for handover in &outcome.handover {
             println!("{handover}");
-            self.violations += usize::from(!handover.holds());
+            self.violations += handover.faults().len();
         }
     }
 
     /// Everything but the differences.
     pub(crate) fn print(&self) {
-        println!("rules met, on both sides:");
-        print!("{}", self.coverage.table());
+        println!("rules met (under kube-controller-manager, under quaymaster):");
+        print!("{}", coverage::table(&self.coverage));
         println!("exceptions (left: kube-controller-manager, right: quaymaster):");
         for exception in Exception::ALL {
-            let count = self.exceptions.get(&exception).copied().unwrap_or(0);
-            println!("  {:20} {count}", exception.name());
+            let count = self.exceptions.get(exception).copied().unwrap_or(0);
+            println!("  {:24} {count}", exception.name());
         }
         let [kcm, quaymaster] = self.slice_events;
         println!("changes of slices: kube-controller-manager {kcm}, quaymaster {quaymaster}");
+        let [kcm, quaymaster] = self.slices;
+        println!("slices, summed over all looks: kube-controller-manager {kcm}, quaymaster {quaymaster}");
         let [kcm, quaymaster] = self.restart_writes;
         println!("writes after the restart at rest: kube-controller-manager {kcm}, quaymaster {quaymaster}");
         println!(
@@ -101,9 +120,12 @@ impl Report {
             self.late
         );
         println!(
-            "{} revisions replayed, {} violations",
-            self.revisions, self.violations
+            "{} revisions replayed, {} violations (and {} under kube-controller-manager)",
+            self.revisions, self.violations, self.violations_of_kcm
         );
+        if self.clusters < DEMANDING {
+            println!("fewer than {DEMANDING} clusters: that all rules were met, and sums, are not judged");
+        }
     }
 
     /// # Errors
@@ -113,19 +135,40 @@ impl Report {
             bail!("quaymaster differs from kube-controller-manager");
         }
         if self.violations > 0 {
-            bail!("what must hold at every revision, or at a take-over, did not hold");
+            bail!("what must hold at every revision, after a restart or at a take-over did not hold");
         }
         if self.refusals > 0 {
             bail!("an apiserver refused steps, so the clusters were not those intended");
         }
-        let never_met = self.coverage.never_met(self.minor);
-        if self.clusters >= DEMANDING && !never_met.is_empty() {
+        if self.clusters < DEMANDING {
+            return Ok(());
+        }
+        let never_met = self.coverage.iter().flat_map(|side| side.never_met(self.minor));
+        let never_met: BTreeSet<Rule> = never_met.collect();
+        if !never_met.is_empty() {
             let names: Vec<&str> = never_met.iter().map(|rule| rule.text()).collect();
             bail!(
-                "no cluster met these rules, so they were not compared: {}",
+                "no cluster met these rules on both sides, so they were not compared: {}",
                 names.join("; ")
             );
         }
+        if let Some(what) = surplus(self.slices, self.slice_events) {
+            bail!(what);
+        }
         Ok(())
     }
+}
+
+/// What quaymaster has too much of, by sums over [`DEMANDING`] clusters or more.
+pub(crate) fn surplus(slices: [usize; 2], slice_events: [usize; 2]) -> Option<String> {
+    let sums = [
+        ("slices", slices, MORE_SLICES),
+        ("changes of slices", slice_events, MORE_CHANGES),
+    ];
+    let too_many =
+        |(_, [kcm, quaymaster], more): &(_, [usize; 2], usize)| quaymaster * 100 > kcm * (100 + more);
+    let (what, [kcm, quaymaster], more) = sums.into_iter().find(too_many)?;
+    Some(format!(
+        "quaymaster has {quaymaster} {what}, kube-controller-manager {kcm}: more than {more} % more"
+    ))
 }

@@ -42,7 +42,7 @@ pub enum Size {
 }
 
 impl Size {
-    fn generated(self) -> generate::Size {
+    pub(crate) fn generated(self) -> generate::Size {
         match self {
             Self::Small => generate::Size::Small,
             Self::Medium => generate::Size::Medium,
@@ -77,7 +77,8 @@ pub struct Options {
     pub planted: bool,
 }
 
-/// Runs, and prints what it finds. The last line is `N clusters, D differences`.
+/// Runs, and prints what it finds. The last line is `N clusters, D differences`, with the number of violations where
+/// there are any.
 ///
 /// # Errors
 /// Where quaymaster differs, something does not hold, or not everything was compared; and where the programs do not
@@ -90,19 +91,28 @@ pub async fn run(options: &Options) -> Result<()> {
         [] => vec![None],
         minors => minors.iter().cloned().map(Some).collect(),
     };
-    let mut total = [0, 0];
+    let mut total = [0, 0, 0];
     let mut verdict = Ok(());
     for minor in minors {
         if let Some(minor) = &minor {
             println!("Kubernetes {minor}:");
         }
         let report = minor_run(options, minor.as_deref()).await?;
-        report.print();
         total[0] += report.clusters;
         total[1] += report.differences;
+        total[2] += report.violations;
         verdict = verdict.and(report.verdict());
     }
-    println!("{} clusters, {} differences", total[0], total[1]);
+    let [clusters, differences, violations] = total;
+    let violations = match violations {
+        0 => String::new(),
+        some => format!(", {some} violations"),
+    };
+    // Before the last line: what follows on standard error is the same in words.
+    if let Err(error) = &verdict {
+        println!("failed: {error:#}");
+    }
+    println!("{clusters} clusters, {differences} differences{violations}");
     verdict
 }
 
@@ -128,7 +138,7 @@ async fn minor_run(options: &Options, minor: Option<&str>) -> Result<Report> {
             max_endpoints: batch.max_endpoints,
             ..settings.clone()
         };
-        let outcome = Box::pin(batch::run(&batch.worlds, &settings)).await?;
+        let outcome = Box::pin(batch::run(&batch.worlds(number), &settings)).await?;
         anyhow::Ok((batch, outcome))
     });
     let mut runs = std::pin::pin!(iter(runs).buffer_unordered(PAIRS));
@@ -136,7 +146,7 @@ async fn minor_run(options: &Options, minor: Option<&str>) -> Result<Report> {
         eprintln!(
             "{:5.0} s  {} clusters, at most {} endpoints in a slice, {}: {}",
             begun.elapsed().as_secs_f64(),
-            batch.worlds.len(),
+            batch.seeds.len(),
             batch.max_endpoints,
             if batch.zoned {
                 "all nodes with zones"
@@ -145,16 +155,17 @@ async fn minor_run(options: &Options, minor: Option<&str>) -> Result<Report> {
             },
             outcome.laps
         );
-        report.take(batch.worlds.len(), &outcome);
+        report.take(batch.seeds.len(), &outcome);
         findings.extend(outcome.differences);
     }
+    report.print();
     for finding in one_for_each_seed(findings) {
         let settings = Settings {
             max_endpoints: max_endpoints(finding.seed),
             handover: false,
             ..settings.clone()
         };
-        smallest::print(&finding, options.size.generated(), &settings).await?;
+        smallest::print(&finding, options, &settings).await?;
     }
     Ok(report)
 }
@@ -169,30 +180,39 @@ fn one_for_each_seed(findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
-/// Clusters that share a pair of control planes.
+/// Clusters that share a pair of control planes. They are made when it runs: a large one takes some 14 MiB.
 pub(crate) struct Batch {
-    pub(crate) worlds: Vec<World>,
+    pub(crate) seeds: Vec<u64>,
+    size: Size,
     pub(crate) max_endpoints: usize,
     zoned: bool,
 }
 
+impl Batch {
+    /// The clusters, for control planes of this minor.
+    pub(crate) fn worlds(&self, minor: u32) -> Vec<World> {
+        let seeds = self.seeds.iter();
+        seeds
+            .map(|seed| World::generate(*seed, self.size.generated(), minor))
+            .collect()
+    }
+}
+
 /// Clusters with a node that has no zone apart from others: it takes topology hints from all clusters beside it.
 pub(crate) fn batches(options: &Options, minor: u32) -> Vec<Batch> {
-    let mut groups = BTreeMap::<(bool, usize), Vec<World>>::new();
+    let mut groups = BTreeMap::<(bool, usize), Vec<u64>>::new();
     for seed in options.seeds.clone() {
-        let world = World::generate(seed, options.size.generated(), minor);
-        groups
-            .entry((world.zoned(), max_endpoints(seed)))
-            .or_default()
-            .push(world);
+        let zoned = World::generate(seed, options.size.generated(), minor).zoned();
+        groups.entry((zoned, max_endpoints(seed))).or_default().push(seed);
     }
     let mut batches = Vec::new();
-    for ((zoned, max_endpoints), worlds) in groups {
+    for ((zoned, max_endpoints), seeds) in groups {
         // Equal parts: a small one at the end would cost as much as a full one.
-        let count = worlds.len().div_ceil(options.size.side_by_side());
-        for worlds in worlds.chunks(worlds.len().div_ceil(count)) {
+        let count = seeds.len().div_ceil(options.size.side_by_side());
+        for seeds in seeds.chunks(seeds.len().div_ceil(count)) {
             batches.push(Batch {
-                worlds: worlds.to_vec(),
+                seeds: seeds.to_vec(),
+                size: options.size,
                 max_endpoints,
                 zoned,
             });

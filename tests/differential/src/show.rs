@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use quaymaster_oracle::generate::{Action, Scenario};
+use quaymaster_oracle::generate::{Action, Cluster, Step};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -13,9 +13,9 @@ use crate::apply::merge_patch;
 const NOISE: [&str; 3] = ["uid", "resourceVersion", "creationTimestamp"];
 
 /// All of it: objects at the start, then steps, which show what they change of an object that is there.
-pub(crate) fn scenario(scenario: &Scenario) -> String {
+pub(crate) fn scenario(cluster: &Cluster, steps: &[Step]) -> String {
     let mut text = String::new();
-    let mut cluster = scenario.cluster.clone();
+    let mut cluster = cluster.clone();
     let nodes = cluster.nodes.values().map(|node| object("Node", node));
     let services = cluster
         .services
@@ -26,7 +26,7 @@ pub(crate) fn scenario(scenario: &Scenario) -> String {
         text.push_str("---\n");
         yaml(&document, 0, &mut text);
     }
-    for (index, step) in scenario.steps.iter().enumerate() {
+    for (index, step) in steps.iter().enumerate() {
         let (what, body) = match &step.action {
             Action::PutNode(node) => {
                 let name = node.metadata.name.clone().unwrap_or_default();
@@ -54,7 +54,7 @@ pub(crate) fn scenario(scenario: &Scenario) -> String {
             ),
         };
         // Writing to a String cannot fail.
-        _ = writeln!(text, "--- # step {}, {:?}: {what}", index + 1, step.kind);
+        _ = writeln!(text, "--- # step {}: {what} ({:?})", index + 1, step.kind);
         if let Some(body) = body {
             yaml(&body, 0, &mut text);
         }
@@ -178,11 +178,11 @@ mod tests {
     #[test]
     fn a_change_shows_what_it_changes_and_a_deletion_its_name() {
         let made = generate(3, Size::Small);
-        let text = scenario(&made);
+        let text = scenario(&made.cluster, &made.steps);
         assert_eq!(text.matches("--- # step").count(), made.steps.len());
         let ready = text
             .split("--- # ")
-            .find(|part| part.contains("PodReady: change"));
+            .find(|part| part.contains(": change Pod") && part.contains("(PodReady)"));
         let ready = ready.unwrap();
         assert!(
             ready.contains("Ready") && !ready.contains("containers"),

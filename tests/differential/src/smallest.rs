@@ -1,11 +1,13 @@
 //! The smallest cluster that still shows a difference, found on control planes.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use quaymaster_oracle::generate::{self, generate};
+use quaymaster_oracle::generate::generate;
 
 use crate::batch::{self, Finding, Settings};
+use crate::run::Options;
 use crate::show;
 use crate::shrink::{Search, concerning, only, units};
 use crate::world::World;
@@ -16,24 +18,22 @@ const RUNS: usize = 12;
 const SECOND_LOOK: Duration = Duration::from_secs(3);
 
 /// Looks for it, and prints it.
-pub(crate) async fn print(finding: &Finding, size: generate::Size, settings: &Settings<'_>) -> Result<()> {
+pub(crate) async fn print(finding: &Finding, options: &Options, settings: &Settings<'_>) -> Result<()> {
     let begun = Instant::now();
-    let scenario = generate(finding.seed, size);
-    let services: Vec<String> = finding
-        .services
-        .iter()
-        .filter_map(|service| service.strip_prefix(&finding.prefix))
-        .map(str::to_owned)
-        .collect();
+    let scenario = generate(finding.seed, options.size.generated());
+    let services: BTreeSet<String> = without_prefix(finding).collect();
     let settings = Settings {
         again: SECOND_LOOK,
         ..settings.clone()
     };
-    let mut search = Search::new(vec![concerning(&scenario, &services), units(&scenario)]);
-    let (mut runs, mut tried, mut what) = (0, 0, Vec::new());
+    let all = units(&scenario).len();
+    let concerned: Vec<String> = services.iter().cloned().collect();
+    let mut search = Search::new(vec![concerning(&scenario, &concerned), units(&scenario)]);
+    let (mut runs, mut tried, mut best, mut ended) = (0, 0, None, false);
     while runs < RUNS {
         let candidates = search.candidates();
         if candidates.is_empty() {
+            ended = true;
             break;
         }
         let worlds: Vec<World> = candidates
@@ -45,41 +45,82 @@ pub(crate) async fn print(finding: &Finding, size: generate::Size, settings: &Se
             })
             .collect();
         let outcome = Box::pin(batch::run(&worlds, &settings)).await?;
+        // Another Service may differ for another reason.
         let found = |world: &World| {
             let mut findings = outcome.differences.iter();
-            findings.find(|finding| finding.prefix == world.prefix)
+            findings
+                .find(|finding| {
+                    finding.prefix == world.prefix
+                        && without_prefix(finding).any(|one| services.contains(&one))
+                })
+                .cloned()
         };
         let shows: Vec<bool> = worlds.iter().map(|world| found(world).is_some()).collect();
         let before = search.best().map(<[_]>::len);
         search.answer(&shows);
-        if search.best().map(<[_]>::len) != before {
-            let smallest = worlds
-                .iter()
-                .zip(&candidates)
-                .filter(|(world, _)| found(world).is_some());
-            let smallest = smallest.min_by_key(|(_, units)| units.len());
-            what = smallest
-                .and_then(|(world, _)| found(world))
-                .map(|finding| finding.what.clone())
-                .unwrap_or_default();
+        let left = search.best().map(<[_]>::len);
+        if left != before {
+            let showing = worlds.into_iter().zip(&candidates).filter_map(|(world, units)| {
+                let finding = found(&world)?;
+                Some((units.len(), world, finding))
+            });
+            best = showing.min_by_key(|(count, ..)| *count);
         }
         runs += 1;
         tried += candidates.len();
+        let seconds = begun.elapsed().as_secs_f64();
+        let left = left.unwrap_or(all);
+        eprintln!(
+            "{seconds:5.0} s  seed {}, made smaller: run {runs} of at most {RUNS}, {left} of {all} objects and steps left",
+            finding.seed
+        );
     }
     let seed = finding.seed;
-    let seconds = begun.elapsed().as_secs();
-    let Some(smallest) = search.best() else {
+    let Some((count, world, shown)) = best else {
         println!("seed {seed}: did not show again alone, so it hangs on timing or on clusters beside it");
         return Ok(());
     };
+    let ended = if ended {
+        "nothing more can be left out"
+    } else {
+        "more might be left out"
+    };
     println!(
-        "seed {seed}: the smallest of {tried} clusters tried in {runs} runs ({seconds} s) has {} of {} objects and steps:",
-        smallest.len(),
-        units(&scenario).len()
+        "seed {seed}: {count} of {all} objects and steps still show it ({tried} clusters tried; {ended}):"
     );
-    println!("{}", show::scenario(&only(&scenario, smallest)));
-    for what in what {
-        println!("# {what}");
+    print!("{}", show::scenario(&world.cluster, &world.steps));
+    println!(
+        "# Kubernetes {}, at most {} endpoints in a slice; left is kube-controller-manager, right quaymaster",
+        settings.minor.unwrap_or("of the newest minor"),
+        settings.max_endpoints
+    );
+    println!("# {}:", shown.when);
+    for what in &shown.what {
+        println!("#   {what}");
     }
+    println!(
+        "# the whole cluster again: {}",
+        command(seed, options, settings.minor)
+    );
     Ok(())
+}
+
+/// The Services of a finding as the generator names them.
+fn without_prefix(finding: &Finding) -> impl Iterator<Item = String> {
+    let services = finding.services.iter();
+    services.filter_map(|service| service.strip_prefix(&finding.prefix).map(str::to_owned))
+}
+
+fn command(seed: u64, options: &Options, minor: Option<&str>) -> String {
+    let size = format!("{:?}", options.size).to_lowercase();
+    let mut text = format!(
+        "cargo xtask differential --seeds {seed}..{} --size {size} --rounds {}",
+        seed + 1,
+        options.rounds
+    );
+    if let Some(minor) = minor {
+        text.push_str(" --minor ");
+        text.push_str(minor);
+    }
+    text
 }

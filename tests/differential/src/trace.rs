@@ -2,20 +2,22 @@
 
 #[cfg(test)]
 mod tests;
+mod traffic;
+mod written;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt as _;
-use quaymaster_oracle::{Rules, check_invariants, desired};
+use quaymaster_oracle::names::{CONTROLLER, MANAGED_BY, SERVICE_NAME};
+use quaymaster_oracle::{Rules, check_invariants, desired, managed, selects};
 
 use crate::coverage::{Coverage, Rule};
+use crate::plane::Holder;
 use crate::record::{Event, Seen};
-
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
-const CONTROLLER: &str = "endpointslice-controller.k8s.io";
+use traffic::{Traffic, ready_backends};
 
 /// What the harness itself did to slices, which no controller answers for.
 #[derive(Clone, Debug, Default)]
@@ -26,42 +28,44 @@ pub(crate) struct Edits {
     pub(crate) deleted: HashSet<String>,
 }
 
+/// Who kept the slices from which revision on.
+pub(crate) type Holders = [(u64, Holder)];
+
 /// What a replay gave.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trace {
-    /// Violations in words; empty when all held at every revision.
-    pub(crate) violations: Vec<String>,
+    /// Violations in words, with who kept the slices then; empty when all held at every revision.
+    pub(crate) violations: Vec<(Holder, String)>,
     /// Revisions looked at.
     pub(crate) revisions: usize,
-    pub(crate) coverage: Coverage,
+    /// Rules met while kube-controller-manager kept the slices, and while quaymaster did.
+    pub(crate) coverage: [Coverage; 2],
+    /// Changes of slices by each of them that were no creations or deletions.
+    pub(crate) updates: [usize; 2],
 }
-
-/// An endpoint as traffic sees it: family, Pod and address.
-type Backend = (String, String, String);
 
 #[derive(Debug, Default)]
 struct Namespace {
     services: BTreeMap<String, Service>,
+    /// Of those that no controller looks after any more: what they were when one did. Their slices stay.
+    left_behind: BTreeMap<String, Service>,
     pods: BTreeMap<String, Pod>,
     slices: BTreeMap<String, EndpointSlice>,
-    /// By Service: backends that are ready.
-    held: BTreeMap<String, BTreeMap<Backend, Held>>,
-}
-
-/// A backend that has been ready since some revision.
-#[derive(Clone, Debug)]
-struct Held {
-    /// The uid of its Pod.
-    uid: String,
-    /// Whether the controller has published it since. A slice that says so from before may be put right by a write
-    /// that was decided when the backend was not ready.
-    published: bool,
+    /// By Service.
+    traffic: BTreeMap<String, Traffic>,
 }
 
 /// Replays changes, which must be sorted by revision.
-pub(crate) fn replay(events: &[Event], edits: &Edits, max_endpoints: usize, minor: u32) -> Trace {
+pub(crate) fn replay(
+    events: &[Event],
+    edits: &Edits,
+    holders: &Holders,
+    max_endpoints: usize,
+    minor: u32,
+) -> Trace {
     let mut replay = Replay {
         edits,
+        holders,
         max_endpoints,
         minor,
         nodes: BTreeMap::new(),
@@ -71,11 +75,15 @@ pub(crate) fn replay(events: &[Event], edits: &Edits, max_endpoints: usize, mino
     for event in events {
         replay.event(event);
     }
+    if let Some(last) = events.last() {
+        replay.end(last.revision, last.at);
+    }
     replay.trace
 }
 
 struct Replay<'a> {
     edits: &'a Edits,
+    holders: &'a Holders,
     max_endpoints: usize,
     minor: u32,
     nodes: BTreeMap<String, Node>,
@@ -84,26 +92,27 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
+    /// Who keeps the slices at this revision. Before anyone does, nothing is written.
+    fn holder(&self, revision: u64) -> Holder {
+        let before = self.holders.partition_point(|(from, _)| *from < revision);
+        let at = self.holders.get(before.saturating_sub(1));
+        at.map_or(Holder::Kcm, |(_, holder)| *holder)
+    }
+
+    fn coverage(&mut self, revision: u64) -> &mut Coverage {
+        let holder = self.holder(revision);
+        &mut self.trace.coverage[holder.side()]
+    }
+
+    fn violation(&mut self, revision: u64, what: &str) {
+        let what = format!("revision {revision}: {what}");
+        self.trace.violations.push((self.holder(revision), what));
+    }
+
     fn event(&mut self, event: &Event) {
         self.trace.revisions += 1;
         let namespace = match &event.seen {
-            Seen::Node(node) => {
-                self.trace.coverage.count(Rule::NodeChange);
-                let name = node.name_any();
-                if event.deleted {
-                    self.nodes.remove(&name);
-                } else {
-                    self.nodes.insert(name.clone(), (**node).clone());
-                }
-                // A Pod whose node is missing is left out, so whatever was held may go.
-                let seed = name.split('-').next().unwrap_or_default().to_owned();
-                for (namespace, held) in &mut self.namespaces {
-                    if namespace.split('-').next() == Some(&seed) {
-                        held.held.clear();
-                    }
-                }
-                return;
-            }
+            Seen::Node(node) => return self.node(node, event),
             Seen::Slice(slice) => slice.namespace(),
             Seen::Service(service) => service.namespace(),
             Seen::Pod(pod) => pod.namespace(),
@@ -116,11 +125,11 @@ impl Replay<'_> {
                 service_of(slice).into_iter().collect()
             }
             Seen::Service(service) => {
-                self.service(&mut namespace, service, event.deleted);
+                self.service(&mut namespace, service, event);
                 vec![service.name_any()]
             }
             Seen::Pod(pod) => {
-                self.trace.coverage.count(Rule::PodChange);
+                self.coverage(event.revision).count(Rule::PodChange);
                 let key = pod.name_any();
                 let old = if event.deleted {
                     namespace.pods.remove(&key)
@@ -140,14 +149,44 @@ impl Replay<'_> {
             _ => None,
         };
         for service in touched {
-            self.traffic(&name, &mut namespace, &service, event.revision, written);
+            self.traffic(&name, &mut namespace, &service, event, written);
         }
         self.namespaces.insert(name, namespace);
     }
 
-    fn service(&mut self, namespace: &mut Namespace, service: &Service, deleted: bool) {
+    /// What is on the node may come or go, and nothing else.
+    fn node(&mut self, node: &Node, event: &Event) {
+        self.coverage(event.revision).count(Rule::NodeChange);
+        let node_name = node.name_any();
+        let was_there = if event.deleted {
+            self.nodes.remove(&node_name).is_some()
+        } else {
+            self.nodes.insert(node_name.clone(), node.clone()).is_some()
+        };
+        if was_there && !event.deleted {
+            return;
+        }
+        let mut namespaces = std::mem::take(&mut self.namespaces);
+        for (path, namespace) in &mut namespaces {
+            let on_it = |pod: &&Pod| {
+                let of = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
+                of == Some(&node_name)
+            };
+            let pods: Vec<&Pod> = namespace.pods.values().filter(on_it).collect();
+            let selecting = namespace.services.iter();
+            let selecting = selecting.filter(|(_, service)| pods.iter().any(|pod| selects(service, pod)));
+            let touched: Vec<String> = selecting.map(|(name, _)| name.clone()).collect();
+            for service in touched {
+                self.traffic(path, namespace, &service, event, None);
+            }
+        }
+        self.namespaces = namespaces;
+    }
+
+    fn service(&mut self, namespace: &mut Namespace, service: &Service, event: &Event) {
         let name = service.name_any();
-        self.trace.coverage.service(service, deleted);
+        let deleted = event.deleted;
+        self.coverage(event.revision).service(service, deleted);
         let old = if deleted {
             namespace.services.remove(&name)
         } else {
@@ -156,15 +195,22 @@ impl Replay<'_> {
         // What a change of these takes out of the slices goes before what it brings in is there.
         let decides = |service: &Service| {
             let spec = service.spec.clone().unwrap_or_default();
-            (
-                service.metadata.uid.clone(),
-                spec.selector,
-                spec.ip_families,
-                spec.type_,
-            )
+            (spec.selector, spec.ip_families, spec.type_)
         };
-        if deleted || old.as_ref().is_some_and(|old| decides(old) != decides(service)) {
-            namespace.held.remove(&name);
+        let same = |old: &Service| old.metadata.uid == service.metadata.uid;
+        let Some(old) = old.filter(|old| !deleted && same(old)) else {
+            namespace.left_behind.remove(&name);
+            namespace.traffic.remove(&name);
+            return;
+        };
+        match (managed(&old), managed(service)) {
+            (true, false) => _ = namespace.left_behind.insert(name, old),
+            (false, true) => {
+                namespace.left_behind.remove(&name);
+                namespace.traffic.remove(&name);
+            }
+            (true, true) if decides(&old) != decides(service) => _ = namespace.traffic.remove(&name),
+            (true, true) | (false, false) => {}
         }
     }
 
@@ -179,48 +225,59 @@ impl Replay<'_> {
             namespace.slices.insert(key, slice.clone())
         };
         if by_harness {
-            self.trace.coverage.count(Rule::SliceChangedByOthers);
-            if let Some(service) = service_of(slice) {
-                namespace.held.remove(&service);
+            self.coverage(event.revision).count(Rule::SliceChangedByOthers);
+            let edited = old.iter().chain([slice]);
+            for slice in edited {
+                let service = service_of(slice).and_then(|name| namespace.traffic.get_mut(&name));
+                if let Some(traffic) = service {
+                    traffic.forget(&ready_backends(slice));
+                }
             }
             return;
         }
-        if managed_by(slice) != Some(CONTROLLER) {
-            let what = format!(
-                "revision {}: slice {}/{} of another manager was changed",
-                event.revision,
-                slice.namespace().unwrap_or_default(),
-                slice.name_any()
-            );
-            self.trace.violations.push(what);
+        let path = format!("{}/{}", slice.namespace().unwrap_or_default(), slice.name_any());
+        let of_another = |slice: &EndpointSlice| managed_by(slice) != Some(CONTROLLER);
+        if of_another(slice) || old.as_ref().is_some_and(of_another) {
+            let what = format!("slice {path} of another manager was changed");
+            self.violation(event.revision, &what);
             return;
         }
         let service = service_of(slice).and_then(|name| namespace.services.get(&name));
-        self.trace
-            .coverage
-            .slice(old.as_ref(), slice, event.deleted, service, self.max_endpoints);
-        if !event.deleted {
-            let before: Vec<EndpointSlice> = old.into_iter().collect();
-            let broken = check_invariants(std::slice::from_ref(slice), &before, self.max_endpoints);
-            let broken = broken
-                .into_iter()
-                .map(|violation| format!("revision {}: {violation}", event.revision));
-            self.trace.violations.extend(broken);
+        let max_endpoints = self.max_endpoints;
+        self.coverage(event.revision)
+            .slice(old.as_ref(), slice, event.deleted, service, max_endpoints);
+        if event.deleted {
+            return;
+        }
+        if let Some(old) = &old {
+            let holder = self.holder(event.revision);
+            // The garbage collector marks what it will delete.
+            if slice.metadata.deletion_timestamp == old.metadata.deletion_timestamp {
+                self.trace.updates[holder.side()] += 1;
+            }
+        }
+        for what in written::faults(old.as_ref(), slice, service) {
+            self.violation(event.revision, &format!("slice {path} {what}"));
+        }
+        let before: Vec<EndpointSlice> = old.into_iter().collect();
+        for broken in check_invariants(std::slice::from_ref(slice), &before, max_endpoints) {
+            self.violation(event.revision, &broken.to_string());
         }
     }
 
-    /// A backend that is ready, and was published while it was, must not be missing from the union of slices.
+    /// Compares what should be with what is published.
     fn traffic(
         &mut self,
         path: &str,
         namespace: &mut Namespace,
         name: &str,
-        revision: u64,
+        event: &Event,
         written: Option<&EndpointSlice>,
     ) {
-        let Some(service) = namespace.services.get(name) else {
+        let (Some(is), left_behind) = (namespace.services.get(name), namespace.left_behind.get(name)) else {
             return;
         };
+        let service = left_behind.unwrap_or(is);
         let selected = namespace.pods.values().filter(|pod| selects(service, pod));
         let pods: Vec<Pod> = selected.cloned().collect();
         let nodes: Vec<Node> = pods
@@ -228,90 +285,37 @@ impl Replay<'_> {
             .filter_map(|pod| self.nodes.get(pod.spec.as_ref()?.node_name.as_ref()?).cloned())
             .collect();
         let desired = desired(service, &pods, &nodes, Rules { minor: self.minor });
-        self.trace.coverage.desired(service, &desired);
-        let mut required = BTreeMap::<Backend, String>::new();
-        for (key, group) in &desired.groups {
-            for endpoint in group.endpoints.values().filter(|endpoint| ready(endpoint)) {
-                let uid = endpoint.target_ref.as_ref().and_then(|target| target.uid.clone());
-                for backend in backends(&format!("{:?}", key.address_type), endpoint) {
-                    required.insert(backend, uid.clone().unwrap_or_default());
-                }
-            }
+        if left_behind.is_none() {
+            self.coverage(event.revision).desired(service, &desired);
         }
-        let mut published = BTreeSet::<Backend>::new();
-        for slice in namespace.slices.values().filter(|slice| {
-            managed_by(slice) == Some(CONTROLLER) && service_of(slice).as_deref() == Some(name)
-        }) {
-            published.extend(ready_backends(slice));
-        }
-        let held = namespace.held.entry(name.to_owned()).or_default();
-        held.retain(|backend, held| required.get(backend) == Some(&held.uid));
-        for (backend, _) in held
-            .iter()
-            .filter(|(backend, held)| held.published && !published.contains(backend))
-        {
-            let (family, pod, address) = backend;
-            self.trace.violations.push(format!(
-                "revision {revision}: {path}/{name} {family}: ready endpoint {address} ({pod}) is missing"
-            ));
-        }
-        held.retain(|backend, _| published.contains(backend));
-        for backend in written.iter().flat_map(|slice| ready_backends(slice)) {
-            if let Some(held) = held.get_mut(&backend) {
-                held.published = true;
-            }
-        }
-        for (backend, uid) in required {
-            let just_written = || {
-                written
-                    .iter()
-                    .any(|slice| ready_backends(slice).contains(&backend))
-            };
-            if published.contains(&backend) && !held.contains_key(&backend) {
-                let published = just_written();
-                held.insert(backend, Held { uid, published });
-            }
+        let published = namespace
+            .slices
+            .values()
+            .filter(|slice| {
+                managed_by(slice) == Some(CONTROLLER) && service_of(slice).as_deref() == Some(name)
+            })
+            .flat_map(ready_backends)
+            .collect();
+        let written = written.map(ready_backends).unwrap_or_default();
+        let traffic = namespace.traffic.entry(name.to_owned()).or_default();
+        for what in traffic.step(&desired, &published, &written, event.at, left_behind.is_some()) {
+            self.violation(event.revision, &format!("{path}/{name} {what}"));
         }
     }
-}
 
-/// What a slice publishes as ready.
-fn ready_backends(slice: &EndpointSlice) -> BTreeSet<Backend> {
-    let endpoints = slice.endpoints.iter().flatten();
-    endpoints
-        .filter(|endpoint| ready(endpoint))
-        .flat_map(|endpoint| backends(&slice.address_type, endpoint))
-        .collect()
-}
-
-fn selects(service: &Service, pod: &Pod) -> bool {
-    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-    let labels = pod.metadata.labels.as_ref();
-    selector.is_some_and(|selector| {
-        let has =
-            |(key, value): (&String, &String)| labels.is_some_and(|labels| labels.get(key) == Some(value));
-        selector.iter().all(has)
-    })
-}
-
-fn ready(endpoint: &Endpoint) -> bool {
-    let conditions = endpoint.conditions.as_ref();
-    conditions.and_then(|conditions| conditions.ready) != Some(false)
-}
-
-fn backends(family: &str, endpoint: &Endpoint) -> Vec<Backend> {
-    let pod = endpoint
-        .target_ref
-        .as_ref()
-        .and_then(|target| target.name.clone());
-    let of = |address: &String| {
-        (
-            family.to_owned(),
-            pod.clone().unwrap_or_default(),
-            address.clone(),
-        )
-    };
-    endpoint.addresses.iter().map(of).collect()
+    /// What is still published in the end although it should not be.
+    fn end(&mut self, revision: u64, at: Duration) {
+        let mut overdue = Vec::new();
+        for (path, namespace) in &mut self.namespaces {
+            for (name, traffic) in &mut namespace.traffic {
+                let what = traffic.overdue(at).into_iter();
+                overdue.extend(what.map(|what| format!("{path}/{name} {what}")));
+            }
+        }
+        for what in overdue {
+            self.violation(revision, &what);
+        }
+    }
 }
 
 fn label<'a>(slice: &'a EndpointSlice, key: &str) -> Option<&'a str> {

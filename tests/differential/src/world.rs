@@ -6,20 +6,11 @@ use k8s_openapi::api::core::v1::{Node, Pod, Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use quaymaster_oracle::generate::{Action, Cluster, Scenario, Size, Step, generate};
+use quaymaster_oracle::names::{TOPOLOGY_HINTS, TOPOLOGY_MODE, ZONE};
+use quaymaster_oracle::{NULL_EQUALS_EMPTY, PREFER_SAME};
 
 /// The label that the generator and the apiserver put on nodes.
 const HOSTNAME: &str = "kubernetes.io/hostname";
-const ZONE: &str = "topology.kubernetes.io/zone";
-const TOPOLOGY_KEYS: [&str; 2] = [
-    "service.kubernetes.io/topology-aware-hints",
-    "service.kubernetes.io/topology-mode",
-];
-/// The first minor whose apiserver takes `PreferSameZone` and `PreferSameNode` by default.
-const SAME_ZONE_MINOR: u32 = 34;
-
-/// The first minor whose kube-controller-manager does not write slices without ports over and over
-/// (kubernetes/kubernetes#133474).
-pub(crate) const QUIET_WITHOUT_PORTS: u32 = 36;
 
 /// A scenario under names that no other seed has.
 #[derive(Clone, Debug)]
@@ -207,19 +198,19 @@ impl Rename {
         for port in spec.ports.iter_mut().flatten() {
             port.node_port = None;
         }
-        if self.minor < QUIET_WITHOUT_PORTS {
+        if self.minor < NULL_EQUALS_EMPTY {
             give_every_pod_a_port(spec);
         }
         let known = match spec.traffic_distribution.as_deref() {
-            Some("PreferSameZone" | "PreferSameNode") if self.minor < SAME_ZONE_MINOR => Some("PreferClose"),
+            Some("PreferSameZone" | "PreferSameNode") if self.minor < PREFER_SAME => Some("PreferClose"),
             Some(known @ ("PreferClose" | "PreferSameZone" | "PreferSameNode")) => Some(known),
             _ => None,
         };
         spec.traffic_distribution = known.map(str::to_owned);
         // Both annotations with different values are refused; the older one wins where both are.
         if let Some(annotations) = &mut service.metadata.annotations
-            && let Some(older) = annotations.get(TOPOLOGY_KEYS[0]).cloned()
-            && let Some(newer) = annotations.get_mut(TOPOLOGY_KEYS[1])
+            && let Some(older) = annotations.get(TOPOLOGY_HINTS).cloned()
+            && let Some(newer) = annotations.get_mut(TOPOLOGY_MODE)
         {
             *newer = older;
         }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_model::names;
 use quaymaster_oracle::{
-    Canonical, Compare, Desired, DesiredKey, Difference, HintComparison, canonical, diff_with,
+    Canonical, Compare, Desired, DesiredKey, Difference, HintComparison, auto, canonical, diff_with,
 };
 
 /// Labels of a slice that have to be the Service's, or exactly these.
@@ -25,27 +25,17 @@ fn labels(service: &Service) -> BTreeMap<String, String> {
 }
 
 fn comparison(service: &Service, slice_count: bool) -> Compare {
-    let hints = if hinted_by_annotation(service) {
+    let hints = if auto(service) {
         // Only whether there is one depends on more than this moment.
         HintComparison::Counts {
-            tolerance: usize::MAX,
+            tolerance: ["IPv4", "IPv6"]
+                .map(|family| (family.to_owned(), usize::MAX))
+                .into(),
         }
     } else {
         HintComparison::ReadyOnly
     };
     Compare { hints, slice_count }
-}
-
-pub(crate) fn hinted_by_annotation(service: &Service) -> bool {
-    let annotations = service.metadata.annotations.as_ref();
-    let value = |key| {
-        annotations
-            .and_then(|annotations| annotations.get(key))
-            .map(String::as_str)
-    };
-    value(names::ANNOTATION_TOPOLOGY_AWARE_HINTS)
-        .or_else(|| value(names::ANNOTATION_TOPOLOGY_MODE))
-        .is_some_and(|value| matches!(value, "Auto" | "auto"))
 }
 
 /// Slices without endpoints carry no content; hints given by annotation depend on history.
@@ -113,7 +103,7 @@ pub(crate) fn against_desired(service: &Service, desired: &Desired, slices: &[En
     };
     let expected: Vec<EndpointSlice> = desired.groups.iter().map(as_slice).collect();
     let compare = comparison(service, false);
-    let differences = diff_with(&content(slices), &content(&expected), compare);
+    let differences = diff_with(&content(slices), &content(&expected), &compare);
     wrong.extend(
         differences
             .iter()
@@ -176,7 +166,7 @@ pub(crate) fn against_other(
     };
     let compare = comparison(service, true);
     let (ours, theirs) = (prepared(ours), prepared(theirs));
-    let mut wrong: Vec<String> = diff_with(&ours, &theirs, compare)
+    let mut wrong: Vec<String> = diff_with(&ours, &theirs, &compare)
         .iter()
         .filter(|difference| !matches!(difference, Difference::HintedZones { .. }))
         .map(|difference| told(difference, "quaymaster", "upstream"))

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_engine::Request;
 use quaymaster_model::{ObjectKey, Text};
 use quaymaster_oracle::generate::{Action, Change, ChangeKind, Cluster, Object, Size, Step, generate};
 use quaymaster_oracle::sim::ApiServer;
-use quaymaster_oracle::{Config, Rules, Write, check_invariants, desired, reconcile};
+use quaymaster_oracle::{Config, Rules, Write, auto, check_invariants, desired, reconcile, selects};
 
-use crate::compare::{
-    adopts_placeholder, against_desired, against_other, hinted_by_annotation, some_pod_moves,
-};
+use crate::compare::{adopts_placeholder, against_desired, against_other, some_pod_moves};
 use crate::driver::{Counts, Driver, slices_of};
 
 /// How often each kind of comparison was made, so that a test cannot pass by comparing nothing.
@@ -115,7 +113,7 @@ impl Run {
                 vec![format!("{counts:?} for a Service that is not ours")]
             };
         }
-        let auto = hinted_by_annotation(service);
+        let auto = auto(service);
         let mut wrong = Vec::new();
         // What Nodes offer does not matter to hints by annotation until they are far from it.
         if !due && !auto && counts != Counts::default() {
@@ -263,18 +261,6 @@ fn summary(writes: &[Write]) -> String {
         )
     });
     each.collect::<Vec<_>>().join(", ")
-}
-
-/// Whether a Pod has all labels of the Service's selector.
-fn selects(service: &Service, pod: &Pod) -> bool {
-    let selector = service
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.selector.clone())
-        .unwrap_or_default();
-    let labels = pod.metadata.labels.clone().unwrap_or_default();
-    pod.metadata.namespace == service.metadata.namespace
-        && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
 fn play(seed: u64, objects: &Cluster, steps: &[Step], tally: &mut Tally) -> Result<(), String> {

@@ -173,7 +173,12 @@ impl Generator {
         Some(match self.rng.below(20) {
             0..13 if !ready => self.set_ready(pod, true, StepKind::PodReady),
             13..15 if !ready => finish(pod, "Failed"),
-            0..8 => self.set_ready(pod, false, StepKind::PodUnready),
+            0..7 => self.set_ready(pod, false, StepKind::PodUnready),
+            7 => {
+                let mut pod = pod;
+                pod.metadata.uid = Some(format!("pod-uid-{}", self.serial()));
+                put(StepKind::PodReplaced, pod)
+            }
             8..10 => {
                 let mut pod = pod;
                 self.assign_addresses(&mut pod);

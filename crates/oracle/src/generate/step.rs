@@ -125,6 +125,8 @@ listed_enum! {
         PodDeleted,
         /// A Pod is there again under its old name, with a new uid.
         PodRecreated,
+        /// A Pod is replaced at once by one of the same name, node and addresses, with a new uid, as a static Pod may be.
+        PodReplaced,
         /// A Pod's labels change.
         PodLabelsChanged,
         /// A Pod gets other addresses, after its sandbox was made anew.

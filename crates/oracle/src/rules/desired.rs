@@ -106,7 +106,7 @@ pub fn desired(service: &Service, pods: &[Pod], nodes: &[Node], rules: Rules) ->
 }
 
 /// Whether the controller writes slices for a Service: not `ExternalName`, and with a selector.
-pub(crate) fn managed(service: &Service) -> bool {
+pub fn managed(service: &Service) -> bool {
     service
         .spec
         .as_ref()

@@ -12,7 +12,7 @@ use crate::rules::slices::endpoints;
 mod tests;
 
 /// First minor version with the gate `PreferSameTrafficDistribution` on by default.
-const PREFER_SAME: u32 = 34;
+pub const PREFER_SAME: u32 = 34;
 
 /// Slices of one address type on their way to being written.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +43,7 @@ impl Planned {
 }
 
 /// Whether topology hints by annotation are on. The deprecated key wins, also with a value that is not `Auto`.
-pub(crate) fn auto(service: &Service) -> bool {
+pub fn auto(service: &Service) -> bool {
     let Some(annotations) = &service.metadata.annotations else {
         return false;
     };

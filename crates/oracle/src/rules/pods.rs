@@ -13,7 +13,7 @@ mod tests;
 
 /// Whether `service` selects `pod`. No selector selects nothing; an empty one, which no API server stores,
 /// selects every Pod of the namespace.
-pub(crate) fn selects(service: &Service, pod: &Pod) -> bool {
+pub fn selects(service: &Service, pod: &Pod) -> bool {
     let Some(selector) = service.spec.as_ref().and_then(|spec| spec.selector.as_ref()) else {
         return false;
     };

@@ -22,6 +22,10 @@ mod place;
 #[cfg(test)]
 mod tests;
 
+/// The first minor that takes a slice whose ports are `null` for one with no ports (kubernetes/kubernetes#136502). Before,
+/// such slices are written over and over (kubernetes/kubernetes#133474).
+pub const NULL_EQUALS_EMPTY: u32 = 36;
+
 /// How a controller is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -329,8 +333,6 @@ impl Sync<'_> {
     }
 
     fn group_of(&self, slice: &EndpointSlice) -> Ports {
-        /// Release with kubernetes/kubernetes#136502.
-        const NULL_EQUALS_EMPTY: u32 = 36;
         if slice.ports.is_none() && self.config.minor < NULL_EQUALS_EMPTY {
             return None;
         }

@@ -214,7 +214,8 @@ fn hints_of_unready_endpoints_are_forgiven_and_those_of_ready_ones_are_not() {
 
 #[test]
 fn hints_by_annotation_may_name_other_zones_within_the_bounds_and_must_be_there() {
-    let auto = service(json!({"metadata": {"annotations": {TOPOLOGY_KEYS[1]: "Auto"}}}));
+    let auto =
+        service(json!({"metadata": {"annotations": {quaymaster_oracle::names::TOPOLOGY_MODE: "Auto"}}}));
     let nodes: Vec<Node> = ["a", "b", "c"]
         .map(|zone| {
             let node = json!({
@@ -286,4 +287,52 @@ fn annotations_of_the_run_itself_are_forgiven_and_others_are_not() {
     let found = run(&plain(), left(), right("example.com/note"), false);
     assert_eq!(found, (0, vec!["foreign-annotation"]));
     assert_eq!(run(&plain(), left(), right("other.org/note"), false).0, 1);
+}
+
+#[test]
+fn the_bounds_of_hints_by_annotation_are_those_of_each_family_alone() {
+    let auto =
+        service(json!({"metadata": {"annotations": {quaymaster_oracle::names::TOPOLOGY_MODE: "Auto"}}}));
+    let nodes: Vec<Node> = ["a", "b"]
+        .map(|zone| {
+            let node = json!({
+                "metadata": {"name": zone, "labels": {"topology.kubernetes.io/zone": zone}},
+                "status": {"allocatable": {"cpu": "4"}, "conditions": [{"type": "Ready", "status": "True"}]},
+            });
+            serde_json::from_value(node).unwrap()
+        })
+        .into();
+    let family = |address_type: &str, prefix: &str, in_a: usize| {
+        let endpoints: Vec<Value> = (0..10)
+            .map(|index| {
+                json!({
+                    "addresses": [format!("{prefix}{index}")],
+                    "conditions": {"ready": true},
+                    "hints": {"forZones": [{"name": if index < in_a { "a" } else { "b" }}]},
+                })
+            })
+            .collect();
+        slice(
+            address_type,
+            json!({"addressType": address_type, "endpoints": endpoints}),
+        )
+    };
+    let side = |in_a| Snapshot {
+        nodes: nodes.clone(),
+        ..snapshot(
+            &auto,
+            vec![family("IPv4", "10.0.0.", in_a), family("IPv6", "fd00::", 5)],
+        )
+    };
+    let found = compare(&side(5), &side(4), NAMESPACE, false, &mut Exceptions::new());
+    // Of ten, each of two equal zones has at least five by the algorithm; of twenty, two would be free.
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[test]
+fn slices_of_another_manager_are_compared_also_of_a_service_that_this_controller_leaves_alone() {
+    let without_selector = service(json!({"spec": {"selector": null}}));
+    let mirrored = json!({"metadata": {"labels": {MANAGED_BY: "endpointslicemirroring-controller.k8s.io"}}});
+    let left = vec![slice("web-m", mirrored)];
+    assert!(run(&without_selector, left, vec![], false).0 > 0);
 }

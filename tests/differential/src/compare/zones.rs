@@ -4,22 +4,18 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Node;
 
-const ZONE: &str = "topology.kubernetes.io/zone";
-const EXCLUDED_NODES: [&str; 2] = [
-    "node-role.kubernetes.io/control-plane",
-    "node-role.kubernetes.io/master",
-];
+use quaymaster_oracle::names::{EXCLUDED_NODE_LABELS, ZONE};
 
-/// The zones' shares of CPU, for the bounds of hints by annotation (`k8s.io/endpointslice/topologycache`).
+/// The zones' shares of CPU by name, for the bounds of hints by annotation (`k8s.io/endpointslice/topologycache`).
 #[derive(Clone, Debug, Default)]
-pub(super) struct Zones(Vec<f64>);
+pub(super) struct Zones(BTreeMap<String, f64>);
 
 impl Zones {
     pub(super) fn of(nodes: &[Node]) -> Self {
         let mut cpu = BTreeMap::<&str, f64>::new();
         for node in nodes {
             let labels = node.metadata.labels.as_ref();
-            if EXCLUDED_NODES
+            if EXCLUDED_NODE_LABELS
                 .iter()
                 .any(|key| labels.is_some_and(|labels| labels.contains_key(*key)))
             {
@@ -42,7 +38,15 @@ impl Zones {
             }
         }
         let total: f64 = cpu.values().sum();
-        Self(cpu.values().map(|cores| cores / total).collect())
+        let shares = cpu
+            .into_iter()
+            .map(|(zone, cores)| (zone.to_owned(), cores / total));
+        Self(shares.collect())
+    }
+
+    /// Whether endpoints may be hinted to this zone.
+    pub(super) fn contains(&self, zone: &str) -> bool {
+        self.0.contains_key(zone)
     }
 
     /// By how much two valid distributions of `ready` endpoints may differ in one zone: a zone may have any number
@@ -58,7 +62,7 @@ impl Zones {
         const OVERLOAD: f64 = 1.2;
         let minima = self
             .0
-            .iter()
+            .values()
             .map(|share| (share * ready as f64 / OVERLOAD).ceil() as usize);
         ready.saturating_sub(minima.sum())
     }

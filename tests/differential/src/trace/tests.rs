@@ -11,6 +11,7 @@ fn parse<T: DeserializeOwned>(value: Value) -> Box<T> {
 fn event(revision: u64, seen: Seen) -> Event {
     Event {
         revision,
+        at: Duration::from_secs(revision),
         deleted: false,
         seen,
     }
@@ -58,8 +59,16 @@ fn published() -> Vec<Event> {
     ]
 }
 
+/// What does not hold while quaymaster keeps the slices.
 fn violations(events: &[Event], edits: &Edits) -> Vec<String> {
-    replay(events, edits, 3, 37).violations
+    let trace = replay(events, edits, &[(0, Holder::Quaymaster)], 3, 37);
+    let violations = trace.violations.into_iter();
+    violations
+        .map(|(holder, what)| {
+            assert_eq!(holder, Holder::Quaymaster);
+            what
+        })
+        .collect()
 }
 
 #[test]
@@ -123,4 +132,78 @@ fn a_late_write_for_a_pod_that_was_not_ready_in_between_is_no_violation_and_a_la
     events.push(event(9, slice(CONTROLLER, &[])));
     let found = violations(&events, &Edits::default());
     assert!(found.len() == 1 && found[0].contains("revision 9"), "{found:?}");
+}
+
+fn node(name: &str, labels: &Value) -> Seen {
+    Seen::Node(parse(json!({ "metadata": { "name": name, "labels": labels } })))
+}
+
+#[test]
+fn a_node_that_changes_or_is_of_no_concern_excuses_nothing() {
+    for other in [
+        node("s1-node-1", &json!({ "topology.kubernetes.io/zone": "b" })),
+        node("s1-node-9", &json!({})),
+    ] {
+        let mut events = published();
+        events.push(event(5, other));
+        events.push(event(6, slice(CONTROLLER, &[])));
+        assert_eq!(violations(&events, &Edits::default()).len(), 1);
+    }
+}
+
+#[test]
+fn a_pod_whose_node_is_missing_may_go_and_a_late_write_of_that_may_come_after_the_node() {
+    let gone = || Event {
+        deleted: true,
+        ..event(5, node("s1-node-1", &json!({})))
+    };
+    let mut events = published();
+    events.extend([gone(), event(6, slice(CONTROLLER, &[]))]);
+    assert_eq!(violations(&events, &Edits::default()), [""; 0]);
+    let mut events = published();
+    events.extend([
+        gone(),
+        event(6, node("s1-node-1", &json!({}))),
+        event(7, slice(CONTROLLER, &[])),
+    ]);
+    assert_eq!(violations(&events, &Edits::default()), [""; 0]);
+}
+
+#[test]
+fn an_endpoint_that_stays_published_as_ready_long_after_its_pod_is_not_is_reported_once() {
+    let mut events = published();
+    events.push(event(5, pod(&events, false)));
+    let soon = event(
+        20,
+        Seen::Pod(parse(
+            json!({ "metadata": { "namespace": "s1-ns-0", "name": "other" } }),
+        )),
+    );
+    events.push(soon);
+    assert_eq!(violations(&events, &Edits::default()), [""; 0]);
+    events.push(event(26, pod(&events, false)));
+    events.push(event(90, pod(&events, false)));
+    let found = violations(&events, &Edits::default());
+    assert!(found.len() == 1 && found[0].contains("revision 26"), "{found:?}");
+}
+
+#[test]
+fn a_write_of_what_is_there_already_is_reported() {
+    let mut events = published();
+    events.push(event(5, slice(CONTROLLER, &["10.0.0.1"])));
+    let found = violations(&events, &Edits::default());
+    assert!(
+        found.len() == 1 && found[0].contains("nothing of it changed"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_does_not_hold_is_told_of_who_kept_the_slices_then() {
+    let mut events = published();
+    events.push(event(5, slice(CONTROLLER, &[])));
+    let holders = [(0, Holder::Quaymaster), (3, Holder::Kcm), (5, Holder::Quaymaster)];
+    let trace = replay(&events, &Edits::default(), &holders, 3, 37);
+    assert_eq!(trace.violations[0].0, Holder::Kcm);
+    assert_eq!(trace.updates, [1, 0]);
 }

@@ -9,7 +9,7 @@ use super::{Canonical, CanonicalEndpoint, Group, GroupKey};
 use crate::rules::desired::Identity;
 
 /// How hints are compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum HintComparison {
     /// Like any other field.
     #[default]
@@ -20,13 +20,13 @@ pub enum HintComparison {
     /// By presence, and by number of ready endpoints for each hinted zone, summed over a Service and family: which
     /// endpoint of a zone is hinted elsewhere is arbitrary upstream. Numbers may differ by this much.
     Counts {
-        /// Largest allowed difference for one zone.
-        tolerance: usize,
+        /// Largest allowed difference for one zone, by address type; none where it is not named.
+        tolerance: BTreeMap<String, usize>,
     },
 }
 
 /// What to compare besides content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compare {
     /// How hints are compared.
     pub hints: HintComparison,
@@ -84,8 +84,8 @@ pub enum Difference {
 }
 
 impl Difference {
-    /// `namespace/name` of the Service.
-    pub fn service(&self) -> &str {
+    /// The group, where it is of one.
+    pub fn group(&self) -> Option<&GroupKey> {
         match self {
             Self::OnlyLeft(group)
             | Self::OnlyRight(group)
@@ -94,8 +94,16 @@ impl Difference {
             | Self::Field { group, .. }
             | Self::Duplicate(group, ..)
             | Self::Metadata { group, .. }
-            | Self::SliceCount(group, ..) => &group.service,
-            Self::HintedZones { service, .. } => service.split(' ').next().unwrap_or_default(),
+            | Self::SliceCount(group, ..) => Some(group),
+            Self::HintedZones { .. } => None,
+        }
+    }
+
+    /// `namespace/name` of the Service.
+    pub fn service(&self) -> &str {
+        match (self, self.group()) {
+            (Self::HintedZones { service, .. }, _) => service.split(' ').next().unwrap_or_default(),
+            (_, group) => group.map_or("", |group| &group.service),
         }
     }
 }
@@ -160,11 +168,11 @@ impl fmt::Display for Identity {
 
 /// All differences, hints compared exactly, number of slices ignored.
 pub fn diff(left: &Canonical, right: &Canonical) -> Vec<Difference> {
-    diff_with(left, right, Compare::default())
+    diff_with(left, right, &Compare::default())
 }
 
 /// All differences under a comparison of the caller's choice.
-pub fn diff_with(left: &Canonical, right: &Canonical, compare: Compare) -> Vec<Difference> {
+pub fn diff_with(left: &Canonical, right: &Canonical, compare: &Compare) -> Vec<Difference> {
     let mut differences = Vec::new();
     let keys: BTreeSet<&GroupKey> = left.groups.keys().chain(right.groups.keys()).collect();
     for key in keys {
@@ -180,7 +188,7 @@ pub fn diff_with(left: &Canonical, right: &Canonical, compare: Compare) -> Vec<D
             differences.extend(group.duplicates.keys().map(duplicate));
         }
     }
-    if let HintComparison::Counts { tolerance } = compare.hints {
+    if let HintComparison::Counts { tolerance } = &compare.hints {
         compare_zones(left, right, tolerance, &mut differences);
     }
     differences
@@ -190,7 +198,7 @@ fn compare_groups(
     key: &GroupKey,
     left: &Group,
     right: &Group,
-    compare: Compare,
+    compare: &Compare,
     differences: &mut Vec<Difference>,
 ) {
     let identities: BTreeSet<&Identity> = left.endpoints.keys().chain(right.endpoints.keys()).collect();
@@ -223,13 +231,13 @@ fn compare_endpoints(
     endpoint: &Identity,
     left: &CanonicalEndpoint,
     right: &CanonicalEndpoint,
-    compare: Compare,
+    compare: &Compare,
     differences: &mut Vec<Difference>,
 ) {
     let fields: BTreeSet<&String> = left.fields.keys().chain(right.fields.keys()).collect();
     for field in fields {
         let compared = field != "hints"
-            || match compare.hints {
+            || match &compare.hints {
                 HintComparison::Exact => true,
                 HintComparison::ReadyOnly => left.ready() || right.ready(),
                 HintComparison::Counts { .. } => false,
@@ -248,13 +256,13 @@ fn compare_endpoints(
 }
 
 /// Numbers of ready endpoints for each hinted zone, by Service and family.
-type Zones = BTreeMap<String, BTreeMap<String, usize>>;
+type Zones = BTreeMap<(String, String), BTreeMap<String, usize>>;
 
 fn hinted_zones(canonical: &Canonical) -> Zones {
     let mut zones = Zones::new();
     for (key, group) in &canonical.groups {
         let counts = zones
-            .entry(format!("{} {}", key.service, key.address_type))
+            .entry((key.service.clone(), key.address_type.clone()))
             .or_default();
         for endpoint in group.endpoints.values().filter(|endpoint| endpoint.ready()) {
             let hinted = endpoint
@@ -270,14 +278,21 @@ fn hinted_zones(canonical: &Canonical) -> Zones {
     zones
 }
 
-fn compare_zones(left: &Canonical, right: &Canonical, tolerance: usize, differences: &mut Vec<Difference>) {
+fn compare_zones(
+    left: &Canonical,
+    right: &Canonical,
+    tolerance: &BTreeMap<String, usize>,
+    differences: &mut Vec<Difference>,
+) {
     let (left, right) = (hinted_zones(left), hinted_zones(right));
-    let services: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
-    for service in services {
+    let families: BTreeSet<&(String, String)> = left.keys().chain(right.keys()).collect();
+    for family in families {
         let (left, right) = (
-            left.get(service).cloned().unwrap_or_default(),
-            right.get(service).cloned().unwrap_or_default(),
+            left.get(family).cloned().unwrap_or_default(),
+            right.get(family).cloned().unwrap_or_default(),
         );
+        let (service, address_type) = family;
+        let tolerance = tolerance.get(address_type).copied().unwrap_or(0);
         let zones: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
         let count = |counts: &BTreeMap<String, usize>, zone: &String| counts.get(zone).copied().unwrap_or(0);
         let too_far = zones
@@ -285,7 +300,7 @@ fn compare_zones(left: &Canonical, right: &Canonical, tolerance: usize, differen
             .any(|zone| count(&left, zone).abs_diff(count(&right, zone)) > tolerance);
         if too_far || left.is_empty() != right.is_empty() {
             differences.push(Difference::HintedZones {
-                service: service.clone(),
+                service: format!("{service} {address_type}"),
                 left,
                 right,
             });

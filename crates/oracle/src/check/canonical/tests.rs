@@ -15,7 +15,7 @@ fn slices(counts: &[usize]) -> Vec<EndpointSlice> {
         .collect()
 }
 
-fn texts(left: &[EndpointSlice], right: &[EndpointSlice], compare: Compare) -> Vec<String> {
+fn texts(left: &[EndpointSlice], right: &[EndpointSlice], compare: &Compare) -> Vec<String> {
     diff_with(&canonical(left), &canonical(right), compare)
         .iter()
         .map(ToString::to_string)
@@ -34,11 +34,11 @@ fn names_packing_order_versions_and_the_trigger_time_do_not_matter() {
         annotations.insert(names::TRIGGER_TIME.to_owned(), "now".to_owned());
         slice.endpoints.as_mut().unwrap().reverse();
     }
-    assert_eq!(texts(&left, &right, Compare::default()), [""; 0]);
+    assert_eq!(texts(&left, &right, &Compare::default()), [""; 0]);
     let counted = texts(
         &left,
         &right,
-        Compare {
+        &Compare {
             slice_count: true,
             ..Compare::default()
         },
@@ -62,7 +62,7 @@ fn null_and_empty_are_the_same_and_dying_slices_do_not_count() {
         texts(
             &left,
             &right,
-            Compare {
+            &Compare {
                 slice_count: true,
                 ..Compare::default()
             }
@@ -77,7 +77,7 @@ fn every_kind_of_difference_is_named() {
     let edit = |change: fn(&mut EndpointSlice)| {
         let mut right = left.clone();
         change(&mut right[0]);
-        texts(&left, &right, Compare::default())
+        texts(&left, &right, &Compare::default())
     };
     let group = "ns/a IPv4 [http:8080/TCP]";
     assert_eq!(
@@ -143,14 +143,16 @@ fn hints_are_compared_as_asked() {
         texts(
             left,
             right,
-            Compare {
+            &Compare {
                 hints,
                 slice_count: false,
             },
         )
         .len()
     };
-    let counts = |tolerance| HintComparison::Counts { tolerance };
+    let counts = |tolerance| HintComparison::Counts {
+        tolerance: [("IPv4".to_owned(), tolerance)].into(),
+    };
     assert_eq!(found(&left, &right, HintComparison::Exact), 2);
     assert_eq!(
         found(&left, &right, counts(0)),

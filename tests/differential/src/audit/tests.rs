@@ -1,0 +1,39 @@
+use serde_json::json;
+
+use super::*;
+
+fn entry(verb: &str, resource: &str, code: u16) -> Entry {
+    let entry = json!({
+        "auditID": "1", "requestURI": "/apis", "stage": "ResponseComplete", "verb": verb, "userAgent": "quaymaster/0.1.0 (linux/x86_64)",
+        "objectRef": { "resource": resource, "namespace": "ns", "name": "web" },
+        "responseStatus": { "code": code },
+    });
+    serde_json::from_value(entry).unwrap()
+}
+
+#[test]
+fn slices_events_leases_and_questions_about_permissions_may_be_written_and_nothing_else() {
+    let own = ["events", "leases", "selfsubjectaccessreviews", SLICES];
+    let own = own.map(|resource| entry("create", resource, 201));
+    assert_eq!(violations(&own, 0), [""; 0]);
+    for foreign in [
+        entry("patch", "pods", 200),
+        entry("update", "services", 409),
+        entry("delete", "leases", 200),
+        entry("deletecollection", SLICES, 200),
+    ] {
+        let found = violations(std::slice::from_ref(&foreign), 0);
+        assert_eq!(found.len(), 1, "{}: {found:?}", foreign.verb);
+    }
+}
+
+#[test]
+fn an_update_that_leaves_no_revision_changed_nothing() {
+    let writes = [
+        entry("update", SLICES, 200),
+        entry("update", SLICES, 200),
+        entry("update", SLICES, 409),
+    ];
+    assert_eq!(violations(&writes, 2), [""; 0]);
+    assert_eq!(violations(&writes, 1), ["1 updates of slices changed nothing"]);
+}

@@ -1,0 +1,70 @@
+//! What a write of a slice must not do.
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use quaymaster_oracle::names::{HEADLESS, TRIGGER_TIME};
+
+use crate::compare::FOREIGN;
+
+/// What is wrong with a controller's write of a slice, of the Service as it is now.
+pub(super) fn faults(
+    old: Option<&EndpointSlice>,
+    new: &EndpointSlice,
+    service: Option<&Service>,
+) -> Vec<&'static str> {
+    let mut faults = Vec::new();
+    match old {
+        Some(old) => {
+            if content(old) == content(new) {
+                faults.push("was written although nothing of it changed");
+            }
+            let recycled = old.ports != new.ports;
+            if !recycled && foreign(old).any(|annotation| !foreign(new).any(|kept| kept == annotation)) {
+                faults.push("was written in place without the annotations of others");
+            }
+        }
+        None if service
+            .is_some_and(|service| owns(service, new) && is_headless(service) != is_labelled(new)) =>
+        {
+            faults.push("was created with a wrong headless label");
+        }
+        None => {}
+    }
+    faults
+}
+
+/// What of a slice a controller decides, but for the trigger time, which is no reason for a write.
+fn content(slice: &EndpointSlice) -> EndpointSlice {
+    let mut content = slice.clone();
+    let metadata = &mut content.metadata;
+    metadata.resource_version = None;
+    metadata.generation = None;
+    metadata.managed_fields = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove(TRIGGER_TIME);
+    }
+    content
+}
+
+fn foreign(slice: &EndpointSlice) -> impl Iterator<Item = (&String, &String)> {
+    let annotations = slice.metadata.annotations.iter().flatten();
+    annotations.filter(|(key, _)| key.starts_with(FOREIGN))
+}
+
+/// Whether the slice is of this Service, and not of an earlier one of its name.
+fn owns(service: &Service, slice: &EndpointSlice) -> bool {
+    let owners = slice.metadata.owner_references.iter().flatten();
+    let mut uids = owners.map(|owner| Some(&owner.uid));
+    uids.any(|uid| uid == service.metadata.uid.as_ref())
+}
+
+fn is_headless(service: &Service) -> bool {
+    let spec = service.spec.as_ref();
+    let address = spec.and_then(|spec| spec.cluster_ip.as_deref());
+    matches!(address, None | Some("" | "None"))
+}
+
+fn is_labelled(slice: &EndpointSlice) -> bool {
+    let labels = slice.metadata.labels.as_ref();
+    labels.is_some_and(|labels| labels.contains_key(HEADLESS))
+}
