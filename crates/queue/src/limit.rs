@@ -14,6 +14,8 @@ pub struct LimitConfig {
     pub start: usize,
     /// Never less, at least 1: with nothing in flight nothing could ever be learnt.
     pub min: usize,
+    /// Latency alone brings it no lower: a server that answers slowly and refuses nothing may be kept busy by others.
+    pub patient: usize,
     /// Never more.
     pub max: usize,
     /// Latency is held to be queueing once it exceeds this many times the lowest seen lately ...
@@ -32,6 +34,9 @@ impl Default for LimitConfig {
             // Enough to hide a round trip of 10 ms at 1,600 writes/s.
             start: 16,
             min: 1,
+            // Fewer than the five workers of kube-controller-manager, each of which has a request in flight however
+            // slow the server is.
+            patient: 4,
             // Each call holds a connection (HTTP/1), and one apiserver gives a controller's priority level some
             // 30 to 100 seats.
             max: 64,
@@ -65,6 +70,11 @@ pub enum Outcome {
 /// It grows by one for each limit's worth of answers while latency stays near the lowest seen lately (and the
 /// limit was in fact used), shrinks in proportion when latency shows that requests queue in the server, and
 /// halves when the server refuses or loses requests; at most once for all that were in flight together.
+///
+/// Now and then a few writes are sent with as few as possible in flight. That tells what the server can do now, whoever
+/// else keeps it busy: waiting for others to stop would be waiting for ever. It is done sooner where latency stays high
+/// with few in flight ([`LimitConfig::patient`]).
+///
 /// `Retry-After` stops all writes until its time has passed: it is the server that is overloaded, not a key.
 ///
 /// The caller reports each write with [`on_start`](Self::on_start) and [`on_end`](Self::on_end), and starts no
@@ -79,6 +89,10 @@ pub struct Limit {
     /// Requests started before this have already been answered for.
     cut_at: Option<Instant>,
     lowest: Lowest,
+    /// While it is measured what the server can do now: the limit before.
+    resume: Option<f64>,
+    /// When that was done last.
+    measured: Option<Instant>,
     window: Window,
 }
 
@@ -88,10 +102,18 @@ struct Window {
     latencies: Vec<Duration>,
     /// Most writes in flight at once.
     peak: usize,
+    /// What was sent before tells of another limit.
+    from: Option<Instant>,
 }
 
 /// Least answers to judge by, or one slow request would decide at small limits.
-const MIN_ANSWERS: usize = 4;
+const MIN_ANSWERS: u8 = 4;
+
+/// After so long it is measured again what the server can do. Four answers one after the other, each some milliseconds.
+const MEASURED_FOR: Duration = Duration::from_secs(10);
+
+/// The same where latency is high with few writes in flight.
+const DOUBTED_AFTER: Duration = Duration::from_secs(2);
 
 /// A refusal or loss takes away this part.
 const CUT: f64 = 0.5;
@@ -101,6 +123,7 @@ impl Limit {
     pub fn new(mut config: LimitConfig) -> Self {
         config.min = config.min.max(1);
         config.max = config.max.max(config.min);
+        config.patient = config.patient.clamp(config.min, config.max);
         let start = config.start.clamp(config.min, config.max);
         Self {
             config,
@@ -109,6 +132,8 @@ impl Limit {
             paused_until: None,
             cut_at: None,
             lowest: Lowest::default(),
+            resume: None,
+            measured: None,
             window: Window::default(),
         }
     }
@@ -168,8 +193,16 @@ impl Limit {
 
     fn answered(&mut self, now: Instant, latency: Duration) {
         self.lowest.observe(now, latency, self.config.memory);
+        let sent = now.checked_sub(latency);
+        if self
+            .window
+            .from
+            .is_some_and(|from| sent.is_none_or(|sent| sent < from))
+        {
+            return;
+        }
         self.window.latencies.push(latency);
-        if self.window.latencies.len() < self.current().max(MIN_ANSWERS) {
+        if self.window.latencies.len() < self.current().max(MIN_ANSWERS.into()) {
             return;
         }
         let latencies = &mut self.window.latencies;
@@ -179,15 +212,45 @@ impl Limit {
         let median = *median;
         let used = self.window.peak * 2 >= self.current();
         self.window.restart(self.in_flight);
+        match self.resume.take() {
+            Some(resume) => {
+                self.lowest = Lowest::of(now, median);
+                self.set(resume);
+                self.window.from = Some(now);
+            }
+            None => self.judge(now, median, used),
+        }
+    }
+
+    /// What the answers to a limit's worth of writes say about it.
+    fn judge(&mut self, now: Instant, median: Duration, used: bool) {
         let lowest = self.lowest.get().unwrap_or(median);
         let bound = lowest
             .mul_f64(self.config.tolerance)
             .max(lowest + self.config.slack);
-        if median > bound {
+        let patient = as_f64(self.config.patient);
+        let doubtful = median > bound && self.allowed <= patient;
+        if doubtful {
+            // Others may be the cause.
+        } else if median > bound {
             let ratio = bound.as_secs_f64() / median.as_secs_f64();
-            self.set(self.allowed * ratio.max(CUT));
+            self.set((self.allowed * ratio.max(CUT)).max(patient));
+            self.window.from = Some(now);
         } else if used {
             self.set(self.allowed + 1.0);
+        }
+        let takes = median * MIN_ANSWERS.into();
+        let due = if doubtful {
+            DOUBTED_AFTER.max(takes * 2)
+        } else {
+            MEASURED_FOR.max(takes * 10)
+        };
+        let measured = *self.measured.get_or_insert(now);
+        if used && now.saturating_duration_since(measured) >= due {
+            self.measured = Some(now);
+            self.resume = Some(self.allowed);
+            self.set(as_f64(self.config.min));
+            self.window.from = Some(now);
         }
     }
 
@@ -201,6 +264,7 @@ impl Limit {
         }
         self.cut_at = Some(now);
         self.set(self.allowed * CUT);
+        self.resume = self.resume.map(|resume| resume * CUT);
         self.window.restart(self.in_flight);
     }
 
@@ -226,6 +290,14 @@ struct Lowest {
 }
 
 impl Lowest {
+    fn of(now: Instant, latency: Duration) -> Self {
+        Self {
+            began: Some(now),
+            current: Some(latency),
+            previous: None,
+        }
+    }
+
     fn observe(&mut self, now: Instant, latency: Duration, period: Duration) {
         match self.began {
             Some(began) if now.saturating_duration_since(began) < period => {}

@@ -355,6 +355,13 @@ impl<'a, C: Cluster> Drafting<'a, C> {
         if !self.new.is_empty() || self.state.live != self.going() {
             return;
         }
+        let of_deletes = self.deletes.iter().copied().find(|id| self.is_placeholder(*id));
+        if let Some(id) = of_deletes {
+            // Others go, and no other one is rewritten into what this is already.
+            self.deletes.remove(&id);
+            self.draft.settled.push(id);
+            return;
+        }
         // Slices of somebody else go all the same.
         let leaving = self.state.marked.leaving.iter().map(|(_, id)| *id);
         let leaving = leaving.filter(|id| self.slices.slices[*id].owned);
@@ -362,7 +369,6 @@ impl<'a, C: Cluster> Drafting<'a, C> {
         if let (Some(id), None) = (own.next(), own.next())
             && self.is_placeholder(id)
         {
-            self.deletes.clear();
             self.draft.settled.push(id);
             return;
         }
@@ -377,6 +383,8 @@ impl<'a, C: Cluster> Drafting<'a, C> {
         let held = &self.slices.slices[id];
         held.observed.as_ref().is_some_and(|(slice, group)| {
             held.owned
+                // Where it is uncertain what is stored, that is found out by writing it again.
+                && !held.uncertain
                 && *group == self.slices.portless
                 && slice.endpoints.is_empty()
                 && slice.key.namespace == self.cx.service.key.namespace

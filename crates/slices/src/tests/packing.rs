@@ -15,7 +15,7 @@
 //! | above the maximum | `a_slice_above_the_maximum_is_neither_split_nor_trimmed` |
 //! | sparse slices | `sparse_slices_are_not_merged` |
 //! | groups not wanted | `the_slices_of_a_group_that_nobody_has_any_more_are_deleted` |
-//! | placeholder | `without_pods_there_is_one_empty_slice`, `a_placeholder_that_is_there_is_kept`, `the_first_pod_takes_the_placeholders_place`, `the_placeholder_of_a_former_service_is_replaced`, `the_new_placeholder_is_written_once_however_its_creation_is_told`, `a_placeholder_that_lacks_an_empty_label_is_kept`, `a_placeholder_with_another_label_is_rewritten`, `two_placeholders_become_one`, `a_placeholder_beside_a_slice_with_pods_is_deleted` |
+//! | placeholder | `without_pods_there_is_one_empty_slice`, `a_placeholder_that_is_there_is_kept`, `the_first_pod_takes_the_placeholders_place`, `the_placeholder_of_a_former_service_is_replaced`, `the_new_placeholder_is_written_once_however_its_creation_is_told`, `a_placeholder_that_lacks_an_empty_label_is_kept`, `a_placeholder_with_another_label_is_rewritten`, `two_placeholders_become_one`, `a_placeholder_beside_slices_that_go_is_not_written_again`, `a_placeholder_beside_a_slice_with_pods_is_deleted` |
 //! | counts | `endpoints_added_and_removed_are_counted_when_their_writes_are_given_out` |
 //! | foreign endpoints | `endpoints_that_stand_for_nothing_are_taken_out` |
 
@@ -353,8 +353,21 @@ fn two_placeholders_become_one() {
     placeholder(&mut fixture, "svc-a");
     placeholder(&mut fixture, "svc-b");
     fixture.restart();
-    assert_eq!(counts(&fixture.settle()), (0, 1, 1));
+    assert_eq!(counts(&fixture.settle()), (0, 0, 1));
     assert_eq!(fixture.sizes(), [0]);
+}
+
+#[test]
+fn a_placeholder_beside_slices_that_go_is_not_written_again() {
+    for name in ["svc-0", "svc-z"] {
+        let mut fixture = Fixture::new();
+        placeholder(&mut fixture, name);
+        fixture.store_pods("svc-a", 0..1);
+        fixture.store_pods("svc-b", 1..2);
+        fixture.restart();
+        assert_eq!(counts(&fixture.settle()), (0, 0, 2));
+        assert_eq!(sizes(&fixture), [(name.to_owned(), 0)]);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a write of a slice must not do.
 
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{ObjectReference, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_oracle::names::{HEADLESS, TRIGGER_TIME};
 
@@ -18,8 +18,7 @@ pub(super) fn faults(
             if content(old) == content(new) {
                 faults.push("was written although nothing of it changed");
             }
-            let recycled = old.ports != new.ports;
-            if !recycled && foreign(old).any(|annotation| !foreign(new).any(|kept| kept == annotation)) {
+            if in_place(old, new) && foreign(old).any(|annotation| !foreign(new).any(|kept| kept == annotation)) {
                 faults.push("was written in place without the annotations of others");
             }
         }
@@ -31,6 +30,16 @@ pub(super) fn faults(
         None => {}
     }
     faults
+}
+
+/// Whether the slice was not made into another one: it has the same ports and still one of its Pods. One that loses all
+/// of them may be recycled for the same ports.
+fn in_place(old: &EndpointSlice, new: &EndpointSlice) -> bool {
+    fn pods(slice: &EndpointSlice) -> impl Iterator<Item = &ObjectReference> {
+        let endpoints = slice.endpoints.iter().flatten();
+        endpoints.filter_map(|endpoint| endpoint.target_ref.as_ref())
+    }
+    old.ports == new.ports && pods(old).any(|pod| pods(new).any(|kept| kept.uid == pod.uid))
 }
 
 /// What of a slice a controller decides, but for the trigger time, which is no reason for a write.
