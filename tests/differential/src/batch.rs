@@ -167,7 +167,7 @@ async fn rounds(pair: &mut Pair, worlds: &[World], settings: &Settings<'_>) -> R
         let trace = trace::replay(
             &events,
             &plane.edits(),
-            &plane.holders,
+            &plane.holds,
             settings.max_endpoints,
             settings.minor_number,
         );

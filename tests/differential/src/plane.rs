@@ -81,8 +81,19 @@ pub(crate) struct Plane {
     environment: Vec<(String, String)>,
     max_endpoints: usize,
     running: Option<Running>,
-    /// Who held from which revision on.
-    pub(crate) holders: Vec<(u64, Holder)>,
+    pub(crate) holds: Vec<Hold>,
+}
+
+/// A time during which one of them keeps the slices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hold {
+    pub(crate) holder: Holder,
+    /// The revision before its first write. What is written up to the next hold is its doing.
+    pub(crate) after: u64,
+    /// By the recorder's clock.
+    pub(crate) from: Duration,
+    /// The end; none while it lasts.
+    pub(crate) until: Option<Duration>,
 }
 
 impl Plane {
@@ -114,7 +125,7 @@ impl Plane {
             environment: settings.environment.to_vec(),
             max_endpoints: settings.max_endpoints,
             running: None,
-            holders: Vec::new(),
+            holds: Vec::new(),
         })
     }
 
@@ -124,7 +135,7 @@ impl Plane {
     /// Where it does not start.
     pub(crate) async fn hold(&mut self, holder: Holder) -> Result<()> {
         let max = format!("--max-endpoints-per-slice={}", self.max_endpoints);
-        self.holders.push((self.revision().await?, holder));
+        let after = self.revision().await?;
         self.running = Some(match holder {
             Holder::Kcm => {
                 let mut arguments = KCM_ARGS.map(str::to_owned).to_vec();
@@ -141,7 +152,7 @@ impl Plane {
                 let log = self
                     .servers
                     .logs()
-                    .join(format!("quaymaster-{}.log", self.holders.len()));
+                    .join(format!("quaymaster-{}.log", self.holds.len()));
                 let mut launch = Launch::new(&self.binary, log);
                 for (name, value) in &self.environment {
                     launch = launch.env(name, value);
@@ -157,6 +168,12 @@ impl Plane {
                     .await?;
                 Running::Quaymaster(quaymaster)
             }
+        });
+        self.holds.push(Hold {
+            holder,
+            after,
+            from: self.recorder.now(),
+            until: None,
         });
         Ok(())
     }
@@ -179,6 +196,10 @@ impl Plane {
                 quaymaster.server().terminate(STOP_GRACE).await?;
             }
             None => {}
+        }
+        let now = self.recorder.now();
+        if let Some(hold) = self.holds.last_mut() {
+            hold.until.get_or_insert(now);
         }
         Ok(())
     }

@@ -85,6 +85,11 @@ impl Recorder {
         false
     }
 
+    /// How long it has been watching.
+    pub(crate) fn now(&self) -> Duration {
+        self.locked().begun.elapsed()
+    }
+
     /// Families of which a Service ever had a slice of its own, by the Service's uid.
     pub(crate) fn families(&self) -> BTreeSet<(String, String)> {
         let log = self.locked();

@@ -15,7 +15,7 @@ use quaymaster_oracle::names::{CONTROLLER, MANAGED_BY, SERVICE_NAME};
 use quaymaster_oracle::{Rules, check_invariants, desired, managed, selects};
 
 use crate::coverage::{Coverage, Rule};
-use crate::plane::Holder;
+use crate::plane::{Hold, Holder};
 use crate::record::{Event, Seen};
 use traffic::{Traffic, ready_backends};
 
@@ -27,9 +27,6 @@ pub(crate) struct Edits {
     /// Slices it deleted, by uid.
     pub(crate) deleted: HashSet<String>,
 }
-
-/// Who kept the slices from which revision on.
-pub(crate) type Holders = [(u64, Holder)];
 
 /// What a replay gave.
 #[derive(Clone, Debug, Default)]
@@ -59,13 +56,13 @@ struct Namespace {
 pub(crate) fn replay(
     events: &[Event],
     edits: &Edits,
-    holders: &Holders,
+    holds: &[Hold],
     max_endpoints: usize,
     minor: u32,
 ) -> Trace {
     let mut replay = Replay {
         edits,
-        holders,
+        holds,
         max_endpoints,
         minor,
         nodes: BTreeMap::new(),
@@ -83,7 +80,7 @@ pub(crate) fn replay(
 
 struct Replay<'a> {
     edits: &'a Edits,
-    holders: &'a Holders,
+    holds: &'a [Hold],
     max_endpoints: usize,
     minor: u32,
     nodes: BTreeMap<String, Node>,
@@ -94,9 +91,9 @@ struct Replay<'a> {
 impl Replay<'_> {
     /// Who keeps the slices at this revision. Before anyone does, nothing is written.
     fn holder(&self, revision: u64) -> Holder {
-        let before = self.holders.partition_point(|(from, _)| *from < revision);
-        let at = self.holders.get(before.saturating_sub(1));
-        at.map_or(Holder::Kcm, |(_, holder)| *holder)
+        let before = self.holds.partition_point(|hold| hold.after < revision);
+        let at = self.holds.get(before.saturating_sub(1));
+        at.map_or(Holder::Kcm, |hold| hold.holder)
     }
 
     fn coverage(&mut self, revision: u64) -> &mut Coverage {
@@ -298,7 +295,15 @@ impl Replay<'_> {
             .collect();
         let written = written.map(ready_backends).unwrap_or_default();
         let traffic = namespace.traffic.entry(name.to_owned()).or_default();
-        for what in traffic.step(&desired, &published, &written, event.at, left_behind.is_some()) {
+        let holds = self.holds;
+        for what in traffic.step(
+            &desired,
+            &published,
+            &written,
+            event.at,
+            left_behind.is_some(),
+            holds,
+        ) {
             self.violation(event.revision, &format!("{path}/{name} {what}"));
         }
     }
@@ -308,7 +313,7 @@ impl Replay<'_> {
         let mut overdue = Vec::new();
         for (path, namespace) in &mut self.namespaces {
             for (name, traffic) in &mut namespace.traffic {
-                let what = traffic.overdue(at).into_iter();
+                let what = traffic.overdue(at, self.holds).into_iter();
                 overdue.extend(what.map(|what| format!("{path}/{name} {what}")));
             }
         }

@@ -59,9 +59,19 @@ fn published() -> Vec<Event> {
     ]
 }
 
+/// From this revision and second on, to the next one.
+fn hold(holder: Holder, after: u64) -> Hold {
+    Hold {
+        holder,
+        after,
+        from: Duration::from_secs(after),
+        until: None,
+    }
+}
+
 /// What does not hold while quaymaster keeps the slices.
 fn violations(events: &[Event], edits: &Edits) -> Vec<String> {
-    let trace = replay(events, edits, &[(0, Holder::Quaymaster)], 3, 37);
+    let trace = replay(events, edits, &[hold(Holder::Quaymaster, 0)], 3, 37);
     let violations = trace.violations.into_iter();
     violations
         .map(|(holder, what)| {
@@ -202,8 +212,27 @@ fn a_write_of_what_is_there_already_is_reported() {
 fn what_does_not_hold_is_told_of_who_kept_the_slices_then() {
     let mut events = published();
     events.push(event(5, slice(CONTROLLER, &[])));
-    let holders = [(0, Holder::Quaymaster), (3, Holder::Kcm), (5, Holder::Quaymaster)];
-    let trace = replay(&events, &Edits::default(), &holders, 3, 37);
+    let holds = [
+        hold(Holder::Quaymaster, 0),
+        hold(Holder::Kcm, 3),
+        hold(Holder::Quaymaster, 5),
+    ];
+    let trace = replay(&events, &Edits::default(), &holds, 3, 37);
     assert_eq!(trace.violations[0].0, Holder::Kcm);
     assert_eq!(trace.updates, [1, 0]);
+}
+
+#[test]
+fn while_nobody_keeps_the_slices_nobody_is_late() {
+    let mut events = published();
+    events.push(event(5, pod(&events, false)));
+    events.push(event(60, pod(&events, false)));
+    let ended = |at| Hold {
+        until: Some(Duration::from_secs(at)),
+        ..hold(Holder::Quaymaster, 0)
+    };
+    let late = |holds: &[Hold]| replay(&events, &Edits::default(), holds, 3, 37).violations.len();
+    assert_eq!(late(&[ended(20), hold(Holder::Quaymaster, 56)]), 0);
+    assert_eq!(late(&[ended(24), hold(Holder::Quaymaster, 58)]), 1);
+    assert_eq!(late(&[ended(24), hold(Holder::Kcm, 58)]), 0);
 }

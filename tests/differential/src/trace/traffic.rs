@@ -6,8 +6,10 @@ use std::time::Duration;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use quaymaster_oracle::Desired;
 
-/// A backend that is not to get traffic any more must be gone after so long, with a busy machine, a restart of the
-/// controller and its longest pause before a repair.
+use crate::plane::Hold;
+
+/// A backend that is not to get traffic any more must be gone after so long, on a busy machine, and with the longest pause
+/// before a repair.
 const GONE_WITHIN: Duration = Duration::from_secs(20);
 
 /// An endpoint as traffic sees it: family, Pod and address.
@@ -42,6 +44,7 @@ impl Traffic {
         written: &BTreeSet<Backend>,
         at: Duration,
         left_behind: bool,
+        holds: &[Hold],
     ) -> Vec<String> {
         let mut required = BTreeMap::<Backend, String>::new();
         for (key, group) in &desired.groups {
@@ -74,7 +77,7 @@ impl Traffic {
             |backend: &&Backend| desired.managed && !left_behind && !required.contains_key(*backend);
         let surplus: BTreeSet<Backend> = published.iter().filter(surplus).cloned().collect();
         self.surplus.retain(|backend, _| surplus.contains(backend));
-        found.extend(self.overdue(at));
+        found.extend(self.overdue(at, holds));
         for backend in surplus {
             self.surplus.entry(backend).or_insert(at);
         }
@@ -95,11 +98,11 @@ impl Traffic {
     }
 
     /// Backends that are published for longer than they may be; each is told once.
-    pub(super) fn overdue(&mut self, at: Duration) -> Vec<String> {
+    pub(super) fn overdue(&mut self, at: Duration, holds: &[Hold]) -> Vec<String> {
         let overdue = self
             .surplus
             .iter()
-            .filter(|(_, since)| at.saturating_sub(**since) > GONE_WITHIN);
+            .filter(|(_, since)| worked(**since, at, holds) > GONE_WITHIN);
         let overdue: Vec<Backend> = overdue.map(|(backend, _)| backend.clone()).collect();
         for backend in &overdue {
             // Not again, however long it stays.
@@ -110,6 +113,20 @@ impl Traffic {
         };
         overdue.into_iter().map(tell).collect()
     }
+}
+
+/// For how long who keeps the slices in the end has done so, without the times when nobody did.
+fn worked(since: Duration, at: Duration, holds: &[Hold]) -> Duration {
+    let begun = holds.iter().filter(|hold| hold.from <= at);
+    let Some(last) = begun.clone().next_back() else {
+        return Duration::ZERO;
+    };
+    let own = begun.filter(|hold| hold.holder == last.holder);
+    own.map(|hold| {
+        let until = hold.until.unwrap_or(at).min(at);
+        until.saturating_sub(hold.from.max(since))
+    })
+    .sum()
 }
 
 /// What a slice publishes as ready.

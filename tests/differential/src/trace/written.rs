@@ -18,7 +18,9 @@ pub(super) fn faults(
             if content(old) == content(new) {
                 faults.push("was written although nothing of it changed");
             }
-            if in_place(old, new) && foreign(old).any(|annotation| !foreign(new).any(|kept| kept == annotation)) {
+            if in_place(old, new)
+                && foreign(old).any(|annotation| !foreign(new).any(|kept| kept == annotation))
+            {
                 faults.push("was written in place without the annotations of others");
             }
         }
