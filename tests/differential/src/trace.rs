@@ -17,7 +17,7 @@ use quaymaster_oracle::{Rules, check_invariants, desired, managed, selects};
 use crate::coverage::{Coverage, Rule};
 use crate::plane::{Hold, Holder};
 use crate::record::{Event, Seen};
-use traffic::{Traffic, ready_backends};
+use traffic::{Keeps, Traffic, ready_backends};
 
 /// What the harness itself did to slices, which no controller answers for.
 #[derive(Clone, Debug, Default)]
@@ -142,7 +142,7 @@ impl Replay<'_> {
             Seen::Node(_) => Vec::new(),
         };
         let written = match &event.seen {
-            Seen::Slice(slice) if !event.deleted => Some(&**slice),
+            Seen::Slice(slice) if !event.deleted && !self.by_harness(slice, event) => Some(&**slice),
             _ => None,
         };
         for service in touched {
@@ -211,11 +211,16 @@ impl Replay<'_> {
         }
     }
 
+    /// Whether the change of the slice was a step.
+    fn by_harness(&self, slice: &EndpointSlice, event: &Event) -> bool {
+        let uid = slice.metadata.uid.as_ref();
+        self.edits.revisions.contains(&event.revision)
+            || event.deleted && uid.is_some_and(|uid| self.edits.deleted.contains(uid))
+    }
+
     fn slice(&mut self, namespace: &mut Namespace, slice: &EndpointSlice, event: &Event) {
         let key = slice.name_any();
-        let uid = slice.metadata.uid.clone().unwrap_or_default();
-        let by_harness = self.edits.revisions.contains(&event.revision)
-            || event.deleted && self.edits.deleted.contains(&uid);
+        let by_harness = self.by_harness(slice, event);
         let old = if event.deleted {
             namespace.slices.remove(&key)
         } else {
@@ -295,15 +300,15 @@ impl Replay<'_> {
             .collect();
         let written = written.map(ready_backends).unwrap_or_default();
         let traffic = namespace.traffic.entry(name.to_owned()).or_default();
+        let keeps = if left_behind.is_some() {
+            Keeps::Everything
+        } else if is.metadata.deletion_timestamp.is_some() {
+            Keeps::Nothing
+        } else {
+            Keeps::WhatIsReady
+        };
         let holds = self.holds;
-        for what in traffic.step(
-            &desired,
-            &published,
-            &written,
-            event.at,
-            left_behind.is_some(),
-            holds,
-        ) {
+        for what in traffic.step(&desired, &published, &written, event.at, keeps, holds) {
             self.violation(event.revision, &format!("{path}/{name} {what}"));
         }
     }

@@ -184,17 +184,17 @@ fn an_endpoint_that_stays_published_as_ready_long_after_its_pod_is_not_is_report
     let mut events = published();
     events.push(event(5, pod(&events, false)));
     let soon = event(
-        20,
+        60,
         Seen::Pod(parse(
             json!({ "metadata": { "namespace": "s1-ns-0", "name": "other" } }),
         )),
     );
     events.push(soon);
     assert_eq!(violations(&events, &Edits::default()), [""; 0]);
-    events.push(event(26, pod(&events, false)));
+    events.push(event(66, pod(&events, false)));
     events.push(event(90, pod(&events, false)));
     let found = violations(&events, &Edits::default());
-    assert!(found.len() == 1 && found[0].contains("revision 26"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("revision 66"), "{found:?}");
 }
 
 #[test]
@@ -226,13 +226,13 @@ fn what_does_not_hold_is_told_of_who_kept_the_slices_then() {
 fn while_nobody_keeps_the_slices_nobody_is_late() {
     let mut events = published();
     events.push(event(5, pod(&events, false)));
-    events.push(event(60, pod(&events, false)));
+    events.push(event(100, pod(&events, false)));
     let ended = |at| Hold {
         until: Some(Duration::from_secs(at)),
         ..hold(Holder::Quaymaster, 0)
     };
     let late = |holds: &[Hold]| replay(&events, &Edits::default(), holds, 3, 37).violations.len();
-    assert_eq!(late(&[ended(20), hold(Holder::Quaymaster, 56)]), 0);
-    assert_eq!(late(&[ended(24), hold(Holder::Quaymaster, 58)]), 1);
-    assert_eq!(late(&[ended(24), hold(Holder::Kcm, 58)]), 0);
+    assert_eq!(late(&[ended(60), hold(Holder::Quaymaster, 96)]), 0);
+    assert_eq!(late(&[ended(64), hold(Holder::Quaymaster, 98)]), 1);
+    assert_eq!(late(&[ended(64), hold(Holder::Kcm, 98)]), 0);
 }

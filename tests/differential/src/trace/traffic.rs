@@ -10,10 +10,21 @@ use crate::plane::Hold;
 
 /// A backend that is not to get traffic any more must be gone after so long, on a busy machine, and with the longest pause
 /// before a repair.
-const GONE_WITHIN: Duration = Duration::from_secs(20);
+const GONE_WITHIN: Duration = Duration::from_mins(1);
 
 /// An endpoint as traffic sees it: family, Pod and address.
 pub(super) type Backend = (String, String, String);
+
+/// Which of its backends the slices of a Service may not lose, or not keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// What is ready stays, and nothing else.
+    WhatIsReady,
+    /// Nobody looks after the Service any more: its slices stay as they are.
+    Everything,
+    /// The Service is being deleted, so that what would need a new slice gets none.
+    Nothing,
+}
 
 /// The ready backends of a Service.
 #[derive(Debug, Default)]
@@ -36,14 +47,14 @@ struct Held {
 
 impl Traffic {
     /// What does not hold any more after a change: a backend that stays ready, and was published while it was, must not
-    /// be missing from the union of slices; one that is not ready must go, but for slices that are left behind.
+    /// be missing from the union of slices; one that is not ready must go.
     pub(super) fn step(
         &mut self,
         desired: &Desired,
         published: &BTreeSet<Backend>,
         written: &BTreeSet<Backend>,
         at: Duration,
-        left_behind: bool,
+        keeps: Keeps,
         holds: &[Hold],
     ) -> Vec<String> {
         let mut required = BTreeMap::<Backend, String>::new();
@@ -60,7 +71,8 @@ impl Traffic {
         let missing = self
             .held
             .iter()
-            .filter(|(backend, held)| held.published && !published.contains(backend));
+            .filter(|(backend, held)| held.published && !published.contains(backend))
+            .filter(|_| keeps != Keeps::Nothing);
         let mut found: Vec<String> = missing
             .map(|((family, pod, address), _)| {
                 format!("{family}: ready endpoint {address} ({pod}) is missing")
@@ -73,8 +85,9 @@ impl Traffic {
             }
         }
 
-        let surplus =
-            |backend: &&Backend| desired.managed && !left_behind && !required.contains_key(*backend);
+        let surplus = |backend: &&Backend| {
+            keeps != Keeps::Everything && desired.managed && !required.contains_key(*backend)
+        };
         let surplus: BTreeSet<Backend> = published.iter().filter(surplus).cloned().collect();
         self.surplus.retain(|backend, _| surplus.contains(backend));
         found.extend(self.overdue(at, holds));

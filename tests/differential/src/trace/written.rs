@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1::{ObjectReference, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use quaymaster_oracle::managed;
 use quaymaster_oracle::names::{HEADLESS, TRIGGER_TIME};
 
 use crate::compare::FOREIGN;
@@ -24,8 +25,10 @@ pub(super) fn faults(
                 faults.push("was written in place without the annotations of others");
             }
         }
-        None if service
-            .is_some_and(|service| owns(service, new) && is_headless(service) != is_labelled(new)) =>
+        // A Service that nobody looks after any more may just have been one.
+        None if service.is_some_and(|service| {
+            managed(service) && owns(service, new) && is_headless(service) != is_labelled(new)
+        }) =>
         {
             faults.push("was created with a wrong headless label");
         }
