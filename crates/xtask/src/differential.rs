@@ -51,9 +51,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.planted && minors.len() > 1 {
         bail!("--planted takes one --minor: what is shown is that errors are found, not where they are");
     }
-    if minors.is_empty() {
-        workspace::control_plane(None, &places)?;
-    }
     for minor in &minors {
         workspace::control_plane(Some(*minor), &places)?;
     }
@@ -77,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     workspace::run(command)
 }
 
-/// The minors to compare on; none means the newest.
+/// The minors to compare on.
 fn chosen(asked: &[Minors], places: &Places) -> Result<Vec<Minor>> {
     let mut minors = Vec::new();
     for minor in asked {
@@ -87,7 +84,9 @@ fn chosen(asked: &[Minors], places: &Places) -> Result<Vec<Minor>> {
         }
     }
     if asked.is_empty() {
-        minors.extend(workspace::minor_of_given_programs(places)?);
+        let newest = || Minor::known(&places.modules).map(|known| known.last().copied());
+        let given = workspace::minor_of_given_programs(places)?;
+        minors.extend(given.map_or_else(newest, |given| Ok(Some(given)))?);
     }
     Ok(minors)
 }

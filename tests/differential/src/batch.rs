@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use quaymaster_oracle::generate::Cluster;
+use quaymaster_testkit::assets::Minor;
 
 use crate::audit;
 use crate::compare::Exceptions;
@@ -70,7 +71,7 @@ pub(crate) struct Finding {
 /// How a batch is run.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings<'a> {
-    pub(crate) minor: Option<&'a str>,
+    pub(crate) minor: Minor,
     pub(crate) binary: &'a Path,
     /// Environment of quaymaster.
     pub(crate) environment: &'a [(String, String)],
@@ -80,8 +81,6 @@ pub(crate) struct Settings<'a> {
     pub(crate) handover: bool,
     /// After how much more quiet a difference is looked at again.
     pub(crate) again: Duration,
-    /// 37 for 1.37.
-    pub(crate) minor_number: u32,
 }
 
 pub(crate) async fn run(worlds: &[World], settings: &Settings<'_>) -> Result<Outcome> {
@@ -169,7 +168,7 @@ async fn rounds(pair: &mut Pair, worlds: &[World], settings: &Settings<'_>) -> R
             &plane.edits(),
             &plane.holds,
             settings.max_endpoints,
-            settings.minor_number,
+            settings.minor.number(),
         );
         for (holder, violation) in trace.violations {
             match holder {

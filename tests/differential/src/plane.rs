@@ -102,7 +102,8 @@ impl Plane {
     /// # Errors
     /// Where it does not start.
     pub(crate) async fn start(settings: &Settings<'_>) -> Result<Self> {
-        let mut builder = ControlPlane::builder()
+        let builder = ControlPlane::builder()
+            .minor(settings.minor.to_string())
             .audit_log(true)
             .service_cidrs(["10.96.0.0/16", "fd00:96::/108"])
             // Thousands of objects in a few seconds, by one user: its share of the apiserver is not the subject.
@@ -110,9 +111,6 @@ impl Plane {
                 "--enable-priority-and-fairness=false",
                 "--max-requests-inflight=0",
             ]);
-        if let Some(minor) = settings.minor {
-            builder = builder.minor(minor);
-        }
         let servers = builder.start().await.context("starting a control plane")?;
         let client = servers.client().await?;
         let recorder = Recorder::start(&client);

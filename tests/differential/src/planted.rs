@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
+use quaymaster_testkit::assets::Minor;
 
 use crate::batch::{self, Settings};
 use crate::report::{DEMANDING, surplus};
@@ -43,10 +44,13 @@ const NONE: Fault = Fault {
 /// Tries each, until it is found or the seeds are used up. After them the program is tried without any, on as many
 /// clusters as any of them needed.
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    let (minor, _) = options.first_minor();
-    println!("Kubernetes {}:", minor.unwrap_or("of the newest minor"));
+    let minors = options.minors()?;
+    let &[minor] = minors.as_slice() else {
+        bail!("one minor is enough: what is shown is that errors are found, not where they are");
+    };
+    println!("Kubernetes {minor}:");
     let mut searches = iter(FAULTS)
-        .map(|fault| Box::pin(search(*fault, options)))
+        .map(|fault| Box::pin(search(*fault, options, minor)))
         .buffer_unordered(AT_ONCE);
     let (mut missed, mut clusters, mut most) = (Vec::new(), 0, 0);
     while let Some(search) = searches.try_next().await? {
@@ -70,7 +74,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         seeds: options.seeds.start..options.seeds.start + most as u64,
         ..options.clone()
     };
-    let control = Box::pin(search(NONE, &control)).await?;
+    let control = Box::pin(search(NONE, &control, minor)).await?;
     clusters += control.tried;
     println!(
         "without any: {} clusters, {}",
@@ -95,9 +99,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-async fn search(fault: Fault, options: &Options) -> Result<Search> {
+async fn search(fault: Fault, options: &Options, minor: Minor) -> Result<Search> {
     let begun = Instant::now();
-    let (minor, minor_number) = options.first_minor();
     let environment = [(VARIABLE.to_owned(), fault.name.to_owned())];
     let (mut tried, mut seen) = (0, Vec::new());
     let (mut slices, mut slice_events) = ([0, 0], [0, 0]);
@@ -108,7 +111,7 @@ async fn search(fault: Fault, options: &Options) -> Result<Search> {
             seeds,
             ..options.clone()
         };
-        batches(&part, minor_number)
+        batches(&part, minor)
     });
     for batch in batches {
         let settings = Settings {
@@ -119,9 +122,8 @@ async fn search(fault: Fault, options: &Options) -> Result<Search> {
             rounds: options.rounds.max(1),
             handover: false,
             again: batch::SECOND_LOOK / 2,
-            minor_number,
         };
-        let outcome = Box::pin(batch::run(&batch.worlds(minor_number), &settings)).await?;
+        let outcome = Box::pin(batch::run(&batch.worlds(minor), &settings)).await?;
         tried += batch.seeds.len();
         eprintln!(
             "{:5.0} s  {}: {tried} clusters tried",

@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use quaymaster_oracle::generate;
+use quaymaster_testkit::assets::Minor;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{self, Finding, Settings};
@@ -26,9 +27,6 @@ const PAIRS: usize = 2;
 
 /// Seeds that are made smaller, at most; the others are only named.
 const SHRUNK: usize = 3;
-
-/// The newest minor of Kubernetes whose rules the generator knows.
-const NEWEST: u32 = 37;
 
 /// How large each cluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -67,7 +65,7 @@ pub struct Options {
     pub seeds: Range<u64>,
     /// Their size.
     pub size: Size,
-    /// Kubernetes minors, such as `1.33`, one after the other; none for the newest.
+    /// Kubernetes minors, such as `1.33`, one after the other.
     pub minors: Vec<String>,
     /// In how many parts the steps come, with a rest, a restart and a comparison after each.
     pub rounds: usize,
@@ -87,17 +85,11 @@ pub async fn run(options: &Options) -> Result<()> {
     if options.planted {
         return planted::run(options).await;
     }
-    let minors: Vec<Option<String>> = match options.minors.as_slice() {
-        [] => vec![None],
-        minors => minors.iter().cloned().map(Some).collect(),
-    };
     let mut total = [0, 0, 0];
     let mut verdict = Ok(());
-    for minor in minors {
-        if let Some(minor) = &minor {
-            println!("Kubernetes {minor}:");
-        }
-        let report = minor_run(options, minor.as_deref()).await?;
+    for minor in options.minors()? {
+        println!("Kubernetes {minor}:");
+        let report = minor_run(options, minor).await?;
         total[0] += report.clusters;
         total[1] += report.differences;
         total[2] += report.violations;
@@ -117,10 +109,9 @@ pub async fn run(options: &Options) -> Result<()> {
 }
 
 /// A run on one minor.
-async fn minor_run(options: &Options, minor: Option<&str>) -> Result<Report> {
+async fn minor_run(options: &Options, minor: Minor) -> Result<Report> {
     let begun = Instant::now();
-    let number = minor.and_then(minor_number).unwrap_or(NEWEST);
-    let batches = batches(options, number);
+    let batches = batches(options, minor);
     let settings = Settings {
         minor,
         binary: &options.binary,
@@ -129,16 +120,15 @@ async fn minor_run(options: &Options, minor: Option<&str>) -> Result<Report> {
         rounds: options.rounds.max(1),
         handover: true,
         again: batch::SECOND_LOOK,
-        minor_number: number,
     };
-    let mut report = Report::new(number);
+    let mut report = Report::new(minor.number());
     let mut findings = Vec::new();
     let runs = batches.iter().map(async |batch| {
         let settings = Settings {
             max_endpoints: batch.max_endpoints,
             ..settings.clone()
         };
-        let outcome = Box::pin(batch::run(&batch.worlds(number), &settings)).await?;
+        let outcome = Box::pin(batch::run(&batch.worlds(minor), &settings)).await?;
         anyhow::Ok((batch, outcome))
     });
     let mut runs = std::pin::pin!(iter(runs).buffer_unordered(PAIRS));
@@ -190,19 +180,19 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// The clusters, for control planes of this minor.
-    pub(crate) fn worlds(&self, minor: u32) -> Vec<World> {
+    pub(crate) fn worlds(&self, minor: Minor) -> Vec<World> {
         let seeds = self.seeds.iter();
         seeds
-            .map(|seed| World::generate(*seed, self.size.generated(), minor))
+            .map(|seed| World::generate(*seed, self.size.generated(), minor.number()))
             .collect()
     }
 }
 
 /// Clusters with a node that has no zone apart from others: it takes topology hints from all clusters beside it.
-pub(crate) fn batches(options: &Options, minor: u32) -> Vec<Batch> {
+pub(crate) fn batches(options: &Options, minor: Minor) -> Vec<Batch> {
     let mut groups = BTreeMap::<(bool, usize), Vec<u64>>::new();
     for seed in options.seeds.clone() {
-        let zoned = World::generate(seed, options.size.generated(), minor).zoned();
+        let zoned = World::generate(seed, options.size.generated(), minor.number()).zoned();
         groups.entry((zoned, max_endpoints(seed))).or_default().push(seed);
     }
     let mut batches = Vec::new();
@@ -225,15 +215,19 @@ fn max_endpoints(seed: u64) -> usize {
     MAX_ENDPOINTS[usize::from(seed.is_multiple_of(2))]
 }
 
-/// 33 of `1.33`.
-fn minor_number(minor: &str) -> Option<u32> {
-    minor.split('.').nth(1)?.parse().ok()
-}
-
 impl Options {
-    /// The minor whose rules count where only one is tried.
-    pub(crate) fn first_minor(&self) -> (Option<&str>, u32) {
-        let minor = self.minors.first().map(String::as_str);
-        (minor, minor.and_then(minor_number).unwrap_or(NEWEST))
+    /// The minors, at least one.
+    pub(crate) fn minors(&self) -> Result<Vec<Minor>> {
+        if self.minors.is_empty() {
+            bail!("no Kubernetes minor was given");
+        }
+        let minors = self.minors.iter();
+        minors
+            .map(|minor| {
+                minor
+                    .parse()
+                    .with_context(|| format!("the Kubernetes minor {minor}"))
+            })
+            .collect()
     }
 }

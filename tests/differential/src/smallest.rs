@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use quaymaster_oracle::generate::generate;
+use quaymaster_testkit::assets::Minor;
 
 use crate::batch::{self, Finding, Settings};
 use crate::run::Options;
@@ -41,7 +42,7 @@ pub(crate) async fn print(finding: &Finding, options: &Options, settings: &Setti
             .enumerate()
             .map(|(index, units)| {
                 let prefix = format!("s{}r{runs}c{index}-", finding.seed);
-                World::of(only(&scenario, units), prefix, settings.minor_number)
+                World::of(only(&scenario, units), prefix, settings.minor.number())
             })
             .collect();
         let outcome = Box::pin(batch::run(&worlds, &settings)).await?;
@@ -91,8 +92,7 @@ pub(crate) async fn print(finding: &Finding, options: &Options, settings: &Setti
     print!("{}", show::scenario(&world.cluster, &world.steps));
     println!(
         "# Kubernetes {}, at most {} endpoints in a slice; left is kube-controller-manager, right quaymaster",
-        settings.minor.unwrap_or("of the newest minor"),
-        settings.max_endpoints
+        settings.minor, settings.max_endpoints
     );
     println!("# {}:", shown.when);
     for what in &shown.what {
@@ -111,16 +111,11 @@ fn without_prefix(finding: &Finding) -> impl Iterator<Item = String> {
     services.filter_map(|service| service.strip_prefix(&finding.prefix).map(str::to_owned))
 }
 
-fn command(seed: u64, options: &Options, minor: Option<&str>) -> String {
+fn command(seed: u64, options: &Options, minor: Minor) -> String {
     let size = format!("{:?}", options.size).to_lowercase();
-    let mut text = format!(
-        "cargo xtask differential --seeds {seed}..{} --size {size} --rounds {}",
+    format!(
+        "cargo xtask differential --seeds {seed}..{} --size {size} --rounds {} --minor {minor}",
         seed + 1,
         options.rounds
-    );
-    if let Some(minor) = minor {
-        text.push_str(" --minor ");
-        text.push_str(minor);
-    }
-    text
+    )
 }

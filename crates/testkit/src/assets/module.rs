@@ -15,6 +15,12 @@ use super::{AssetsError, Recipe};
 pub struct Minor(u32);
 
 impl Minor {
+    /// 37 of 1.37.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
     /// The minors that have a Go module under `modules`, oldest first. A folder that is not named `1.N` is passed over.
     pub fn known(modules: &Path) -> Result<Vec<Self>, AssetsError> {
         let failed = |source| AssetsError::Io {

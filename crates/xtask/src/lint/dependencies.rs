@@ -54,7 +54,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ),
     ("oracle", &[]),
     ("testkit", &[]),
-    ("xtask", &["differential", "oracle", "testkit"]),
+    ("xtask", &["differential", "testkit"]),
 ];
 
 /// Where a new edge is to be entered.
