@@ -48,7 +48,7 @@ mod tests {
             let spend = Duration::from_millis(50);
             let begun = of_this_thread().unwrap();
             let mut value = 0_u64;
-            while of_this_thread().unwrap() - begun < spend {
+            while of_this_thread().unwrap().saturating_sub(begun) < spend {
                 value = std::hint::black_box(value + 1);
             }
             spend

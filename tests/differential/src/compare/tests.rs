@@ -1,5 +1,7 @@
 //! What the comparison forgives, and what it does not.
 
+use k8s_openapi::api::core::v1::Node;
+use quaymaster_oracle::names::MANAGED_BY;
 use serde_json::{Value, json};
 
 use super::*;
