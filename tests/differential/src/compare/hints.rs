@@ -25,8 +25,8 @@ pub(super) fn tolerance(left: &Canonical, right: &Canonical, zones: &Zones) -> B
     .collect()
 }
 
-/// Hints by annotation of the right side that are none of the algorithm's, whatever the left side has: in a family each
-/// ready endpoint has exactly one, to a zone that there is and to no node, or none has any.
+/// Hints of the right side that are neither the algorithm's nor the left side's: in a family each ready endpoint has
+/// exactly one, to a zone that there is and to no node, or none has any.
 pub(super) fn wrong_hints(left: &Canonical, right: &Canonical, zones: &Zones) -> Vec<Difference> {
     let ready = |form: &Canonical| {
         let groups = form.groups.iter().filter(|(key, _)| key.managed_by == CONTROLLER);
@@ -54,19 +54,22 @@ pub(super) fn wrong_hints(left: &Canonical, right: &Canonical, zones: &Zones) ->
         zone.is_some_and(|zone| zones.contains(zone)) && list("forNodes").is_none()
     };
     let theirs = ready(left);
-    let wrong = ours
-        .into_iter()
-        .filter(|(key, _, hints)| hinted.contains(&key.address_type) && !is_right(hints.as_ref()));
-    wrong
-        .map(|(group, endpoint, hints)| Difference::Field {
-            left: theirs
-                .iter()
-                .find(|(key, identity, _)| (key, identity) == (&group, &endpoint))
-                .and_then(|(.., hints)| hints.clone()),
+    let wrong = ours.into_iter().filter_map(|(group, endpoint, right)| {
+        if !hinted.contains(&group.address_type) || is_right(right.as_ref()) {
+            return None;
+        }
+        let left = theirs
+            .iter()
+            .find(|(key, identity, _)| (key, identity) == (&group, &endpoint))
+            .and_then(|(.., hints)| hints.clone());
+        // Those of a traffic distribution that the Service had before may stay in a slice that is not written.
+        (left != right).then(|| Difference::Field {
             group,
             endpoint,
             field: "hints".to_owned(),
-            right: hints,
+            left,
+            right,
         })
-        .collect()
+    });
+    wrong.collect()
 }

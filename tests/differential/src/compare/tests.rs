@@ -338,3 +338,45 @@ fn slices_of_another_manager_are_compared_also_of_a_service_that_this_controller
     let left = vec![slice("web-m", mirrored)];
     assert!(run(&without_selector, left, vec![], false).0 > 0);
 }
+
+#[test]
+fn hints_by_annotation_that_no_algorithm_gives_are_differences_unless_both_sides_have_them() {
+    let auto =
+        service(json!({"metadata": {"annotations": {quaymaster_oracle::names::TOPOLOGY_MODE: "Auto"}}}));
+    let side = |second: Value| {
+        let node: Node = serde_json::from_value(json!({
+            "metadata": {"name": "a", "labels": {"topology.kubernetes.io/zone": "a"}},
+            "status": {"allocatable": {"cpu": "4"}, "conditions": [{"type": "Ready", "status": "True"}]},
+        }))
+        .unwrap();
+        let endpoint = |last: u8, hints: Value| json!({"addresses": [format!("10.0.0.{last}")], "conditions": {"ready": true}, "hints": hints});
+        let endpoints = [
+            endpoint(1, json!({"forZones": [{"name": "a"}]})),
+            endpoint(2, second),
+        ];
+        Snapshot {
+            nodes: vec![node],
+            ..snapshot(&auto, vec![slice("web-a", json!({"endpoints": endpoints}))])
+        }
+    };
+    let right = json!({"forZones": [{"name": "a"}]});
+    for wrong in [
+        json!({"forZones": [{"name": "a"}], "forNodes": [{"name": "a"}]}),
+        json!({"forZones": [{"name": "nowhere"}]}),
+        json!({"forZones": [{"name": "a"}, {"name": "b"}]}),
+        Value::Null,
+    ] {
+        let found = |left: &Value| {
+            let differences = compare(
+                &side(left.clone()),
+                &side(wrong.clone()),
+                NAMESPACE,
+                false,
+                &mut Exceptions::new(),
+            );
+            differences.len()
+        };
+        assert!(found(&right) > 0, "{wrong}");
+        assert_eq!(found(&wrong), 0, "{wrong}");
+    }
+}
