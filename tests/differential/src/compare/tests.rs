@@ -59,6 +59,15 @@ fn snapshot(service: &Service, slices: Vec<EndpointSlice>) -> Snapshot {
     }
 }
 
+/// A ready node of this zone, with four cores.
+fn node(zone: &str) -> Node {
+    let node = json!({
+        "metadata": {"name": zone, "labels": {"topology.kubernetes.io/zone": zone}},
+        "status": {"allocatable": {"cpu": "4"}, "conditions": [{"type": "Ready", "status": "True"}]},
+    });
+    serde_json::from_value(node).unwrap()
+}
+
 /// Differences, and exceptions that applied.
 fn run(
     service: &Service,
@@ -218,15 +227,7 @@ fn hints_of_unready_endpoints_are_forgiven_and_those_of_ready_ones_are_not() {
 fn hints_by_annotation_may_name_other_zones_within_the_bounds_and_must_be_there() {
     let auto =
         service(json!({"metadata": {"annotations": {quaymaster_oracle::names::TOPOLOGY_MODE: "Auto"}}}));
-    let nodes: Vec<Node> = ["a", "b", "c"]
-        .map(|zone| {
-            let node = json!({
-                "metadata": {"name": zone, "labels": {"topology.kubernetes.io/zone": zone}},
-                "status": {"allocatable": {"cpu": "4"}, "conditions": [{"type": "Ready", "status": "True"}]},
-            });
-            serde_json::from_value(node).unwrap()
-        })
-        .into();
+    let nodes: Vec<Node> = ["a", "b", "c"].map(node).into();
     // So many endpoints with a hint for each zone.
     let side = |counts: [usize; 3]| {
         let zones = ["a", "b", "c"].into_iter().zip(counts);
@@ -295,15 +296,7 @@ fn annotations_of_the_run_itself_are_forgiven_and_others_are_not() {
 fn the_bounds_of_hints_by_annotation_are_those_of_each_family_alone() {
     let auto =
         service(json!({"metadata": {"annotations": {quaymaster_oracle::names::TOPOLOGY_MODE: "Auto"}}}));
-    let nodes: Vec<Node> = ["a", "b"]
-        .map(|zone| {
-            let node = json!({
-                "metadata": {"name": zone, "labels": {"topology.kubernetes.io/zone": zone}},
-                "status": {"allocatable": {"cpu": "4"}, "conditions": [{"type": "Ready", "status": "True"}]},
-            });
-            serde_json::from_value(node).unwrap()
-        })
-        .into();
+    let nodes: Vec<Node> = ["a", "b"].map(node).into();
     let family = |address_type: &str, prefix: &str, in_a: usize| {
         let endpoints: Vec<Value> = (0..10)
             .map(|index| {
@@ -344,18 +337,13 @@ fn hints_by_annotation_that_no_algorithm_gives_are_differences_unless_both_sides
     let auto =
         service(json!({"metadata": {"annotations": {quaymaster_oracle::names::TOPOLOGY_MODE: "Auto"}}}));
     let side = |second: Value| {
-        let node: Node = serde_json::from_value(json!({
-            "metadata": {"name": "a", "labels": {"topology.kubernetes.io/zone": "a"}},
-            "status": {"allocatable": {"cpu": "4"}, "conditions": [{"type": "Ready", "status": "True"}]},
-        }))
-        .unwrap();
         let endpoint = |last: u8, hints: Value| json!({"addresses": [format!("10.0.0.{last}")], "conditions": {"ready": true}, "hints": hints});
         let endpoints = [
             endpoint(1, json!({"forZones": [{"name": "a"}]})),
             endpoint(2, second),
         ];
         Snapshot {
-            nodes: vec![node],
+            nodes: vec![node("a")],
             ..snapshot(&auto, vec![slice("web-a", json!({"endpoints": endpoints}))])
         }
     };
