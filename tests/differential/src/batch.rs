@@ -13,6 +13,7 @@ use crate::coverage::Coverage;
 use crate::handover::{self, Handover};
 use crate::pair::Pair;
 use crate::plane::Holder;
+use crate::report::add;
 use crate::trace;
 use crate::world::World;
 
@@ -22,8 +23,8 @@ const AWAY: usize = 5;
 const SETTLED: Duration = Duration::from_millis(2500);
 /// A difference is looked at again after this much quiet: a busy machine may have been late.
 pub(crate) const SECOND_LOOK: Duration = Duration::from_secs(8);
-/// After steps, before a restart: what quaymaster has not written by then is told. Some repairs pause for longer, which
-/// is waited for where there are any.
+/// After steps, before a restart: what quaymaster has not written by then is told. Only what others undo for the sixth time
+/// within a minute is repaired after a longer pause.
 const RESTED: Duration = Duration::from_millis(2500);
 
 /// What one batch gave.
@@ -127,9 +128,7 @@ async fn rounds(pair: &mut Pair, worlds: &[World], settings: &Settings<'_>) -> R
         clock.lap("restarted");
         let when = format!("after round {} of {rounds}", round + 1);
         let writes = pair.slice_writes(marks)?;
-        for (total, writes) in outcome.restart_writes.iter_mut().zip(&writes) {
-            *total += writes.len();
-        }
+        add(&mut outcome.restart_writes, writes.each_ref().map(Vec::len));
         let [_, missed] = &writes;
         let missed = missed.iter().map(|write| {
             let write = handover::words(write);

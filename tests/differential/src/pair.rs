@@ -17,6 +17,7 @@ use crate::apply::{self, Edited};
 use crate::batch::{Finding, Outcome, Settings};
 use crate::compare::{Exceptions, compare};
 use crate::plane::{Holder, Plane};
+use crate::report::add;
 use crate::world::World;
 
 /// Requests at once to each side; more only wait in the apiserver.
@@ -226,9 +227,7 @@ impl Pair {
     ) -> Result<(Vec<(&'a World, Vec<Difference>)>, Exceptions)> {
         let [left, right] = &self.planes;
         let (left, right) = futures::try_join!(left.snapshot(), right.snapshot())?;
-        for (total, side) in outcome.slices.iter_mut().zip([&left, &right]) {
-            *total += side.kept_slices();
-        }
+        add(&mut outcome.slices, [left.kept_slices(), right.kept_slices()]);
         let alone = left.services_of_one_side(&right);
         if let Some(first) = alone.first() {
             bail!(

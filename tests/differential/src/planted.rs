@@ -15,7 +15,7 @@ use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use quaymaster_testkit::assets::Minor;
 
 use crate::batch::{self, Settings};
-use crate::report::{DEMANDING, surplus};
+use crate::report::{DEMANDING, add, surplus};
 use crate::run::{Options, batches};
 
 /// Seeds tried at a time.
@@ -139,12 +139,8 @@ async fn search(fault: Fault, options: &Options, minor: Minor) -> Result<Search>
         if let Some(violation) = violations.first() {
             seen.push(format!("{} violations, such as {violation}", violations.len()));
         }
-        for (total, count) in slices.iter_mut().zip(outcome.slices) {
-            *total += count;
-        }
-        for (total, count) in slice_events.iter_mut().zip(outcome.slice_events) {
-            *total += count;
-        }
+        add(&mut slices, outcome.slices);
+        add(&mut slice_events, outcome.slice_events);
         if tried >= DEMANDING {
             seen.extend(surplus(slices, slice_events));
         }

@@ -75,15 +75,9 @@ impl Report {
             total.add(coverage);
         }
         self.revisions += outcome.revisions;
-        for (total, writes) in self.restart_writes.iter_mut().zip(outcome.restart_writes) {
-            *total += writes;
-        }
-        for (total, events) in self.slice_events.iter_mut().zip(outcome.slice_events) {
-            *total += events;
-        }
-        for (total, slices) in self.slices.iter_mut().zip(outcome.slices) {
-            *total += slices;
-        }
+        add(&mut self.restart_writes, outcome.restart_writes);
+        add(&mut self.slice_events, outcome.slice_events);
+        add(&mut self.slices, outcome.slices);
         self.late += outcome.late;
         self.violations_of_kcm += outcome.violations_of_kcm;
         self.violations += outcome.violations.len();
@@ -156,6 +150,13 @@ impl Report {
             bail!(what);
         }
         Ok(())
+    }
+}
+
+/// Adds what was counted of each side to its total.
+pub(crate) fn add(totals: &mut [usize; 2], counts: [usize; 2]) {
+    for (total, count) in totals.iter_mut().zip(counts) {
+        *total += count;
     }
 }
 
