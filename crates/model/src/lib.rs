@@ -5,10 +5,12 @@
 //! through an [`Interner`], which forgets them again when the last record that uses them is gone.
 
 pub mod digest;
+pub mod endpoints;
 pub mod intern;
 pub mod key;
 pub mod labels;
 pub mod names;
+pub mod network;
 pub mod node;
 pub mod pod;
 pub mod port;
@@ -20,9 +22,11 @@ pub mod time;
 pub mod uid;
 pub mod version;
 
+pub use endpoints::{EndpointsRecord, Subset, SubsetAddress, SubsetPort};
 pub use intern::{Interned, Interner, InternerSizes, Text};
 pub use key::ObjectKey;
 pub use labels::LabelSet;
+pub use network::{Condition, IpAddressRecord, ServiceCidrRecord};
 pub use node::NodeRecord;
 pub use pod::{ContainerPort, PodFlags, PodHostname, PodRecord};
 pub use port::{AddressType, EndpointPort, PortSet, Protocol};

@@ -12,6 +12,45 @@ pub const LABEL_HEADLESS: &str = "service.kubernetes.io/headless";
 /// Value of [`LABEL_MANAGED_BY`] on slices computed from Pods.
 pub const MANAGER_ENDPOINTSLICE: &str = "endpointslice-controller.k8s.io";
 
+/// Value of [`LABEL_MANAGED_BY`] on slices that mirror Endpoints.
+pub const MANAGER_MIRRORING: &str = "endpointslicemirroring-controller.k8s.io";
+/// Label of Endpoints: who manages them.
+pub const LABEL_ENDPOINTS_MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
+/// Value of [`LABEL_ENDPOINTS_MANAGED_BY`] on Endpoints computed from Pods.
+pub const MANAGER_ENDPOINTS: &str = "endpoint-controller";
+/// Label of Endpoints that are not to be mirrored, where its value is exactly `true`.
+pub const LABEL_SKIP_MIRROR: &str = "endpointslice.kubernetes.io/skip-mirror";
+/// Annotation of Endpoints that serve as a lock of leader election, whatever its value.
+pub const ANNOTATION_LEADER: &str = "control-plane.alpha.kubernetes.io/leader";
+/// Annotation of Endpoints of which addresses were left out; its value is [`OVER_CAPACITY_TRUNCATED`].
+pub const ANNOTATION_OVER_CAPACITY: &str = "endpoints.kubernetes.io/over-capacity";
+/// See [`ANNOTATION_OVER_CAPACITY`].
+pub const OVER_CAPACITY_TRUNCATED: &str = "truncated";
+/// Annotation that kubectl keeps the last applied object in.
+pub const ANNOTATION_LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Finalizer of ServiceCIDRs.
+pub const FINALIZER_SERVICE_CIDR: &str = "networking.k8s.io/service-cidr-finalizer";
+/// Label of an IPAddress: who manages it.
+pub const LABEL_IPADDRESS_MANAGED_BY: &str = "ipaddress.kubernetes.io/managed-by";
+/// Value of [`LABEL_IPADDRESS_MANAGED_BY`] of the apiserver's allocator.
+pub const MANAGER_IP_ALLOCATOR: &str = "ipallocator.k8s.io";
+/// Label of an IPAddress: `IPv4` or `IPv6`.
+pub const LABEL_IP_FAMILY: &str = "ipaddress.kubernetes.io/ip-family";
+
+/// Component of the Events of the Endpoints controller.
+pub const REPORTER_ENDPOINTS: &str = "endpoint-controller";
+/// Component of the Events of the mirroring controller.
+pub const REPORTER_MIRRORING: &str = "endpoint-slice-mirroring-controller";
+/// Component of the Events of the ServiceCIDR controller, and the field manager of its writes.
+pub const REPORTER_SERVICE_CIDR: &str = "service-cidr-controller";
+/// [`metrics::QUEUE_NAME`] of the Endpoints controller's Services.
+pub const QUEUE_ENDPOINTS: &str = "endpoint";
+/// [`metrics::QUEUE_NAME`] of the mirroring controller.
+pub const QUEUE_MIRRORING: &str = "endpoint_slice_mirroring";
+/// [`metrics::QUEUE_NAME`] of the ServiceCIDR controller.
+pub const QUEUE_SERVICE_CIDR: &str = "ipaddresses";
+
 /// Component of the Events of the EndpointSlice controller (`pkg/controller/endpointslice/endpointslice_controller.go`).
 pub const REPORTER_ENDPOINTSLICE: &str = "endpoint-slice-controller";
 /// [`metrics::QUEUE_NAME`] of the EndpointSlice controller's Services.

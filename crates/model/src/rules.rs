@@ -28,6 +28,9 @@ pub struct UpstreamRules {
     /// `trafficDistribution: PreferSameZone` and `PreferSameNode` are known: the gate
     /// `PreferSameTrafficDistribution` is on by default since 1.34 (KEP-3015).
     pub prefer_same: bool,
+    /// The apiserver deletes the Endpoints of a Service with it, up to 1.36. From 1.37 on only the Endpoints controller
+    /// does.
+    pub apiserver_deletes_endpoints: bool,
 }
 
 /// Digest that orders the ports of a slice (kubernetes/kubernetes#133511).
@@ -49,6 +52,7 @@ impl UpstreamRules {
                 PortOrder::Md5
             },
             prefer_same: version.minor >= 34,
+            apiserver_deletes_endpoints: version.minor < 37,
         }
     }
 }

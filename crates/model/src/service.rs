@@ -25,6 +25,8 @@ pub struct ServiceRecord {
     pub kind: ServiceType,
     /// `spec.selector`; none if absent or empty.
     pub selector: Option<Selector>,
+    /// `spec.externalName`, not empty.
+    pub external_name: Option<Text>,
     /// `spec.ports`, in order.
     pub ports: Vec<ServicePort>,
     /// `spec.clusterIP`.
@@ -69,6 +71,7 @@ impl ServiceRecord {
             terminating,
             kind,
             selector,
+            external_name,
             ports,
             cluster_ip,
             ip_families,
@@ -81,8 +84,10 @@ impl ServiceRecord {
         let same_backends = *selector == other.selector
             && *ports == other.ports
             && *publish_not_ready == other.publish_not_ready;
-        let same_network =
-            *kind == other.kind && *cluster_ip == other.cluster_ip && *ip_families == other.ip_families;
+        let same_network = *kind == other.kind
+            && *external_name == other.external_name
+            && *cluster_ip == other.cluster_ip
+            && *ip_families == other.ip_families;
         let same_hints =
             *traffic_distribution == other.traffic_distribution && *topology_auto == other.topology_auto;
         same_object && same_metadata && same_backends && same_network && same_hints

@@ -64,6 +64,7 @@ fn service(namespace: &str, name: &str) -> ServiceRecord {
         publish_not_ready: false,
         traffic_distribution: None,
         topology_auto: false,
+        external_name: None,
     }
 }
 

@@ -26,6 +26,7 @@ fn service() -> ServiceRecord {
         publish_not_ready: false,
         traffic_distribution: None,
         topology_auto: false,
+        external_name: None,
     }
 }
 

@@ -58,6 +58,8 @@ struct Spec<'a> {
     #[serde(borrow)]
     selector: Pairs<'a>,
     #[serde(borrow)]
+    external_name: Str<'a>,
+    #[serde(borrow)]
     ports: List<Port<'a>>,
     #[serde(borrow, rename = "clusterIP")]
     cluster_ip: Str<'a>,
@@ -155,6 +157,7 @@ impl Service<'_> {
             terminating: metadata.deletion_timestamp.0,
             kind: service_type(&spec.kind, interner),
             selector: Selector::new(spec.selector.label_set(interner)),
+            external_name: spec.external_name.non_empty().map(|name| interner.text(name)),
             ports: spec.ports.0.iter().map(|port| port.record(interner)).collect(),
             cluster_ip: cluster_address(&spec.cluster_ip),
             ip_families: spec

@@ -174,6 +174,7 @@ fn expected_service(service: &Service) -> ServiceRecord {
             Some(map) if !map.is_empty() => Selector::new(labels(Some(&map))),
             _ => None,
         },
+        external_name: kept(spec.external_name.filter(|name| !name.is_empty()).as_ref()),
         ports,
         cluster_ip: match spec.cluster_ip.as_deref() {
             None | Some("") => ClusterAddress::Unset,

@@ -63,12 +63,14 @@ fn spec() -> impl Strategy<Value = ServiceSpec> {
         maybe(any::<bool>()),
         maybe(one_of(&["PreferClose", "PreferSameNode", ""])),
         list(text()),
+        maybe(one_of(&["db.example.com", ""])),
     )
         .prop_map(
-            |(type_, selector, ports, cluster_ip, ip_families, publish, traffic_distribution, ips)| {
+            |(type_, selector, ports, cluster_ip, ip_families, publish, traffic_distribution, ips, name)| {
                 ServiceSpec {
                     type_,
                     selector,
+                    external_name: name,
                     ports,
                     cluster_ip,
                     ip_families,

@@ -62,6 +62,7 @@ pub(super) fn service(name: &str, id: u64, at: u64, selector: &[(&str, &str)]) -
         publish_not_ready: false,
         traffic_distribution: None,
         topology_auto: false,
+        external_name: None,
     }
 }
 
