@@ -73,7 +73,7 @@ pub struct Subset {
 }
 
 /// An address of a subset.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SubsetAddress {
     /// `ip`
     pub ip: EndpointAddress,

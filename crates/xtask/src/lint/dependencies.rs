@@ -8,12 +8,13 @@ use serde_json::Value;
 use crate::workspace;
 
 /// Crates that decide: they take time as an argument and reach no client.
-pub(super) const PURE: [&str; 7] = [
+pub(super) const PURE: [&str; 8] = [
     "membership",
     "model",
     "oracle",
     "queue",
     "slices",
+    "subsets",
     "wire",
     "world",
 ];
@@ -34,12 +35,13 @@ const IMPURE: [&str; 6] = [
 /// What decides must not learn of what waits, what is shared must not learn of who shares it, and the oracle must not
 /// borrow from what it is compared with: so a new edge is a decision, to be seen in review, with the picture in
 /// docs/architecture.md.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("membership", &["model"]),
     ("wire", &["model"]),
     ("queue", &[]),
     ("slices", &["membership", "model"]),
+    ("subsets", &["model"]),
     ("world", &["membership", "model"]),
     ("watch", &["model", "wire"]),
     ("runtime", &["model", "queue", "wire"]),
