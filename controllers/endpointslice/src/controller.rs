@@ -1,10 +1,10 @@
 //! The controller as the engine sees it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quaymaster_engine::controller::{Object, Stored};
-use quaymaster_engine::{Answer, Controller, Dirty, Planned, Verdict};
+use quaymaster_engine::{Answer, Controller, Dirty, Moment, Planned, Verdict};
 use quaymaster_model::{ObjectKey, ServiceRecord, TrafficDistribution};
 use quaymaster_queue::Priority;
 use quaymaster_runtime::api::{Remedy, Verb, WriteError};
@@ -120,7 +120,7 @@ impl Controller for EndpointSlices {
         self.mark(world, delta, dirty);
     }
 
-    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, _: Instant) -> Planned {
+    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, _: Moment) -> Planned {
         let Some(id) = world.service_id(key) else {
             return Planned::default();
         };
@@ -160,7 +160,7 @@ impl Controller for EndpointSlices {
             Verb::Create => self.metrics.changed(Operation::Create),
             Verb::Update => self.metrics.changed(Operation::Update),
             Verb::Delete => self.metrics.changed(Operation::Delete),
-            Verb::Get => {}
+            Verb::Patch | Verb::Apply | Verb::Get => {}
         }
         let outcome = match &answer.result {
             Ok(Stored::Object(Object::Slice(slice))) => Outcome::Stored(std::sync::Arc::clone(slice)),

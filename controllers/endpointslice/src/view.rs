@@ -23,11 +23,14 @@ impl EndpointSlices {
                 None => self.service_removed(*id, change.latest(), dirty),
             },
             Delta::Node { change } => self.node_changed(world, *change, dirty),
-            // The answer to an own write comes by itself, with what it was an answer to.
+            // The answer to an own write comes by itself, with what it was an answer to; the others are not read.
             Delta::Slice {
                 origin: Origin::OwnWrite,
                 ..
-            } => {}
+            }
+            | Delta::Endpoints { .. }
+            | Delta::ServiceCidr { .. }
+            | Delta::IpAddress { .. } => {}
             Delta::Slice {
                 change,
                 origin: Origin::Watch,
