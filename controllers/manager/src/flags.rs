@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 
+use crate::controllers::EndpointSliceFlags;
 use crate::logging::{Format, Level};
 use crate::{controllers, duration, logging};
 
@@ -174,21 +175,6 @@ pub(crate) struct ControllerFlags {
         help = format!("Controllers to run: * is all of them, foo runs foo, -foo does not. Known: {}", controllers::known())
     )]
     pub(crate) controllers: Vec<String>,
-}
-
-/// Settings of the EndpointSlice controller, with kube-controller-manager's names.
-#[derive(Debug, Args)]
-pub(crate) struct EndpointSliceFlags {
-    /// Most endpoints that a slice is filled to, 1 to 1000
-    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(crate) max_endpoints_per_slice: u16,
-    /// How long changes of Pods are gathered before slices are written
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true, default_value = "0s")]
-    pub(crate) endpointslice_updates_batch_period: Duration,
-    /// Most Services whose slices are written at once, 1 to 50 [default: no bound but that of all writes in flight,
-    /// which follows the apiserver's latency]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=50))]
-    pub(crate) concurrent_service_endpoint_syncs: Option<u16>,
 }
 
 /// Where health and metrics are served.

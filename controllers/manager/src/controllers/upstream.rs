@@ -11,8 +11,6 @@ pub(super) const PLANNED: &[&str] = &[
     "endpoints",
     "endpointslice-mirroring-controller",
     "endpointslicemirroring",
-    "service-cidr-controller",
-    "service-cidr",
 ];
 
 /// All others.

@@ -33,6 +33,7 @@ mod ports;
 mod refusals;
 mod repair;
 mod restart;
+mod service_cidrs;
 mod takeover;
 mod types;
 mod upstream;

@@ -24,8 +24,8 @@ const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'st
     }
 }
 
-/// All that the EndpointSlice controller needs, and nothing else: every test shows that it suffices.
-pub(crate) const ALL_RULES: [Rule; 5] = [
+/// All that the controllers need, and nothing else: every test shows that it suffices.
+pub(crate) const ALL_RULES: [Rule; 8] = [
     rule("", "services", &["list", "watch"]),
     rule("", "pods", &["list", "watch"]),
     rule("", "nodes", &["list", "watch"]),
@@ -34,6 +34,9 @@ pub(crate) const ALL_RULES: [Rule; 5] = [
         "endpointslices",
         &["list", "watch", "create", "update", "delete"],
     ),
+    rule("networking.k8s.io", "servicecidrs", &["list", "watch", "patch"]),
+    rule("networking.k8s.io", "servicecidrs/status", &["patch"]),
+    rule("networking.k8s.io", "ipaddresses", &["list", "watch"]),
     rule("events.k8s.io", "events", &["create", "patch"]),
 ];
 
