@@ -13,7 +13,8 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_oracle::names::{CONTROLLER, HEADLESS, SERVICE_NAME};
 use quaymaster_oracle::{
-    Canonical, Compare, Difference, Group, HintComparison, SliceMeta, auto, canonical, diff_with, managed,
+    Canonical, Compare, Difference, Group, GroupKey, HintComparison, SliceMeta, auto, canonical, diff_with,
+    managed,
 };
 
 pub(crate) use exception::{Exception, Exceptions};
@@ -146,6 +147,9 @@ fn one_service(
                 return false;
             }
             let of_empty_slices = match difference {
+                // A set of ports that Pods still have, none of which is an endpoint: what was emptied there by others is kept
+                // by upstream, and was deleted here where the Pods left first.
+                Difference::OnlyLeft(key) if is_empty(left, key) => Some(key),
                 Difference::OnlyLeft(key) | Difference::OnlyRight(key) | Difference::SliceCount(key, ..) => {
                     without_endpoints(left, right, &key.address_type).then_some(key)
                 }
@@ -175,6 +179,13 @@ fn one_service(
         }
     }
     kept
+}
+
+/// Whether the slices of a group have no endpoints.
+fn is_empty(side: &Canonical, key: &GroupKey) -> bool {
+    side.groups
+        .get(key)
+        .is_some_and(|group| group.endpoints.is_empty())
 }
 
 /// Whether neither side has an endpoint of the family. Beside endpoints an empty slice has no reason to be.
@@ -211,7 +222,8 @@ fn headless_label_alone(difference: &Difference, left: &Canonical, right: &Canon
     without(left) == without(right)
 }
 
-/// Whether the left side has a placeholder without its owner where the right side has an owned one, all else equal.
+/// Whether the left side has a placeholder without its owner where the right side has an owned one, all else equal but for
+/// labels without value, which upstream does not see on a placeholder either.
 fn unowned_placeholder(difference: &Difference, left: &Canonical, right: &Canonical) -> bool {
     let Difference::Metadata { group: key, .. } = difference else {
         return false;
@@ -222,7 +234,7 @@ fn unowned_placeholder(difference: &Difference, left: &Canonical, right: &Canoni
     let placeholder = key.ports.is_empty() && left.endpoints.is_empty() && right.endpoints.is_empty();
     let live = |owners: &[String]| owners.iter().any(|owner| owner.contains(r#""uid":"live""#));
     let without_owners = |metadata: &BTreeSet<SliceMeta>| -> BTreeSet<SliceMeta> {
-        let cleared = metadata.iter().cloned().map(|mut meta| {
+        let cleared = without_empty_labels(metadata).into_iter().map(|mut meta| {
             meta.owners.clear();
             meta
         });
@@ -242,17 +254,19 @@ fn placeholder_empty_label(difference: &Difference, left: &Canonical, right: &Ca
     let (Some(left), Some(right)) = (left.groups.get(key), right.groups.get(key)) else {
         return false;
     };
-    let without_empty = |metadata: &BTreeSet<SliceMeta>| -> BTreeSet<SliceMeta> {
-        let stripped = metadata.iter().cloned().map(|mut meta| {
-            meta.labels.retain(|_, value| !value.is_empty());
-            meta
-        });
-        stripped.collect()
-    };
     key.ports.is_empty()
         && left.endpoints.is_empty()
         && right.endpoints.is_empty()
-        && without_empty(&left.metadata) == without_empty(&right.metadata)
+        && without_empty_labels(&left.metadata) == without_empty_labels(&right.metadata)
+}
+
+/// Metadata without the labels that have no value.
+fn without_empty_labels(metadata: &BTreeSet<SliceMeta>) -> BTreeSet<SliceMeta> {
+    let stripped = metadata.iter().cloned().map(|mut meta| {
+        meta.labels.retain(|_, value| !value.is_empty());
+        meta
+    });
+    stripped.collect()
 }
 
 /// Takes the annotations of steps off, and says how many there were.

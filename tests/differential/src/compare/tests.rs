@@ -139,6 +139,24 @@ fn empty_slices_may_differ_as_long_as_the_family_has_one() {
 }
 
 #[test]
+fn beside_endpoints_an_empty_slice_of_other_ports_is_forgiven_to_kube_controller_manager_only() {
+    let full = || slice("web-a", json!({}));
+    let other = json!({"ports": [{"name": "http", "port": 81, "protocol": "TCP"}], "endpoints": []});
+    let with_empty = || vec![full(), slice("web-b", other.clone())];
+    let found = run(&plain(), with_empty(), vec![full()], false);
+    assert_eq!(found, (0, vec!["empty-slices"]));
+    assert!(run(&plain(), vec![full()], with_empty(), false).0 > 0);
+    let other_family = json!({"addressType": "IPv6", "endpoints": []});
+    let found = run(
+        &plain(),
+        vec![full(), slice("web-b", other_family)],
+        vec![full()],
+        false,
+    );
+    assert!(found.0 > 0, "a family is missing");
+}
+
+#[test]
 fn a_label_without_value_is_forgiven_on_placeholders_only() {
     let label = json!({"metadata": {"labels": {"empty": ""}}});
     let found = run(
@@ -172,6 +190,14 @@ fn a_placeholder_without_owner_is_forgiven_to_kube_controller_manager_only() {
     let found = run(&plain(), unowned(), owned(), false);
     assert_eq!(found, (0, vec!["unowned-placeholder"]));
     assert_eq!(run(&plain(), owned(), unowned(), false).0, 1);
+    let labelled = |value: &str| vec![placeholder(json!({"metadata": {"labels": {"team": value}}}))];
+    let found = run(&plain(), unowned(), labelled(""), false);
+    assert_eq!(
+        found,
+        (0, vec!["unowned-placeholder"]),
+        "a label without value beside it"
+    );
+    assert_eq!(run(&plain(), unowned(), labelled("a"), false).0, 1);
 }
 
 #[test]
