@@ -50,6 +50,7 @@ pub(crate) fn compare(
             left: &left_form,
             right: &right_form,
             lost: &lost,
+            may_be_empty: [&left.empty_groups, &right.empty_groups],
         };
         differences.extend(one_service(&pair, &zones, slice_count, exceptions));
     }
@@ -66,6 +67,8 @@ struct Forms<'a> {
     right: &'a Canonical,
     /// Whether the right side once had a slice of this family and has none now.
     lost: &'a dyn Fn(&str) -> bool,
+    /// [`Snapshot::empty_groups`] of both sides.
+    may_be_empty: [&'a BTreeSet<GroupKey>; 2],
 }
 
 fn one_service(
@@ -79,6 +82,7 @@ fn one_service(
         left,
         right,
         lost,
+        may_be_empty,
     } = forms;
     let exact = Compare {
         slice_count,
@@ -147,9 +151,14 @@ fn one_service(
                 return false;
             }
             let of_empty_slices = match difference {
-                // A set of ports that Pods still have, none of which is an endpoint: what was emptied there by others is kept
-                // by upstream, and was deleted here where the Pods left first.
-                Difference::OnlyLeft(key) if is_empty(left, key) => Some(key),
+                // A set of ports that Pods still have, none of which is an endpoint: what was emptied there stays, where it was
+                // emptied before it could be deleted.
+                Difference::OnlyLeft(key) if may_be_empty[0].contains(key) && is_empty(left, key) => {
+                    Some(key)
+                }
+                Difference::OnlyRight(key) if may_be_empty[1].contains(key) && is_empty(right, key) => {
+                    Some(key)
+                }
                 Difference::OnlyLeft(key) | Difference::OnlyRight(key) | Difference::SliceCount(key, ..) => {
                     without_endpoints(left, right, &key.address_type).then_some(key)
                 }

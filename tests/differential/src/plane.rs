@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
 use kube::{Api, Client};
+use quaymaster_oracle::Rules;
 use quaymaster_testkit::audit::{Entry, Mark};
 use quaymaster_testkit::process::{Launch, Quaymaster};
 use quaymaster_testkit::{ControlPlane, Kcm};
@@ -80,6 +81,7 @@ pub(crate) struct Plane {
     binary: PathBuf,
     environment: Vec<(String, String)>,
     max_endpoints: usize,
+    rules: Rules,
     running: Option<Running>,
     pub(crate) holds: Vec<Hold>,
 }
@@ -122,6 +124,9 @@ impl Plane {
             binary: settings.binary.to_owned(),
             environment: settings.environment.to_vec(),
             max_endpoints: settings.max_endpoints,
+            rules: Rules {
+                minor: settings.minor.number(),
+            },
             running: None,
             holds: Vec::new(),
         })
@@ -233,7 +238,7 @@ impl Plane {
 
     /// What there is now.
     pub(crate) async fn snapshot(&self) -> Result<Snapshot> {
-        Snapshot::read(&self.client, &self.recorder.families()).await
+        Snapshot::read(&self.client, &self.recorder.families(), self.rules).await
     }
 
     /// What steps did to slices here.

@@ -9,7 +9,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 use quaymaster_oracle::names::{CONTROLLER, MANAGED_BY, SERVICE_NAME};
-use quaymaster_oracle::{Canonical, auto, managed};
+use quaymaster_oracle::{Canonical, GroupKey, Rules, auto, desired, managed};
 
 /// All that a control plane holds that matters.
 #[derive(Clone, Debug, Default)]
@@ -19,12 +19,19 @@ pub(crate) struct Snapshot {
     pub(super) nodes: Vec<Node>,
     /// By path of a Service that there is: families of which it ever had a slice of its own.
     pub(super) families: BTreeMap<String, BTreeSet<String>>,
+    /// Groups that Pods of a Service are of, none of which is an endpoint there: an empty slice of such a group stays. Of
+    /// Services that have an empty slice.
+    pub(super) empty_groups: BTreeSet<GroupKey>,
 }
 
 impl Snapshot {
     /// Reads everything, and replaces uids by whether they are those of the live object. `had` are the families of
     /// which Services ever had a slice of their own, by uid.
-    pub(crate) async fn read(client: &Client, had: &BTreeSet<(String, String)>) -> Result<Self> {
+    pub(crate) async fn read(
+        client: &Client,
+        had: &BTreeSet<(String, String)>,
+        rules: Rules,
+    ) -> Result<Self> {
         let params = ListParams::default();
         let (slices, services, pods, nodes) = (
             Api::<EndpointSlice>::all(client.clone()),
@@ -43,6 +50,7 @@ impl Snapshot {
             .into_iter()
             .map(|service| (path(service.namespace(), &service.name_any()), service))
             .collect();
+        let empty_groups = empty_groups(&slices.items, &services, &pods.items, &nodes.items, rules);
         let pods: BTreeMap<String, Option<String>> = pods
             .items
             .into_iter()
@@ -80,6 +88,7 @@ impl Snapshot {
             services,
             nodes: nodes.items,
             families,
+            empty_groups,
         })
     }
 
@@ -151,6 +160,36 @@ impl Snapshot {
         let of = |slice: &&EndpointSlice| slice.metadata.namespace.as_deref() == Some(namespace);
         self.slices.iter().filter(of).cloned().collect()
     }
+}
+
+/// See [`Snapshot::empty_groups`].
+fn empty_groups(
+    slices: &[EndpointSlice],
+    services: &BTreeMap<String, Service>,
+    pods: &[Pod],
+    nodes: &[Node],
+    rules: Rules,
+) -> BTreeSet<GroupKey> {
+    let empty = |slice: &&EndpointSlice| slice.endpoints.as_ref().is_none_or(Vec::is_empty);
+    let concerned: BTreeSet<String> = slices.iter().filter(empty).map(service_path).collect();
+    let mut groups = BTreeSet::new();
+    for (path, service) in services.iter().filter(|(path, _)| concerned.contains(*path)) {
+        let namespace = &service.metadata.namespace;
+        let pods = pods.iter().filter(|pod| pod.metadata.namespace == *namespace);
+        let pods: Vec<Pod> = pods.cloned().collect();
+        let desired = desired(service, &pods, nodes, rules);
+        let without_endpoints = desired
+            .groups
+            .into_iter()
+            .filter(|(_, group)| group.endpoints.is_empty());
+        groups.extend(without_endpoints.map(|(key, _)| GroupKey {
+            service: path.clone(),
+            managed_by: CONTROLLER.to_owned(),
+            address_type: key.address_type.as_str().to_owned(),
+            ports: key.ports,
+        }));
+    }
+    groups
 }
 
 fn path(namespace: Option<String>, name: &str) -> String {

@@ -56,6 +56,7 @@ fn snapshot(service: &Service, slices: Vec<EndpointSlice>) -> Snapshot {
         services: [(format!("{NAMESPACE}/web"), service.clone())].into(),
         nodes: Vec::new(),
         families: [(format!("{NAMESPACE}/web"), ["IPv4".to_owned()].into())].into(),
+        empty_groups: BTreeSet::new(),
     }
 }
 
@@ -139,21 +140,38 @@ fn empty_slices_may_differ_as_long_as_the_family_has_one() {
 }
 
 #[test]
-fn beside_endpoints_an_empty_slice_of_other_ports_is_forgiven_to_kube_controller_manager_only() {
+fn beside_endpoints_an_empty_slice_is_forgiven_while_pods_have_its_ports_on_the_side_where_it_is() {
     let full = || slice("web-a", json!({}));
-    let other = json!({"ports": [{"name": "http", "port": 81, "protocol": "TCP"}], "endpoints": []});
-    let with_empty = || vec![full(), slice("web-b", other.clone())];
-    let found = run(&plain(), with_empty(), vec![full()], false);
-    assert_eq!(found, (0, vec!["empty-slices"]));
-    assert!(run(&plain(), vec![full()], with_empty(), false).0 > 0);
-    let other_family = json!({"addressType": "IPv6", "endpoints": []});
-    let found = run(
-        &plain(),
-        vec![full(), slice("web-b", other_family)],
-        vec![full()],
-        false,
+    let empty = slice(
+        "web-b",
+        json!({"ports": [{"name": "http", "port": 81, "protocol": "TCP"}], "endpoints": []}),
     );
-    assert!(found.0 > 0, "a family is missing");
+    let (without, with) = (vec![full()], vec![full(), empty.clone()]);
+    let group: BTreeSet<GroupKey> = canonical(&[empty]).groups.into_keys().collect();
+    let compared = |sides: [&Vec<EndpointSlice>; 2], wanted: [&BTreeSet<GroupKey>; 2]| {
+        let [left, right] = [0, 1].map(|side| Snapshot {
+            empty_groups: wanted[side].clone(),
+            ..snapshot(&plain(), sides[side].clone())
+        });
+        let mut exceptions = Exceptions::new();
+        let found = compare(&left, &right, NAMESPACE, false, &mut exceptions);
+        (
+            found.len(),
+            exceptions.into_keys().map(Exception::name).collect::<Vec<_>>(),
+        )
+    };
+    let none = BTreeSet::new();
+    let forgiven = (0, vec!["empty-slices"]);
+    assert_eq!(compared([&with, &without], [&group, &none]), forgiven);
+    assert_eq!(compared([&without, &with], [&none, &group]), forgiven);
+    assert!(compared([&with, &without], [&none, &group]).0 > 0);
+    assert!(compared([&without, &with], [&group, &none]).0 > 0);
+    let mut filled = with.clone();
+    filled[1].endpoints.clone_from(&full().endpoints);
+    assert!(
+        compared([&without, &filled], [&none, &group]).0 > 0,
+        "it has endpoints"
+    );
 }
 
 #[test]
