@@ -162,13 +162,11 @@ async fn rounds(pair: &mut Pair, worlds: &[World], settings: &Settings<'_>) -> R
     }
     for plane in &pair.planes {
         let events = plane.recorder.finish().map_err(anyhow::Error::msg)?;
-        let trace = trace::replay(
-            &events,
-            &plane.edits(),
-            &plane.holds,
-            settings.max_endpoints,
-            settings.minor.number(),
-        );
+        // Seconds of work, and more for large clusters: the other pair must go on meanwhile.
+        let (edits, holds) = (plane.edits().clone(), plane.holds.clone());
+        let (max_endpoints, minor) = (settings.max_endpoints, settings.minor.number());
+        let replay = move || trace::replay(&events, &edits, &holds, max_endpoints, minor);
+        let trace = tokio::task::spawn_blocking(replay).await?;
         for (holder, violation) in trace.violations {
             match holder {
                 Holder::Kcm => outcome.violations_of_kcm += 1,

@@ -5,7 +5,7 @@ mod tests;
 mod traffic;
 mod written;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
@@ -281,10 +281,14 @@ impl Replay<'_> {
         };
         let service = left_behind.unwrap_or(is);
         let selected = namespace.pods.values().filter(|pod| selects(service, pod));
-        let pods: Vec<Pod> = selected.cloned().collect();
-        let nodes: Vec<Node> = pods
+        let pods: Vec<&Pod> = selected.collect();
+        let names = pods
             .iter()
-            .filter_map(|pod| self.nodes.get(pod.spec.as_ref()?.node_name.as_ref()?).cloned())
+            .filter_map(|pod| pod.spec.as_ref()?.node_name.as_ref());
+        let names: BTreeSet<&String> = names.collect();
+        let nodes: Vec<&Node> = names
+            .into_iter()
+            .filter_map(|name| self.nodes.get(name))
             .collect();
         let desired = desired(service, &pods, &nodes, Rules { minor: self.minor });
         if left_behind.is_none() {

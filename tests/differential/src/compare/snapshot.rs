@@ -176,7 +176,7 @@ fn empty_groups(
     for (path, service) in services.iter().filter(|(path, _)| concerned.contains(*path)) {
         let namespace = &service.metadata.namespace;
         let pods = pods.iter().filter(|pod| pod.metadata.namespace == *namespace);
-        let pods: Vec<Pod> = pods.cloned().collect();
+        let pods: Vec<&Pod> = pods.collect();
         let desired = desired(service, &pods, nodes, rules);
         let without_endpoints = desired
             .groups
