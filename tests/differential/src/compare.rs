@@ -19,7 +19,7 @@ use quaymaster_oracle::{
 
 pub(crate) use exception::{Exception, Exceptions};
 use hints::{tolerance, wrong_hints};
-pub(crate) use snapshot::Snapshot;
+pub(crate) use snapshot::{Snapshot, Unowned};
 use zones::Zones;
 
 /// Annotations that steps put on slices.

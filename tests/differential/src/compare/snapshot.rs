@@ -24,6 +24,17 @@ pub(crate) struct Snapshot {
     pub(super) empty_groups: BTreeSet<GroupKey>,
 }
 
+/// A slice without endpoints and ports that no live Service owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unowned {
+    /// Its name.
+    pub(crate) slice: String,
+    /// Its address type.
+    pub(crate) family: String,
+    /// Whether its Service is being deleted, so that nothing is created for it.
+    pub(crate) terminating: bool,
+}
+
 impl Snapshot {
     /// Reads everything, and replaces uids by whether they are those of the live object. `had` are the families of
     /// which Services ever had a slice of their own, by uid.
@@ -92,9 +103,9 @@ impl Snapshot {
         })
     }
 
-    /// Slices without endpoints that no live Service owns, of Services that a controller looks after, by path of
+    /// Slices without endpoints and ports that no live Service owns, of Services that a controller looks after, by path of
     /// the Service.
-    pub(crate) fn unowned_placeholders(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn unowned_placeholders(&self) -> BTreeMap<String, Vec<Unowned>> {
         let unowned = |slice: &&EndpointSlice| {
             let owners = slice.metadata.owner_references.iter().flatten();
             let owned = owners.into_iter().any(|owner| owner.uid == liveness(true));
@@ -103,12 +114,21 @@ impl Snapshot {
             let service = self.services.get(&path(slice.namespace(), name));
             !owned
                 && label(MANAGED_BY).map(String::as_str) == Some(CONTROLLER)
+                && slice.metadata.deletion_timestamp.is_none()
                 && slice.endpoints.as_ref().is_none_or(Vec::is_empty)
+                && slice.ports.as_ref().is_none_or(Vec::is_empty)
                 && service.is_some_and(managed)
         };
-        let mut found = BTreeMap::new();
+        let mut found = BTreeMap::<String, Vec<Unowned>>::new();
         for slice in self.slices.iter().filter(unowned) {
-            *found.entry(service_path(slice)).or_default() += 1;
+            let of = service_path(slice);
+            let service = self.services.get(&of);
+            let unowned = Unowned {
+                slice: slice.name_any(),
+                family: slice.address_type.clone(),
+                terminating: service.is_some_and(|service| service.metadata.deletion_timestamp.is_some()),
+            };
+            found.entry(of).or_default().push(unowned);
         }
         found
     }

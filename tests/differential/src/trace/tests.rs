@@ -1,3 +1,4 @@
+use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -66,6 +67,8 @@ fn hold(holder: Holder, after: u64) -> Hold {
         after,
         from: Duration::from_secs(after),
         until: None,
+        started: Timestamp::UNIX_EPOCH,
+        ended: None,
     }
 }
 
