@@ -47,7 +47,7 @@ pub(crate) fn outside_of_holds(writes: &[Entry], holds: &[Hold]) -> Vec<String> 
 }
 
 /// Writes of what is not quaymaster's own, and updates that an apiserver took and that changed nothing: they leave no revision.
-/// `seen` is how many updates of its slices an observer saw.
+/// `seen` is how many updates of its slices an observer saw; that all of them are among `writes` says that these are its.
 pub(crate) fn violations(writes: &[Entry], seen: usize) -> Vec<String> {
     let own = writes.iter().filter(|entry| Holder::Quaymaster.wrote(entry));
     let (slices, others): (Vec<&Entry>, Vec<&Entry>) = own.partition(|entry| entry.resource() == SLICES);
@@ -68,7 +68,13 @@ pub(crate) fn violations(writes: &[Entry], seen: usize) -> Vec<String> {
     let updates = slices
         .iter()
         .filter(|entry| matches!(entry.verb.as_str(), "update" | "patch") && entry.code() == 200);
-    let without_effect = updates.count().saturating_sub(seen);
+    let audited = updates.count();
+    if audited < seen {
+        found.push(format!(
+            "{seen} updates of slices were seen and {audited} are in the audit log, so who made them is not known"
+        ));
+    }
+    let without_effect = audited.saturating_sub(seen);
     if without_effect > 0 {
         found.push(format!("{without_effect} updates of slices changed nothing"));
     }

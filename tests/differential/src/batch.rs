@@ -25,7 +25,7 @@ const SETTLED: Duration = Duration::from_millis(2500);
 pub(crate) const SECOND_LOOK: Duration = Duration::from_secs(8);
 /// After steps, before a restart: what quaymaster has not written by then is told. Only what others undo for the sixth time
 /// within a minute is repaired after a longer pause.
-const RESTED: Duration = Duration::from_millis(2500);
+pub(crate) const RESTED: Duration = Duration::from_millis(2500);
 
 /// What one batch gave.
 #[derive(Debug, Default)]
@@ -43,8 +43,8 @@ pub(crate) struct Outcome {
     pub(crate) slice_events: [usize; 2],
     /// What did not hold under quaymaster, on either control plane.
     pub(crate) violations: Vec<String>,
-    /// How much did not hold under kube-controller-manager.
-    pub(crate) violations_of_kcm: usize,
+    /// What did not hold under kube-controller-manager.
+    pub(crate) violations_of_kcm: Vec<String>,
     /// Revisions replayed on both sides.
     pub(crate) revisions: usize,
     /// Rules met under kube-controller-manager, and under quaymaster.
@@ -194,7 +194,7 @@ async fn rounds(
         let trace = tokio::task::spawn_blocking(replay).await?;
         for (holder, violation) in trace.violations {
             match holder {
-                Holder::Kcm => outcome.violations_of_kcm += 1,
+                Holder::Kcm => outcome.violations_of_kcm.push(violation),
                 Holder::Quaymaster => outcome.violations.push(violation),
             }
         }

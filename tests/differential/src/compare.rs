@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use quaymaster_oracle::names::{CONTROLLER, HEADLESS, SERVICE_NAME};
+use quaymaster_oracle::names::{CONTROLLER, EDITS, HEADLESS, SERVICE_NAME};
 use quaymaster_oracle::{
     Canonical, Compare, Difference, Group, GroupKey, HintComparison, SliceMeta, auto, canonical, diff_with,
     managed,
@@ -23,7 +23,7 @@ pub(crate) use snapshot::{Snapshot, Unowned};
 use zones::Zones;
 
 /// Annotations that steps put on slices.
-pub(crate) const FOREIGN: &str = "example.com/";
+pub(crate) const FOREIGN: &str = EDITS;
 
 /// What differs in one namespace; exceptions are counted and left out.
 pub(crate) fn compare(
@@ -140,8 +140,8 @@ fn one_service(
                 return false;
             }
             let history = match difference {
-                Difference::OnlyLeft(key) => !lost(&key.address_type),
-                Difference::OnlyRight(_)
+                Difference::OnlyLeft(key, _) => !lost(&key.address_type),
+                Difference::OnlyRight(..)
                 | Difference::EndpointOnlyLeft(..)
                 | Difference::EndpointOnlyRight(..) => true,
                 _ => false,
@@ -153,13 +153,15 @@ fn one_service(
             let of_empty_slices = match difference {
                 // A set of ports that Pods still have, none of which is an endpoint: what was emptied there stays, where it was
                 // emptied before it could be deleted.
-                Difference::OnlyLeft(key) if may_be_empty[0].contains(key) && is_empty(left, key) => {
+                Difference::OnlyLeft(key, _) if may_be_empty[0].contains(key) && is_empty(left, key) => {
                     Some(key)
                 }
-                Difference::OnlyRight(key) if may_be_empty[1].contains(key) && is_empty(right, key) => {
+                Difference::OnlyRight(key, _) if may_be_empty[1].contains(key) && is_empty(right, key) => {
                     Some(key)
                 }
-                Difference::OnlyLeft(key) | Difference::OnlyRight(key) | Difference::SliceCount(key, ..) => {
+                Difference::OnlyLeft(key, _)
+                | Difference::OnlyRight(key, _)
+                | Difference::SliceCount(key, ..) => {
                     without_endpoints(left, right, &key.address_type).then_some(key)
                 }
                 _ => None,

@@ -15,7 +15,7 @@ use futures::stream::{StreamExt as _, iter};
 use quaymaster_testkit::assets::Minor;
 
 use crate::batch::{self, Outcome, Settings};
-use crate::report::{DEMANDING, add, surplus};
+use crate::report::{add, surplus};
 use crate::run::{Batch, Options, batches};
 
 /// Seeds tried at a time.
@@ -93,14 +93,24 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
 }
 
 /// Sums over the clusters that were tried.
-#[derive(Default)]
 struct Sums {
     clusters: usize,
+    /// From how many on sums are compared.
+    demanding: usize,
     slices: [usize; 2],
     slice_events: [usize; 2],
 }
 
 impl Sums {
+    fn new(options: &Options) -> Self {
+        Self {
+            clusters: 0,
+            demanding: options.size.demanding(),
+            slices: [0, 0],
+            slice_events: [0, 0],
+        }
+    }
+
     fn add(&mut self, batch: &Batch, outcome: &Outcome) {
         self.clusters += batch.seeds.len();
         add(&mut self.slices, outcome.slices);
@@ -110,7 +120,7 @@ impl Sums {
     /// What there is too much of, where there are enough clusters to say so.
     fn surplus(&self) -> Option<String> {
         let surplus = || surplus(self.slices, self.slice_events);
-        (self.clusters >= DEMANDING).then(surplus)?
+        (self.clusters >= self.demanding).then(surplus)?
     }
 }
 
@@ -131,7 +141,7 @@ async fn search(fault: Fault, options: &Options, minor: Minor) -> Search {
         let seconds = begun.elapsed().as_secs_f64();
         eprintln!("{seconds:5.0} s  {name}: {tried} clusters tried");
     };
-    let (mut sums, mut seen, mut again) = (Sums::default(), Vec::new(), &batches[..0]);
+    let (mut sums, mut seen, mut again) = (Sums::new(options), Vec::new(), &batches[..0]);
     for (index, batch) in batches.iter().enumerate() {
         let outcome = look(batch, fault.name, options, minor).await;
         sums.add(batch, &outcome);
@@ -146,7 +156,7 @@ async fn search(fault: Fault, options: &Options, minor: Minor) -> Search {
             break;
         }
     }
-    let (mut without, mut control) = (Vec::new(), Sums::default());
+    let (mut without, mut control) = (Vec::new(), Sums::new(options));
     if !seen.is_empty() {
         for batch in again {
             let outcome = look(batch, NONE, options, minor).await;

@@ -15,7 +15,7 @@ use crate::pair::EditCounts;
 use crate::run::listed;
 use crate::world::World;
 
-/// From this many clusters on every rule must be met, and sums are compared.
+/// From this many small clusters on every rule must be met, and sums are compared.
 pub(crate) const DEMANDING: usize = 100;
 /// By how much quaymaster may have more slices, or changes of slices, than kube-controller-manager, in percent of those:
 /// which pods come together in a slice depends on the moment.
@@ -24,10 +24,15 @@ const MORE_CHANGES: usize = 20;
 /// Violations, and refusals, shown of one batch; the rest is counted.
 const SHOWN: usize = 20;
 
+/// Violations under kube-controller-manager shown of a whole run.
+const SHOWN_OF_KCM: usize = 5;
+
 /// Sums over all batches on one minor.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     minor: u32,
+    /// From how many clusters on every rule must be met, and sums are compared.
+    demanding: usize,
     /// Clusters that were compared to the end.
     pub(crate) clusters: usize,
     /// Clusters of batches that broke off.
@@ -42,6 +47,8 @@ pub(crate) struct Report {
     /// Seeds of which violations speak.
     pub(crate) violating: BTreeSet<u64>,
     violations_of_kcm: usize,
+    /// Some of those.
+    of_kcm: Vec<String>,
     coverage: [Coverage; 2],
     revisions: usize,
     restart_writes: [usize; 2],
@@ -52,9 +59,11 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(minor: u32) -> Self {
+    /// `demanding` is from how many clusters on every rule must be met, and sums are compared.
+    pub(crate) fn new(minor: u32, demanding: usize) -> Self {
         Self {
             minor,
+            demanding,
             ..Self::default()
         }
     }
@@ -102,7 +111,9 @@ impl Report {
         add(&mut self.slices, outcome.slices);
         self.late += outcome.late;
         self.edits.add(outcome.edits);
-        self.violations_of_kcm += outcome.violations_of_kcm;
+        self.violations_of_kcm += outcome.violations_of_kcm.len();
+        self.of_kcm.extend(outcome.violations_of_kcm.iter().cloned());
+        self.of_kcm.truncate(SHOWN_OF_KCM);
         for handover in &outcome.handover {
             println!("{handover}");
         }
@@ -136,7 +147,7 @@ impl Report {
         println!("exceptions (left: kube-controller-manager, right: quaymaster):");
         for exception in Exception::ALL {
             let count = self.exceptions.get(exception).copied().unwrap_or(0);
-            let never = if count == 0 && self.clusters >= DEMANDING {
+            let never = if count == 0 && self.clusters >= self.demanding {
                 "  (not applied once)"
             } else {
                 ""
@@ -167,8 +178,17 @@ impl Report {
             "{} revisions replayed, {} violations (and {} under kube-controller-manager)",
             self.revisions, self.violations, self.violations_of_kcm
         );
-        if self.clusters < DEMANDING {
-            println!("fewer than {DEMANDING} clusters: that all rules were met, and sums, are not judged");
+        if !self.of_kcm.is_empty() {
+            println!("  under kube-controller-manager, which is not judged, such as");
+        }
+        for violation in &self.of_kcm {
+            println!("    {violation}");
+        }
+        if self.clusters < self.demanding {
+            println!(
+                "fewer than {} clusters: that all rules were met, and sums, are not judged",
+                self.demanding
+            );
         }
     }
 
@@ -187,7 +207,7 @@ impl Report {
         if self.refusals > 0 {
             bail!("an apiserver refused steps, so the clusters were not those intended");
         }
-        if self.clusters < DEMANDING {
+        if self.clusters < self.demanding {
             return Ok(());
         }
         let never_met = self.coverage.iter().flat_map(|side| side.never_met(self.minor));

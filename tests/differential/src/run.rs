@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::{self, Finding, Settings};
 use crate::planted;
-use crate::report::Report;
+use crate::report::{DEMANDING, Report};
 use crate::smallest::{self, command};
 use crate::world::World;
 
@@ -58,6 +58,17 @@ impl Size {
             Self::Small => 50,
             Self::Medium => 10,
             Self::Large => 2,
+        }
+    }
+}
+
+impl Size {
+    /// From how many clusters on a run must have met every rule, and sums are compared.
+    pub(crate) fn demanding(self) -> usize {
+        match self {
+            Self::Small => DEMANDING,
+            Self::Medium => DEMANDING / 2,
+            Self::Large => DEMANDING / 5,
         }
     }
 }
@@ -173,7 +184,7 @@ async fn minor_run(options: &Options, minor: Minor, before: Totals) -> Report {
         handover: true,
         again: batch::SECOND_LOOK,
     };
-    let mut report = Report::new(minor.number());
+    let mut report = Report::new(minor.number(), options.size.demanding());
     let mut findings = Vec::new();
     let runs = batches.iter().zip(1..).map(async |(batch, number)| {
         eprintln!(

@@ -28,7 +28,7 @@ fn slices_events_leases_and_questions_about_permissions_may_be_written_and_nothi
 }
 
 #[test]
-fn an_update_that_leaves_no_revision_changed_nothing() {
+fn an_update_that_leaves_no_revision_changed_nothing_and_one_that_is_not_in_the_audit_log_is_of_nobody() {
     let writes = [
         entry("update", SLICES, 200),
         entry("update", SLICES, 200),
@@ -36,6 +36,8 @@ fn an_update_that_leaves_no_revision_changed_nothing() {
     ];
     assert_eq!(violations(&writes, 2), [""; 0]);
     assert_eq!(violations(&writes, 1), ["1 updates of slices changed nothing"]);
+    let unknown = "3 updates of slices were seen and 2 are in the audit log, so who made them is not known";
+    assert_eq!(violations(&writes, 3), [unknown]);
 }
 
 #[test]

@@ -331,9 +331,11 @@ fn annotations_of_the_run_itself_are_forgiven_and_others_are_not() {
         let annotations = json!({"metadata": {"annotations": {key: "x"}}});
         vec![slice("web-a", annotations)]
     };
-    let found = run(&plain(), left(), right("example.com/note"), false);
+    let found = run(&plain(), left(), right("edits.example.com/note"), false);
     assert_eq!(found, (0, vec!["foreign-annotation"]));
     assert_eq!(run(&plain(), left(), right("other.org/note"), false).0, 1);
+    // As the clusters' Services have it: on a slice it would be a copy.
+    assert_eq!(run(&plain(), left(), right("example.com/note"), false).0, 1);
 }
 
 #[test]

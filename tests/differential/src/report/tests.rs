@@ -5,7 +5,7 @@ use crate::batch::Finding;
 
 /// A report of so many clusters on which all is well.
 fn report(clusters: usize) -> Report {
-    let mut report = Report::new(37);
+    let mut report = Report::new(37, DEMANDING);
     let mut outcome = Outcome {
         slices: [100, 100],
         slice_events: [100, 100],

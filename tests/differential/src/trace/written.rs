@@ -53,7 +53,8 @@ fn in_place(old: &EndpointSlice, new: &EndpointSlice) -> bool {
     old.ports == new.ports && endpoints(old).any(|one| endpoints(new).any(|kept| same(one, kept)))
 }
 
-/// What of a slice a controller decides, but for the trigger time, which is no reason for a write.
+/// What of a slice a controller decides, but for the trigger time and the order of ports, endpoints and addresses, which are
+/// no reason for a write.
 fn content(slice: &EndpointSlice) -> EndpointSlice {
     let mut content = slice.clone();
     let metadata = &mut content.metadata;
@@ -62,6 +63,15 @@ fn content(slice: &EndpointSlice) -> EndpointSlice {
     metadata.managed_fields = None;
     if let Some(annotations) = &mut metadata.annotations {
         annotations.remove(TRIGGER_TIME);
+    }
+    if let Some(ports) = &mut content.ports {
+        ports.sort_by_cached_key(|port| format!("{port:?}"));
+    }
+    if let Some(endpoints) = &mut content.endpoints {
+        for endpoint in endpoints.iter_mut() {
+            endpoint.addresses.sort_unstable();
+        }
+        endpoints.sort_by_cached_key(|endpoint| format!("{endpoint:?}"));
     }
     content
 }

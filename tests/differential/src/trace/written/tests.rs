@@ -19,7 +19,7 @@ fn slice(annotations: &Value, endpoint: &Value) -> EndpointSlice {
 
 #[test]
 fn annotations_of_others_may_go_only_when_no_endpoint_stays() {
-    let annotated = slice(&json!({ "example.com/note": "1" }), &json!({}));
+    let annotated = slice(&json!({ "edits.example.com/note": "1" }), &json!({}));
     let lost = |endpoint: Value| faults(Some(&annotated), &slice(&json!({}), &endpoint), None).len();
     for stays in [
         json!({ "conditions": { "ready": false } }),
