@@ -114,7 +114,8 @@ pub(crate) async fn run(worlds: &[World], settings: &Settings<'_>) -> Outcome {
             .any(|handover| !handover.faults().is_empty());
     // Not of each attempt to make a difference smaller, or to see an error that was planted.
     if wrong && settings.handover {
-        pair.keep_logs();
+        let seeds: Vec<u64> = worlds.iter().map(|world| world.seed).collect();
+        pair.keep_logs(&seeds);
     }
     outcome
 }

@@ -18,6 +18,7 @@ use crate::batch::{Finding, Outcome, Settings};
 use crate::compare::{Exceptions, compare};
 use crate::plane::{Holder, Plane};
 use crate::report::add;
+use crate::run::listed;
 use crate::world::World;
 
 /// Requests at once to each side; more only wait in the apiserver.
@@ -110,14 +111,12 @@ impl Pair {
     }
 
     /// Copies the logs to where they stay, and tells where.
-    pub(crate) fn keep_logs(&self) {
+    pub(crate) fn keep_logs(&self, seeds: &[u64]) {
+        eprintln!("logs of the control planes of seeds {}:", listed(seeds));
         for (plane, holder) in self.planes.iter().zip(HOLDERS) {
             match plane.keep_logs() {
-                Ok(kept) => eprintln!("logs of the {} side: {}", holder.name(), kept.display()),
-                Err(error) => eprintln!(
-                    "the logs of the {} side could not be kept: {error}",
-                    holder.name()
-                ),
+                Ok(kept) => eprintln!("  {} side: {}", holder.name(), kept.display()),
+                Err(error) => eprintln!("  those of the {} side could not be kept: {error}", holder.name()),
             }
         }
     }
