@@ -389,7 +389,10 @@ fn a_family_that_was_refused_hints_gets_them_as_soon_as_the_zones_allow_it() {
         !slice.unwrap()["endpoints"][0]["hints"].is_null()
     };
     // Of three endpoints each zone would need two.
-    assert_eq!((hinted(&cluster, "IPv4"), hinted(&cluster, "IPv6")), (false, true));
+    assert_eq!(
+        (hinted(&cluster, "IPv4"), hinted(&cluster, "IPv6")),
+        (false, true)
+    );
     cluster.take_marked();
     // Now the smaller zone needs one, and nothing is overloaded.
     shares(&mut cluster, "12400m", "7600m");

@@ -84,7 +84,12 @@ impl Handover {
     /// Writes of hints by annotation that kube-controller-manager does not make when it is restarted over its own.
     fn hints_by_annotation(&self) -> usize {
         let back = self.back.beyond(&self.baseline);
-        back.filter(|(service, _)| self.auto.contains(*service)).count()
+        back.filter(|(service, write)| self.may_be_hints(service, write))
+            .count()
+    }
+
+    fn may_be_hints(&self, service: &str, write: &Write) -> bool {
+        self.auto.contains(service) && write.kind.0 == "update"
     }
 
     /// Writes beyond these: quaymaster gives placeholders their owners, with one create and one delete each, and
@@ -101,7 +106,7 @@ impl Handover {
             }
         }
         let back = self.back.beyond(&self.baseline);
-        let back = back.filter(|(service, _)| !self.auto.contains(*service));
+        let back = back.filter(|(service, write)| !self.may_be_hints(service, write));
         faults.extend(back.map(|(_, write)| write.words.clone()));
         faults
             .iter()

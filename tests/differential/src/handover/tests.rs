@@ -137,4 +137,14 @@ fn hints_by_annotation_may_be_written_at_a_hand_back_and_not_at_a_take_over() {
             .faults()
             .is_empty()
     );
+    for verb in ["create", "delete"] {
+        let mut others = auto();
+        for write in others.by_service.values_mut().flatten() {
+            verb.clone_into(&mut write.kind.0);
+        }
+        assert_eq!(
+            handover(none(), none(), BTreeMap::new(), others).faults().len(),
+            6
+        );
+    }
 }
