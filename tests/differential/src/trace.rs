@@ -278,11 +278,17 @@ impl Replay<'_> {
         if by_harness {
             namespace.edited.insert(key);
             self.coverage(event.revision).count(Rule::SliceChangedByOthers);
-            let edited = old.iter().chain([slice]);
-            for slice in edited {
-                let service = service_of(slice).and_then(|name| namespace.traffic.get_mut(&name));
-                if let Some(traffic) = service {
-                    traffic.forget(&ready_backends(slice));
+            let before = old.as_ref().map(ready_backends).unwrap_or_default();
+            let after = if event.deleted {
+                BTreeSet::new()
+            } else {
+                ready_backends(slice)
+            };
+            // What the edit leaves as it was stays the controller's.
+            let changed = before.symmetric_difference(&after).cloned().collect();
+            for service in old.iter().chain([slice]).filter_map(service_of) {
+                if let Some(traffic) = namespace.traffic.get_mut(&service) {
+                    traffic.forget(&changed);
                 }
             }
             return;

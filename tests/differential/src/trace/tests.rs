@@ -237,7 +237,7 @@ fn while_nobody_keeps_the_slices_nobody_is_late() {
     let late = |holds: &[Hold]| replay(&events, &Edits::default(), holds, 3, 37).violations.len();
     assert_eq!(late(&[ended(7), hold(Holder::Quaymaster, 42)]), 0);
     assert_eq!(late(&[ended(7), hold(Holder::Quaymaster, 37)]), 1, "61 s of work");
-    assert_eq!(late(&[ended(7), hold(Holder::Kcm, 37)]), 0);
+    assert_eq!(late(&[ended(7), hold(Holder::Kcm, 42)]), 0);
 }
 
 #[test]
@@ -337,4 +337,16 @@ fn endpoints_without_a_slice_count_when_a_service_that_was_being_deleted_goes() 
     assert_eq!(skipped(true, &[]), 1);
     assert_eq!(skipped(true, &["10.0.0.1"]), 0);
     assert_eq!(skipped(false, &[]), 0);
+}
+
+#[test]
+fn an_edit_that_leaves_an_endpoint_alone_does_not_free_the_controller_of_it() {
+    let mut events = published();
+    events.push(event(5, slice(CONTROLLER, &["10.0.0.1", "10.0.0.9"])));
+    events.push(event(6, slice(CONTROLLER, &[])));
+    let edits = Edits {
+        revisions: [5].into(),
+        ..Edits::default()
+    };
+    assert_eq!(violations(&events, &edits).len(), 1);
 }
