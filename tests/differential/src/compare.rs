@@ -151,6 +151,8 @@ fn one_service(
                 return false;
             }
             let of_empty_slices = match difference {
+                // Over a finished cluster nothing has been emptied yet.
+                _ if slice_count => None,
                 // A set of ports that Pods still have, none of which is an endpoint: what was emptied there stays, where it was
                 // emptied before it could be deleted.
                 Difference::OnlyLeft(key, _) if may_be_empty[0].contains(key) && is_empty(left, key) => {

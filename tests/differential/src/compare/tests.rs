@@ -135,6 +135,10 @@ fn slices_of_a_service_that_nobody_looks_after_may_differ() {
 fn empty_slices_may_differ_as_long_as_the_family_has_one() {
     let left = || vec![placeholder(json!({}))];
     let other = vec![slice("web-a", json!({"endpoints": []}))];
+    assert!(
+        run(&plain(), left(), other.clone(), true).0 > 0,
+        "over a finished cluster"
+    );
     assert_eq!(run(&plain(), left(), other, false), (0, vec!["empty-slices"]));
     assert!(run(&plain(), left(), vec![], false).0 > 0);
 }
