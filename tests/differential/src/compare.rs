@@ -82,7 +82,7 @@ fn one_service(
         left,
         right,
         lost,
-        may_be_empty,
+        ..
     } = forms;
     let exact = Compare {
         slice_count,
@@ -150,24 +150,9 @@ fn one_service(
                 apply(Exception::TerminatingService);
                 return false;
             }
-            let of_empty_slices = match difference {
-                // Over a finished cluster nothing has been emptied yet.
-                _ if slice_count => None,
-                // A set of ports that Pods still have, none of which is an endpoint: what was emptied there stays, where it was
-                // emptied before it could be deleted.
-                Difference::OnlyLeft(key, _) if may_be_empty[0].contains(key) && is_empty(left, key) => {
-                    Some(key)
-                }
-                Difference::OnlyRight(key, _) if may_be_empty[1].contains(key) && is_empty(right, key) => {
-                    Some(key)
-                }
-                Difference::OnlyLeft(key, _)
-                | Difference::OnlyRight(key, _)
-                | Difference::SliceCount(key, ..) => {
-                    without_endpoints(left, right, &key.address_type).then_some(key)
-                }
-                _ => None,
-            };
+            let of_empty_slices = (!slice_count)
+                .then(|| of_empty_slices(difference, forms))
+                .flatten();
             empty.extend(of_empty_slices.cloned());
             of_empty_slices.is_none()
         })
@@ -192,6 +177,27 @@ fn one_service(
         }
     }
     kept
+}
+
+/// The group, where only one side has an empty slice that may stay there. Over a finished cluster, where nothing has been
+/// emptied yet, there is none.
+fn of_empty_slices<'a>(difference: &'a Difference, forms: &Forms<'_>) -> Option<&'a GroupKey> {
+    let Forms {
+        left,
+        right,
+        may_be_empty,
+        ..
+    } = forms;
+    match difference {
+        // A set of ports that Pods still have, none of which is an endpoint: what was emptied there stays, where it was
+        // emptied before it could be deleted.
+        Difference::OnlyLeft(key, _) if may_be_empty[0].contains(key) && is_empty(left, key) => Some(key),
+        Difference::OnlyRight(key, _) if may_be_empty[1].contains(key) && is_empty(right, key) => Some(key),
+        Difference::OnlyLeft(key, _) | Difference::OnlyRight(key, _) | Difference::SliceCount(key, ..) => {
+            without_endpoints(left, right, &key.address_type).then_some(key)
+        }
+        _ => None,
+    }
 }
 
 /// Whether the slices of a group have no endpoints.
