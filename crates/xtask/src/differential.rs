@@ -15,6 +15,9 @@ use quaymaster_testkit::process;
 
 use crate::{planted, workspace};
 
+/// Every error that can be planted.
+const ALL: &str = "all";
+
 /// Compare quaymaster with kube-controller-manager over generated clusters
 ///
 /// Left is kube-controller-manager, right quaymaster. Ends with `N clusters, D differences`, and with exit code 1 when
@@ -40,8 +43,15 @@ pub(crate) struct Arguments {
     quaymaster: Option<PathBuf>,
     /// Build a quaymaster with errors in it, switch each on in turn, or the one that is named, and fail when one is not
     /// found
-    #[arg(long, value_name = "NAME", conflicts_with = "quaymaster", value_parser = fault)]
-    planted: Option<Option<String>>,
+    #[arg(
+        long,
+        value_name = "NAME",
+        num_args = 0..=1,
+        default_missing_value = ALL,
+        conflicts_with = "quaymaster",
+        value_parser = fault
+    )]
+    planted: Option<String>,
 }
 
 #[derive(Clone)]
@@ -74,8 +84,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         given: arguments.quaymaster.is_some(),
         planted: match &arguments.planted {
             None => Vec::new(),
-            Some(Some(name)) => vec![name.clone()],
-            Some(None) => FAULTS.iter().map(|fault| fault.name.to_owned()).collect(),
+            Some(name) if name != ALL => vec![name.clone()],
+            Some(_) => FAULTS.iter().map(|fault| fault.name.to_owned()).collect(),
         },
     };
     let options = serde_json::to_string(&options).context("passing the options on")?;
@@ -112,7 +122,7 @@ fn chosen(asked: &[Minors], places: &Places) -> Result<Vec<Minor>> {
 
 /// The name of an error that can be planted.
 fn fault(text: &str) -> Result<String, String> {
-    if FAULTS.iter().any(|fault| fault.name == text) {
+    if text == ALL || FAULTS.iter().any(|fault| fault.name == text) {
         return Ok(text.to_owned());
     }
     let names: Vec<&str> = FAULTS.iter().map(|fault| fault.name).collect();
@@ -170,8 +180,9 @@ mod tests {
     fn one_error_may_be_named_or_all_are_planted() {
         let planted = |arguments: &[&str]| parse(arguments).unwrap().planted;
         assert_eq!(planted(&[]), None);
-        assert_eq!(planted(&["--planted", "--seeds", "0..20"]), Some(None));
-        let one = Some(Some("fragment".to_owned()));
+        let all = Some(ALL.to_owned());
+        assert_eq!(planted(&["--planted", "--seeds", "0..20"]), all);
+        let one = Some("fragment".to_owned());
         assert_eq!(planted(&["--planted", "fragment"]), one);
         let error = parse(&["--planted", "nonsense"])
             .map(drop)
