@@ -17,15 +17,28 @@ use serde_json::{Value, json};
 /// Grace of a Pod that stays terminating until a step deletes it: longer than any run.
 const LONG_GRACE_SECONDS: u32 = 86_400;
 
-/// What a step did to a slice.
+/// What a step did to a slice. `slice` is what that slice held before, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Edited {
-    /// Nothing.
+    /// Nothing: no slice allowed it.
     Nothing,
+    /// Nothing: the controller was faster each time.
+    Overtaken,
     /// It was written at this revision.
-    At(u64),
-    /// It was deleted; its uid.
-    Deleted(String),
+    At { revision: u64, slice: String },
+    /// It was deleted.
+    Deleted { uid: String, slice: String },
+}
+
+impl Edited {
+    /// What was hit, in words that are equal where the same was hit on both sides.
+    pub(crate) fn hit(&self) -> &str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Overtaken => "nothing, as the controller was faster each time",
+            Self::At { slice, .. } | Self::Deleted { slice, .. } => slice,
+        }
+    }
 }
 
 /// Brings objects from what `before` holds to what a step wants. What is not found is taken as done.
@@ -216,24 +229,29 @@ async fn edit_slice(client: &Client, edit: &SliceEdit) -> kube::Result<Edited> {
         found.sort_by_cached_key(content_key);
         let result = match edit.write(&found) {
             None => return Ok(Edited::Nothing),
-            Some(Write::Create(slice)) => slices
-                .create(&PostParams::default(), &slice)
-                .await
-                .map(|slice| Edited::At(revision(&slice))),
+            Some(Write::Create(slice)) => {
+                let stored = slices.create(&PostParams::default(), &slice).await;
+                stored.map(|stored| Edited::At {
+                    revision: revision(&stored),
+                    slice: in_words(&slice),
+                })
+            }
             Some(Write::Update(slice)) => {
                 let name = slice.metadata.name.clone().unwrap_or_default();
-                slices
-                    .replace(&name, &PostParams::default(), &slice)
-                    .await
-                    .map(|slice| Edited::At(revision(&slice)))
+                let before = found.iter().find(|one| one.metadata.name == slice.metadata.name);
+                let stored = slices.replace(&name, &PostParams::default(), &slice).await;
+                stored.map(|stored| Edited::At {
+                    revision: revision(&stored),
+                    slice: in_words(before.unwrap_or(&slice)),
+                })
             }
             Some(Write::Delete(slice)) => {
-                let name = slice.metadata.name.unwrap_or_default();
-                let uid = slice.metadata.uid.unwrap_or_default();
-                slices
-                    .delete(&name, &DeleteParams::default())
-                    .await
-                    .map(|_| Edited::Deleted(uid))
+                let name = slice.metadata.name.clone().unwrap_or_default();
+                let deleted = slices.delete(&name, &DeleteParams::default()).await;
+                deleted.map(|_| Edited::Deleted {
+                    slice: in_words(&slice),
+                    uid: slice.metadata.uid.unwrap_or_default(),
+                })
             }
         };
         match result {
@@ -241,7 +259,28 @@ async fn edit_slice(client: &Client, edit: &SliceEdit) -> kube::Result<Edited> {
             result => return result,
         }
     }
-    Ok(Edited::Nothing)
+    Ok(Edited::Overtaken)
+}
+
+/// What a slice holds, in words.
+fn in_words(slice: &EndpointSlice) -> String {
+    let ports = slice.ports.iter().flatten().map(|port| {
+        let number = port.port.map_or("any".to_owned(), |number| number.to_string());
+        format!("{}:{number}", port.name.as_deref().unwrap_or_default())
+    });
+    let pods = slice.endpoints.iter().flatten().map(|endpoint| {
+        let target = endpoint.target_ref.as_ref();
+        let name = target.and_then(|target| target.name.clone());
+        name.unwrap_or_else(|| endpoint.addresses.join(","))
+    });
+    let (mut ports, mut pods): (Vec<String>, Vec<String>) = (ports.collect(), pods.collect());
+    ports.sort_unstable();
+    pods.sort_unstable();
+    let (family, ports) = (&slice.address_type, ports.join(", "));
+    match pods.as_slice() {
+        [] => format!("{family} [{ports}], empty"),
+        pods => format!("{family} [{ports}] of {}", pods.join(", ")),
+    }
 }
 
 fn revision(slice: &EndpointSlice) -> u64 {

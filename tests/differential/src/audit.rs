@@ -1,12 +1,15 @@
-//! What quaymaster asked an apiserver to change, beside what became of it.
+//! What controllers asked an apiserver to change, beside what became of it.
 
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
 use quaymaster_testkit::audit::Entry;
 
 use crate::handover::words;
-use crate::plane::SLICES;
+use crate::plane::{Hold, Holder, SLICES};
 
 /// What it may write besides slices: what happened, who leads, and questions about its own permissions, which are
 /// creations to the apiserver.
@@ -17,11 +20,37 @@ const BESIDE_SLICES: [&str; 4] = [
     "selfsubjectrulesreviews",
 ];
 
-/// Writes of what is not its own, and updates that an apiserver took and that changed nothing: they leave no revision.
-/// `seen` is how many updates of its slices an observer saw.
+/// A busy apiserver may take a request up after the process that sent it has ended.
+const TAKEN_UP: Duration = Duration::from_secs(1);
+
+/// Writes of slices by a controller that does not hold: by one that outlived its hold, say, or that nobody started.
+pub(crate) fn outside_of_holds(writes: &[Entry], holds: &[Hold]) -> Vec<String> {
+    let of_holder = |entry: &Entry| {
+        // Of an entry that does not say when it came nothing is known.
+        let Ok(at) = entry.request_received_timestamp.parse::<Timestamp>() else {
+            return false;
+        };
+        holds.iter().any(|hold| {
+            let ended = hold.ended.map(|ended| ended.checked_add(TAKEN_UP));
+            hold.holder.wrote(entry)
+                && hold.started <= at
+                && ended.is_none_or(|ended| ended.is_ok_and(|ended| at <= ended))
+        })
+    };
+    let slices = writes.iter().filter(|entry| entry.resource() == SLICES);
+    let outside = slices.filter(|entry| !of_holder(entry));
+    let told = outside.map(|entry| {
+        let at = &entry.request_received_timestamp;
+        format!("a write while another or none held, at {at}: {}", words(entry))
+    });
+    told.collect()
+}
+
+/// Writes of what is not quaymaster's own, and updates that an apiserver took and that changed nothing: they leave no revision.
+/// `seen` is how many updates of its slices an observer saw; that all of them are among `writes` says that these are its.
 pub(crate) fn violations(writes: &[Entry], seen: usize) -> Vec<String> {
-    let (slices, others): (Vec<&Entry>, Vec<&Entry>) =
-        writes.iter().partition(|entry| entry.resource() == SLICES);
+    let own = writes.iter().filter(|entry| Holder::Quaymaster.wrote(entry));
+    let (slices, others): (Vec<&Entry>, Vec<&Entry>) = own.partition(|entry| entry.resource() == SLICES);
     let foreign = others
         .into_iter()
         .filter(|entry| !BESIDE_SLICES.contains(&entry.resource()) || entry.verb.starts_with("delete"));
@@ -39,7 +68,13 @@ pub(crate) fn violations(writes: &[Entry], seen: usize) -> Vec<String> {
     let updates = slices
         .iter()
         .filter(|entry| matches!(entry.verb.as_str(), "update" | "patch") && entry.code() == 200);
-    let without_effect = updates.count().saturating_sub(seen);
+    let audited = updates.count();
+    if audited < seen {
+        found.push(format!(
+            "{seen} updates of slices were seen and {audited} are in the audit log, so who made them is not known"
+        ));
+    }
+    let without_effect = audited.saturating_sub(seen);
     if without_effect > 0 {
         found.push(format!("{without_effect} updates of slices changed nothing"));
     }

@@ -11,18 +11,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use quaymaster_oracle::names::{CONTROLLER, HEADLESS, SERVICE_NAME};
+use quaymaster_oracle::names::{CONTROLLER, EDITS, HEADLESS, SERVICE_NAME};
 use quaymaster_oracle::{
-    Canonical, Compare, Difference, Group, HintComparison, SliceMeta, auto, canonical, diff_with, managed,
+    Canonical, Compare, Difference, Group, GroupKey, HintComparison, SliceMeta, auto, canonical, diff_with,
+    managed,
 };
 
 pub(crate) use exception::{Exception, Exceptions};
 use hints::{tolerance, wrong_hints};
-pub(crate) use snapshot::Snapshot;
+pub(crate) use snapshot::{Snapshot, Unowned};
 use zones::Zones;
 
 /// Annotations that steps put on slices.
-pub(crate) const FOREIGN: &str = "example.com/";
+pub(crate) const FOREIGN: &str = EDITS;
 
 /// What differs in one namespace; exceptions are counted and left out.
 pub(crate) fn compare(
@@ -49,6 +50,7 @@ pub(crate) fn compare(
             left: &left_form,
             right: &right_form,
             lost: &lost,
+            may_be_empty: [&left.empty_groups, &right.empty_groups],
         };
         differences.extend(one_service(&pair, &zones, slice_count, exceptions));
     }
@@ -65,6 +67,8 @@ struct Forms<'a> {
     right: &'a Canonical,
     /// Whether the right side once had a slice of this family and has none now.
     lost: &'a dyn Fn(&str) -> bool,
+    /// [`Snapshot::empty_groups`] of both sides.
+    may_be_empty: [&'a BTreeSet<GroupKey>; 2],
 }
 
 fn one_service(
@@ -78,6 +82,7 @@ fn one_service(
         left,
         right,
         lost,
+        ..
     } = forms;
     let exact = Compare {
         slice_count,
@@ -135,8 +140,8 @@ fn one_service(
                 return false;
             }
             let history = match difference {
-                Difference::OnlyLeft(key) => !lost(&key.address_type),
-                Difference::OnlyRight(_)
+                Difference::OnlyLeft(key, _) => !lost(&key.address_type),
+                Difference::OnlyRight(..)
                 | Difference::EndpointOnlyLeft(..)
                 | Difference::EndpointOnlyRight(..) => true,
                 _ => false,
@@ -145,12 +150,9 @@ fn one_service(
                 apply(Exception::TerminatingService);
                 return false;
             }
-            let of_empty_slices = match difference {
-                Difference::OnlyLeft(key) | Difference::OnlyRight(key) | Difference::SliceCount(key, ..) => {
-                    without_endpoints(left, right, &key.address_type).then_some(key)
-                }
-                _ => None,
-            };
+            let of_empty_slices = (!slice_count)
+                .then(|| of_empty_slices(difference, forms))
+                .flatten();
             empty.extend(of_empty_slices.cloned());
             of_empty_slices.is_none()
         })
@@ -175,6 +177,34 @@ fn one_service(
         }
     }
     kept
+}
+
+/// The group, where only one side has an empty slice that may stay there. Over a finished cluster, where nothing has been
+/// emptied yet, there is none.
+fn of_empty_slices<'a>(difference: &'a Difference, forms: &Forms<'_>) -> Option<&'a GroupKey> {
+    let Forms {
+        left,
+        right,
+        may_be_empty,
+        ..
+    } = forms;
+    match difference {
+        // A set of ports that Pods still have, none of which is an endpoint: what was emptied there stays, where it was
+        // emptied before it could be deleted.
+        Difference::OnlyLeft(key, _) if may_be_empty[0].contains(key) && is_empty(left, key) => Some(key),
+        Difference::OnlyRight(key, _) if may_be_empty[1].contains(key) && is_empty(right, key) => Some(key),
+        Difference::OnlyLeft(key, _) | Difference::OnlyRight(key, _) | Difference::SliceCount(key, ..) => {
+            without_endpoints(left, right, &key.address_type).then_some(key)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the slices of a group have no endpoints.
+fn is_empty(side: &Canonical, key: &GroupKey) -> bool {
+    side.groups
+        .get(key)
+        .is_some_and(|group| group.endpoints.is_empty())
 }
 
 /// Whether neither side has an endpoint of the family. Beside endpoints an empty slice has no reason to be.
@@ -211,7 +241,8 @@ fn headless_label_alone(difference: &Difference, left: &Canonical, right: &Canon
     without(left) == without(right)
 }
 
-/// Whether the left side has a placeholder without its owner where the right side has an owned one, all else equal.
+/// Whether the left side has a placeholder without its owner where the right side has an owned one, all else equal but for
+/// labels without value, which upstream does not see on a placeholder either.
 fn unowned_placeholder(difference: &Difference, left: &Canonical, right: &Canonical) -> bool {
     let Difference::Metadata { group: key, .. } = difference else {
         return false;
@@ -222,7 +253,7 @@ fn unowned_placeholder(difference: &Difference, left: &Canonical, right: &Canoni
     let placeholder = key.ports.is_empty() && left.endpoints.is_empty() && right.endpoints.is_empty();
     let live = |owners: &[String]| owners.iter().any(|owner| owner.contains(r#""uid":"live""#));
     let without_owners = |metadata: &BTreeSet<SliceMeta>| -> BTreeSet<SliceMeta> {
-        let cleared = metadata.iter().cloned().map(|mut meta| {
+        let cleared = without_empty_labels(metadata).into_iter().map(|mut meta| {
             meta.owners.clear();
             meta
         });
@@ -242,17 +273,19 @@ fn placeholder_empty_label(difference: &Difference, left: &Canonical, right: &Ca
     let (Some(left), Some(right)) = (left.groups.get(key), right.groups.get(key)) else {
         return false;
     };
-    let without_empty = |metadata: &BTreeSet<SliceMeta>| -> BTreeSet<SliceMeta> {
-        let stripped = metadata.iter().cloned().map(|mut meta| {
-            meta.labels.retain(|_, value| !value.is_empty());
-            meta
-        });
-        stripped.collect()
-    };
     key.ports.is_empty()
         && left.endpoints.is_empty()
         && right.endpoints.is_empty()
-        && without_empty(&left.metadata) == without_empty(&right.metadata)
+        && without_empty_labels(&left.metadata) == without_empty_labels(&right.metadata)
+}
+
+/// Metadata without the labels that have no value.
+fn without_empty_labels(metadata: &BTreeSet<SliceMeta>) -> BTreeSet<SliceMeta> {
+    let stripped = metadata.iter().cloned().map(|mut meta| {
+        meta.labels.retain(|_, value| !value.is_empty());
+        meta
+    });
+    stripped.collect()
 }
 
 /// Takes the annotations of steps off, and says how many there were.

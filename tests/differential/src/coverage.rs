@@ -1,5 +1,8 @@
 //! How often each rule of the controller was met: a rule that no cluster meets is not compared.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -31,44 +34,52 @@ macro_rules! rules {
     };
 }
 
+// Groups are sections of the description of the controller that the rules of this project follow.
 rules! {
-    ServiceChange = "triggers", "a Service changes";
-    PodChange = "triggers", "a Pod changes";
-    NodeChange = "triggers", "a node changes";
-    SliceChangedByOthers = "triggers", "someone else changes or deletes a slice";
-    ServiceGone = "sync", "a Service is gone";
-    ExternalName = "sync", "a Service is of type ExternalName";
-    NoSelector = "sync", "a Service has no selector";
-    TerminatingService = "sync", "a Service is being deleted";
-    ReadyEndpoint = "endpoints", "a ready endpoint";
-    UnreadyEndpoint = "endpoints", "an endpoint that is not ready";
-    TerminatingServing = "endpoints", "a terminating endpoint that still serves";
-    TerminatingUnready = "endpoints", "a terminating endpoint that does not serve";
-    PublishNotReady = "endpoints", "an endpoint ready only because not-ready addresses are published";
-    Hostname = "endpoints", "an endpoint with a hostname";
-    MissingNode = "endpoints", "a Pod left out for want of its node";
-    SeveralGroups = "port groups", "a Service whose Pods have different ports";
-    NoPorts = "port groups", "endpoints without ports";
-    EmptyGroup = "port groups", "a set of ports without endpoints";
-    SingleStack = "families", "a Service of one family";
-    DualStack = "families", "a Service of two families";
-    UpdatedInPlace = "algorithm", "a slice changes and keeps its ports";
-    Filled = "algorithm", "a slice is filled to the maximum";
-    Placeholder = "algorithm", "an empty slice of a Service without endpoints";
-    Created = "writes", "a slice is created";
-    Recycled = "writes", "a slice gets other ports";
-    Deleted = "writes", "a slice is deleted";
-    Owner = "new slices", "a slice with its owner";
-    TriggerTime = "new slices", "a slice with a trigger time";
-    Repaired = "tracker", "a label that is not the Service's is taken off";
-    AutoHints = "hints by annotation", "hints are given";
-    AutoRefused = "hints by annotation", "the annotation is there, and no hints are given";
-    PreferClose = "traffic distribution", "PreferClose with hints";
-    PreferSameZone = "traffic distribution", "PreferSameZone with hints";
-    PreferSameNode = "traffic distribution", "PreferSameNode with hints";
-    ServiceLabels = "labels", "labels of the Service are copied";
-    ReservedLabels = "labels", "a Service has a reserved label";
-    HeadlessLabel = "labels", "a headless Service";
+    ServiceChange = "2.1 triggers", "a Service changes";
+    PodChange = "2.1 triggers", "a Pod changes";
+    NodeChange = "2.1 triggers", "a node changes";
+    SliceChangedByOthers = "2.1 triggers", "someone else changes or deletes a slice";
+    ServiceGone = "2.2 sync", "a Service is gone";
+    ExternalName = "2.2 sync", "a Service is of type ExternalName";
+    NoSelector = "2.2 sync", "a Service has no selector";
+    ReadyEndpoint = "2.3 endpoints", "a ready endpoint";
+    UnreadyEndpoint = "2.3 endpoints", "an endpoint that is not ready";
+    TerminatingServing = "2.3 endpoints", "a terminating endpoint that still serves";
+    TerminatingUnready = "2.3 endpoints", "a terminating endpoint that does not serve";
+    PublishNotReady = "2.3 endpoints", "an endpoint ready only because not-ready addresses are published";
+    Hostname = "2.3 endpoints", "an endpoint with a hostname";
+    MissingNode = "2.3 endpoints", "a Pod left out for want of its node";
+    SeveralGroups = "2.4 port groups", "a Service whose Pods have different ports";
+    NoPorts = "2.4 port groups", "endpoints without ports";
+    EmptyGroup = "2.4 port groups", "a set of ports without endpoints";
+    SingleStack = "2.5 families", "a Service of one family";
+    DualStack = "2.5 families", "a Service of two families";
+    FamilyDropped = "2.5 families", "a slice goes of a family that the Service has no longer";
+    UpdatedInPlace = "2.6 algorithm", "a slice changes and keeps its ports";
+    TakenAlong = "2.6 algorithm", "endpoints go into a slice that changes anyway (step 2)";
+    Joined = "2.6 algorithm", "the rest goes into an unchanged slice with room (step 3)";
+    Filled = "2.6 algorithm", "a slice is filled to the maximum";
+    OtherOwner = "2.6 algorithm", "a slice goes that the Service does not own";
+    Duplicate = "2.6 algorithm", "an endpoint that is there twice is taken out";
+    Placeholder = "2.6 algorithm", "an empty slice of a Service without endpoints";
+    Created = "2.7 writes", "a slice is created";
+    CreateSkipped = "2.7 writes", "endpoints of a Service that is being deleted have no slice";
+    Recycled = "2.7 writes", "a slice gets other ports";
+    Deleted = "2.7 writes", "a slice is deleted";
+    TerminatingService = "2.7 writes", "a Service is being deleted";
+    Owner = "2.8 new slices", "a slice with its owner";
+    TriggerTime = "2.8 new slices", "a slice with a trigger time";
+    PutRight = "2.9 tracker", "a slice that someone else changed is written";
+    AutoHints = "2.10 hints by annotation", "hints are given";
+    AutoRefused = "2.10 hints by annotation", "the annotation is there, and no hints are given";
+    PreferClose = "2.11 traffic distribution", "PreferClose with hints";
+    PreferSameZone = "2.11 traffic distribution", "PreferSameZone with hints";
+    PreferSameNode = "2.11 traffic distribution", "PreferSameNode with hints";
+    ServiceLabels = "2.12 labels", "labels of the Service are copied";
+    ReservedLabels = "2.12 labels", "a Service has a reserved label";
+    HeadlessLabel = "2.12 labels", "a headless Service";
+    Repaired = "2.12 labels", "a label that is not the Service's is taken off";
 }
 
 /// Counts by rule.
@@ -103,7 +114,8 @@ impl Coverage {
             .collect()
     }
 
-    fn of(&self, rule: Rule) -> usize {
+    /// How often a rule was met.
+    pub(crate) fn of(&self, rule: Rule) -> usize {
         self.0.get(&rule).copied().unwrap_or(0)
     }
 
@@ -192,8 +204,15 @@ impl Coverage {
     ) {
         if deleted {
             // The garbage collector deletes those of a Service that is gone.
-            if service.is_some() {
+            if let Some(service) = service {
                 self.count(Rule::Deleted);
+                if dropped_family(new, service) {
+                    self.count(Rule::FamilyDropped);
+                }
+                // One of a former Service may be the garbage collector's.
+                if new.metadata.owner_references.as_ref().is_none_or(Vec::is_empty) {
+                    self.count(Rule::OtherOwner);
+                }
             }
             return;
         }
@@ -203,6 +222,7 @@ impl Coverage {
             Some(old) if ports(old) != ports(new) => self.count(Rule::Recycled),
             Some(old) => {
                 self.count(Rule::UpdatedInPlace);
+                self.in_place(old, new);
                 if size(new) == max_endpoints && size(old) < max_endpoints {
                     self.count(Rule::Filled);
                 }
@@ -234,6 +254,27 @@ impl Coverage {
             self.count(Rule::TriggerTime);
         }
         self.hints(new, service);
+    }
+
+    /// A change of a slice that keeps its ports, by what became of its endpoints.
+    fn in_place(&mut self, old: &EndpointSlice, new: &EndpointSlice) {
+        let [before, after] = [old, new].map(without_hints);
+        let came = after
+            .iter()
+            .any(|(identity, _)| !before.iter().any(|(old, _)| old == identity));
+        let stay = before.iter().all(|endpoint| after.contains(endpoint));
+        let same = stay && old.metadata.labels == new.metadata.labels;
+        match (came, before.is_empty()) {
+            (true, false) if same => self.count(Rule::Joined),
+            (true, false) => self.count(Rule::TakenAlong),
+            _ => {}
+        }
+        let different: BTreeSet<&String> = before.iter().map(|(identity, _)| identity).collect();
+        let twice = different.len() < before.len();
+        let different: BTreeSet<&String> = after.iter().map(|(identity, _)| identity).collect();
+        if twice && different.len() == after.len() {
+            self.count(Rule::Duplicate);
+        }
     }
 
     fn hints(&mut self, slice: &EndpointSlice, service: Option<&Service>) {
@@ -272,7 +313,7 @@ pub(crate) fn table(sides: &[Coverage; 2]) -> String {
     for &rule in Rule::ALL {
         let [left, right] = sides.each_ref().map(|side| side.of(rule));
         // Writing to a String cannot fail.
-        _ = writeln!(text, "  {:20} {left:8} {right:8}  {}", rule.group(), rule.text());
+        _ = writeln!(text, "  {:25} {left:8} {right:8}  {}", rule.group(), rule.text());
     }
     text
 }
@@ -281,6 +322,28 @@ pub(crate) fn table(sides: &[Coverage; 2]) -> String {
 fn ports(slice: &EndpointSlice) -> BTreeSet<String> {
     let ports = slice.ports.iter().flatten();
     ports.map(|port| format!("{port:?}")).collect()
+}
+
+/// Identity and content of each endpoint.
+fn without_hints(slice: &EndpointSlice) -> Vec<(String, Endpoint)> {
+    let endpoints = slice.endpoints.iter().flatten().cloned();
+    let endpoints = endpoints.map(|mut endpoint| {
+        endpoint.hints = None;
+        endpoint.addresses.sort_unstable();
+        let target = endpoint.target_ref.as_ref();
+        let name = target.and_then(|target| target.name.as_deref());
+        (
+            format!("{:?} {name:?} {:?}", endpoint.addresses, endpoint.hostname),
+            endpoint,
+        )
+    });
+    endpoints.collect()
+}
+
+/// Whether a slice is of a family that its Service does not have.
+fn dropped_family(slice: &EndpointSlice, service: &Service) -> bool {
+    let families = service.spec.as_ref().and_then(|spec| spec.ip_families.as_ref());
+    families.is_some_and(|families| !families.is_empty() && !families.contains(&slice.address_type))
 }
 
 /// Whether the slice had a label that its Service does not have.

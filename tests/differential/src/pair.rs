@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::PostParams;
 use quaymaster_oracle::Difference;
-use quaymaster_oracle::generate::{Action, Cluster, Step, StepKind};
+use quaymaster_oracle::generate::{Action, Cluster, SliceEdit, Step, StepKind};
 use quaymaster_testkit::audit::{Entry, Mark};
 
 use crate::apply::{self, Edited};
@@ -18,6 +18,7 @@ use crate::batch::{Finding, Outcome, Settings};
 use crate::compare::{Exceptions, compare};
 use crate::plane::{Holder, Plane};
 use crate::report::add;
+use crate::run::listed;
 use crate::world::World;
 
 /// Requests at once to each side; more only wait in the apiserver.
@@ -28,7 +29,71 @@ const QUIET_LIMIT: Duration = Duration::from_mins(2);
 pub(crate) struct Pair {
     pub(crate) planes: [Plane; 2],
     refusals: Mutex<Vec<String>>,
+    edits: Mutex<Vec<TwoEdits>>,
     again: Duration,
+}
+
+/// A step that edits a slice, and what it hit on each side: packing differs, so it may be another one.
+#[derive(Debug)]
+struct TwoEdits {
+    /// `namespace/name` of the Service.
+    service: String,
+    /// What was done, in words.
+    what: String,
+    hit: [Edited; 2],
+}
+
+impl TwoEdits {
+    fn same(&self) -> bool {
+        let [left, right] = &self.hit;
+        left.hit() == right.hit()
+    }
+
+    fn overtaken(&self) -> bool {
+        self.hit.contains(&Edited::Overtaken)
+    }
+
+    fn words(&self) -> String {
+        let [left, right] = self.hit.each_ref().map(Edited::hit);
+        if self.same() {
+            format!("{} hit on both sides {left}", self.what)
+        } else {
+            format!("{} hit left {left}; right {right}", self.what)
+        }
+    }
+}
+
+/// What became of the edits of slices by others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EditCounts {
+    /// Those that hit the same on both sides.
+    pub(crate) same: usize,
+    /// Those that hit slices of different content.
+    pub(crate) different: usize,
+    /// Those that were given up on a side, since its controller was faster each time.
+    pub(crate) overtaken: usize,
+}
+
+impl EditCounts {
+    /// Adds the counts of another.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.same += other.same;
+        self.different += other.different;
+        self.overtaken += other.overtaken;
+    }
+
+    fn of(edits: &[TwoEdits]) -> Self {
+        let overtaken = edits.iter().filter(|edit| edit.overtaken()).count();
+        let same = edits
+            .iter()
+            .filter(|edit| !edit.overtaken() && edit.same())
+            .count();
+        Self {
+            same,
+            different: edits.len() - same - overtaken,
+            overtaken,
+        }
+    }
 }
 
 const HOLDERS: [Holder; 2] = [Holder::Kcm, Holder::Quaymaster];
@@ -40,14 +105,24 @@ impl Pair {
         Ok(Self {
             planes: [kcm, quaymaster],
             refusals: Mutex::default(),
+            edits: Mutex::default(),
             again: settings.again,
         })
     }
 
-    pub(crate) fn keep_logs(&self) {
-        for plane in &self.planes {
-            plane.keep_logs();
+    /// Copies the logs to where they stay, and tells where.
+    pub(crate) fn keep_logs(&self, seeds: &[u64]) {
+        eprintln!("logs of the control planes of seeds {}:", listed(seeds));
+        for (plane, holder) in self.planes.iter().zip(HOLDERS) {
+            match plane.keep_logs() {
+                Ok(kept) => eprintln!("  {} side: {}", holder.name(), kept.display()),
+                Err(error) => eprintln!("  those of the {} side could not be kept: {error}", holder.name()),
+            }
         }
+    }
+
+    pub(crate) fn edit_counts(&self) -> EditCounts {
+        EditCounts::of(&self.edits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn take_refusals(&self) -> Vec<String> {
@@ -135,7 +210,7 @@ impl Pair {
                         self.step(plane, &nothing, step)
                     })
                     .buffer_unordered(PARALLEL)
-                    .collect::<Vec<()>>()
+                    .collect::<Vec<Edited>>()
                     .await;
             }
             Ok(())
@@ -145,16 +220,30 @@ impl Pair {
         Ok(())
     }
 
-    async fn step(&self, plane: &Plane, before: &Cluster, step: Step) {
-        match apply::step(&plane.client, before, &step).await {
-            Ok(Edited::Nothing) => {}
-            Ok(Edited::At(revision)) => _ = plane.edits().revisions.insert(revision),
-            Ok(Edited::Deleted(uid)) => _ = plane.edits().deleted.insert(uid),
+    async fn step(&self, plane: &Plane, before: &Cluster, step: Step) -> Edited {
+        let edited = match apply::step(&plane.client, before, &step).await {
+            Ok(edited) => edited,
             Err(error) => {
                 let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-                refusals.push(format!("{:?}: {error}", step.kind));
+                refusals.push(format!("{:?} of {}: {error}", step.kind, step.action.path()));
+                Edited::Nothing
             }
+        };
+        match &edited {
+            Edited::Nothing | Edited::Overtaken => {}
+            Edited::At { revision, .. } => _ = plane.edits().revisions.insert(*revision),
+            Edited::Deleted { uid, .. } => _ = plane.edits().deleted.insert(uid.clone()),
         }
+        edited
+    }
+
+    fn edited(&self, index: usize, edit: &SliceEdit, hit: [Edited; 2]) {
+        let mut edits = self.edits.lock().unwrap_or_else(PoisonError::into_inner);
+        edits.push(TwoEdits {
+            service: format!("{}/{}", edit.namespace, edit.service),
+            what: format!("step {}: {:?}", index + 1, edit.kind),
+            hit,
+        });
     }
 
     /// Some steps of each cluster, given by a part of all: those of a cluster one after the other, the clusters beside each
@@ -170,12 +259,16 @@ impl Pair {
             .iter()
             .zip(clusters.iter_mut())
             .map(async |(world, cluster)| {
-                for step in &world.steps[part(world.steps.len())] {
+                for index in part(world.steps.len()) {
+                    let step = &world.steps[index];
                     let [left, right] = &self.planes;
-                    futures::join!(
+                    let hit = futures::join!(
                         self.step(left, cluster, step.clone()),
                         self.step(right, cluster, step.clone())
                     );
+                    if let Action::EditSlice(edit) = &step.action {
+                        self.edited(index, edit, hit.into());
+                    }
                     cluster.apply(step);
                 }
             });
@@ -202,18 +295,22 @@ impl Pair {
         for (exception, count) in exceptions {
             *outcome.exceptions.entry(exception).or_default() += count;
         }
+        let edits = self.edits.lock().unwrap_or_else(PoisonError::into_inner);
         outcome
             .differences
             .extend(found.into_iter().map(|(world, differences)| {
+                let services = differences
+                    .iter()
+                    .map(|difference| difference.service().to_owned());
+                let services: Vec<String> = services.collect();
+                let concern = edits.iter().filter(|edit| services.contains(&edit.service));
                 Finding {
                     prefix: world.prefix.clone(),
                     seed: world.seed,
                     when: when.to_owned(),
                     what: differences.iter().map(ToString::to_string).collect(),
-                    services: differences
-                        .iter()
-                        .map(|difference| difference.service().to_owned())
-                        .collect(),
+                    edits: concern.map(TwoEdits::words).collect(),
+                    services,
                 }
             }));
         Ok(())
@@ -248,5 +345,43 @@ impl Pair {
             }
         }
         Ok((found, exceptions))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_that_hit_other_slices_or_none_is_told_of_both_sides() {
+        let at = |slice: &str| Edited::At {
+            revision: 1,
+            slice: slice.to_owned(),
+        };
+        let edits = |hit| TwoEdits {
+            service: "ns/web".to_owned(),
+            what: "step 3: DropEndpoint".to_owned(),
+            hit,
+        };
+        let deleted = Edited::Deleted {
+            uid: "1".to_owned(),
+            slice: "a".to_owned(),
+        };
+        let all = [
+            edits([at("a"), at("a")]),
+            edits([deleted.clone(), deleted]),
+            edits([at("a"), at("b")]),
+            edits([at("a"), Edited::Nothing]),
+            edits([Edited::Overtaken, Edited::Overtaken]),
+            edits([at("a"), Edited::Overtaken]),
+        ];
+        let counts = EditCounts {
+            same: 2,
+            different: 2,
+            overtaken: 2,
+        };
+        assert_eq!(EditCounts::of(&all), counts);
+        assert_eq!(all[0].words(), "step 3: DropEndpoint hit on both sides a");
+        assert_eq!(all[2].words(), "step 3: DropEndpoint hit left a; right b");
     }
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client};
+use quaymaster_oracle::Rules;
 use quaymaster_testkit::audit::{Entry, Mark};
 use quaymaster_testkit::process::{Launch, Quaymaster};
 use quaymaster_testkit::{ControlPlane, Kcm};
@@ -31,7 +33,7 @@ const STOP_GRACE: Duration = Duration::from_secs(20);
 pub(crate) const SLICES: &str = "endpointslices";
 
 fn is_write(entry: &Entry, holder: Holder) -> bool {
-    entry.is_complete() && entry.is_write() && holder.is(&entry.user_agent)
+    entry.is_complete() && entry.is_write() && holder.wrote(entry)
 }
 
 /// Who keeps the slices.
@@ -52,8 +54,17 @@ impl Holder {
         }
     }
 
-    /// Whether this is how it names itself to the apiserver.
-    fn is(self, user_agent: &str) -> bool {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Kcm => "kube-controller-manager",
+            Self::Quaymaster => "quaymaster",
+        }
+    }
+
+    /// Whether it asked for this, by how it names itself to the apiserver.
+    pub(crate) fn wrote(self, entry: &Entry) -> bool {
+        let user_agent = &entry.user_agent;
         match self {
             // The garbage collector of the control plane is a kube-controller-manager, too.
             Self::Kcm => {
@@ -80,6 +91,7 @@ pub(crate) struct Plane {
     binary: PathBuf,
     environment: Vec<(String, String)>,
     max_endpoints: usize,
+    rules: Rules,
     running: Option<Running>,
     pub(crate) holds: Vec<Hold>,
 }
@@ -94,6 +106,10 @@ pub(crate) struct Hold {
     pub(crate) from: Duration,
     /// The end; none while it lasts.
     pub(crate) until: Option<Duration>,
+    /// Before its process was started, by the clock of this machine.
+    pub(crate) started: Timestamp,
+    /// After its process had ended; none while it runs.
+    pub(crate) ended: Option<Timestamp>,
 }
 
 impl Plane {
@@ -122,6 +138,9 @@ impl Plane {
             binary: settings.binary.to_owned(),
             environment: settings.environment.to_vec(),
             max_endpoints: settings.max_endpoints,
+            rules: Rules {
+                minor: settings.minor.number(),
+            },
             running: None,
             holds: Vec::new(),
         })
@@ -134,6 +153,7 @@ impl Plane {
     pub(crate) async fn hold(&mut self, holder: Holder) -> Result<()> {
         let max = format!("--max-endpoints-per-slice={}", self.max_endpoints);
         let after = self.revision().await?;
+        let started = Timestamp::now();
         self.running = Some(match holder {
             Holder::Kcm => {
                 let mut arguments = KCM_ARGS.map(str::to_owned).to_vec();
@@ -172,6 +192,8 @@ impl Plane {
             after,
             from: self.recorder.now(),
             until: None,
+            started,
+            ended: None,
         });
         Ok(())
     }
@@ -185,7 +207,6 @@ impl Plane {
             Some(Running::Kcm(kcm)) => _ = kcm.stop().await?,
             Some(Running::Quaymaster(mut quaymaster)) => {
                 if let Some(status) = quaymaster.server().exited() {
-                    self.servers.keep_logs();
                     anyhow::bail!(
                         "quaymaster ended by itself with {status}; its log ends with\n{}",
                         quaymaster.server().log_tail(20)
@@ -198,6 +219,7 @@ impl Plane {
         let now = self.recorder.now();
         if let Some(hold) = self.holds.last_mut() {
             hold.until.get_or_insert(now);
+            hold.ended.get_or_insert_with(Timestamp::now);
         }
         Ok(())
     }
@@ -224,16 +246,16 @@ impl Plane {
         Ok(entries)
     }
 
-    /// All that quaymaster has ever asked to change here.
-    pub(crate) fn writes_of_quaymaster(&self) -> Result<Vec<Entry>> {
+    /// All that either of them has ever asked to change here.
+    pub(crate) fn writes(&self) -> Result<Vec<Entry>> {
         let mut entries = self.servers.audit().entries()?;
-        entries.retain(|entry| is_write(entry, Holder::Quaymaster));
+        entries.retain(|entry| is_write(entry, Holder::Kcm) || is_write(entry, Holder::Quaymaster));
         Ok(entries)
     }
 
     /// What there is now.
     pub(crate) async fn snapshot(&self) -> Result<Snapshot> {
-        Snapshot::read(&self.client, &self.recorder.families()).await
+        Snapshot::read(&self.client, &self.recorder.families(), self.rules).await
     }
 
     /// What steps did to slices here.
@@ -241,8 +263,8 @@ impl Plane {
         self.edits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Copies the logs to where they stay.
-    pub(crate) fn keep_logs(&self) {
-        self.servers.keep_logs();
+    /// Copies the logs to where they stay, and gives the place.
+    pub(crate) fn keep_logs(&self) -> std::io::Result<PathBuf> {
+        self.servers.copy_logs()
     }
 }

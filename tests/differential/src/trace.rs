@@ -5,19 +5,22 @@ mod tests;
 mod traffic;
 mod written;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt as _;
 use quaymaster_oracle::names::{CONTROLLER, MANAGED_BY, SERVICE_NAME};
-use quaymaster_oracle::{Rules, check_invariants, desired, managed, selects};
+use quaymaster_oracle::{Desired, Rules, check_invariants, desired, managed, selects};
 
 use crate::coverage::{Coverage, Rule};
 use crate::plane::{Hold, Holder};
 use crate::record::{Event, Seen};
 use traffic::{Keeps, Traffic, ready_backends};
+
+/// What was decided before a Service lost its selector, or became `ExternalName`, is written within this.
+const STILL_WRITTEN: Duration = Duration::from_secs(10);
 
 /// What the harness itself did to slices, which no controller answers for.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +51,10 @@ struct Namespace {
     left_behind: BTreeMap<String, Service>,
     pods: BTreeMap<String, Pod>,
     slices: BTreeMap<String, EndpointSlice>,
+    /// Services that no controller looks after: since when.
+    unmanaged: BTreeMap<String, Duration>,
+    /// Slices that the harness wrote last.
+    edited: BTreeSet<String>,
     /// By Service.
     traffic: BTreeMap<String, Traffic>,
 }
@@ -189,12 +196,23 @@ impl Replay<'_> {
         } else {
             namespace.services.insert(name.clone(), service.clone())
         };
+        if deleted || managed(service) {
+            namespace.unmanaged.remove(&name);
+        } else {
+            namespace.unmanaged.entry(name.clone()).or_insert(event.at);
+        }
         // What a change of these takes out of the slices goes before what it brings in is there.
         let decides = |service: &Service| {
             let spec = service.spec.clone().unwrap_or_default();
-            (spec.selector, spec.ip_families, spec.type_)
+            (spec.selector, spec.ip_families)
         };
         let same = |old: &Service| old.metadata.uid == service.metadata.uid;
+        if let Some(old) = old.as_ref().filter(|_| deleted)
+            && old.metadata.deletion_timestamp.is_some()
+            && self.lacks_a_slice(namespace, old)
+        {
+            self.coverage(event.revision).count(Rule::CreateSkipped);
+        }
         let Some(old) = old.filter(|old| !deleted && same(old)) else {
             namespace.left_behind.remove(&name);
             namespace.traffic.remove(&name);
@@ -211,6 +229,36 @@ impl Replay<'_> {
         }
     }
 
+    /// Whether a Service has endpoints that no slice of it holds.
+    fn lacks_a_slice(&self, namespace: &Namespace, service: &Service) -> bool {
+        let name = service.name_any();
+        let desired = self.desired(namespace, service);
+        let slices = namespace.slices.values();
+        let own = slices.filter(|slice| service_of(slice).as_deref() == Some(name.as_str()));
+        let held: BTreeSet<&String> = own
+            .flat_map(|slice| slice.endpoints.iter().flatten())
+            .flat_map(|endpoint| &endpoint.addresses)
+            .collect();
+        let endpoints = desired.groups.values().flat_map(|group| group.endpoints.values());
+        let mut addresses = endpoints.flat_map(|endpoint| &endpoint.addresses);
+        addresses.any(|address| !held.contains(address))
+    }
+
+    /// What should be published for a Service.
+    fn desired(&self, namespace: &Namespace, service: &Service) -> Desired {
+        let selected = namespace.pods.values().filter(|pod| selects(service, pod));
+        let pods: Vec<&Pod> = selected.collect();
+        let names = pods
+            .iter()
+            .filter_map(|pod| pod.spec.as_ref()?.node_name.as_ref());
+        let names: BTreeSet<&String> = names.collect();
+        let nodes: Vec<&Node> = names
+            .into_iter()
+            .filter_map(|name| self.nodes.get(name))
+            .collect();
+        desired(service, &pods, &nodes, Rules { minor: self.minor })
+    }
+
     /// Whether the change of the slice was a step.
     fn by_harness(&self, slice: &EndpointSlice, event: &Event) -> bool {
         let uid = slice.metadata.uid.as_ref();
@@ -224,15 +272,23 @@ impl Replay<'_> {
         let old = if event.deleted {
             namespace.slices.remove(&key)
         } else {
-            namespace.slices.insert(key, slice.clone())
+            namespace.slices.insert(key.clone(), slice.clone())
         };
+        let was_edited = namespace.edited.remove(&key);
         if by_harness {
+            namespace.edited.insert(key);
             self.coverage(event.revision).count(Rule::SliceChangedByOthers);
-            let edited = old.iter().chain([slice]);
-            for slice in edited {
-                let service = service_of(slice).and_then(|name| namespace.traffic.get_mut(&name));
-                if let Some(traffic) = service {
-                    traffic.forget(&ready_backends(slice));
+            let before = old.as_ref().map(ready_backends).unwrap_or_default();
+            let after = if event.deleted {
+                BTreeSet::new()
+            } else {
+                ready_backends(slice)
+            };
+            // What the edit leaves as it was stays the controller's.
+            let changed = before.symmetric_difference(&after).cloned().collect();
+            for service in old.iter().chain([slice]).filter_map(service_of) {
+                if let Some(traffic) = namespace.traffic.get_mut(&service) {
+                    traffic.forget(&changed);
                 }
             }
             return;
@@ -246,6 +302,14 @@ impl Replay<'_> {
         }
         let service = service_of(slice).and_then(|name| namespace.services.get(&name));
         let max_endpoints = self.max_endpoints;
+        let since = service_of(slice).and_then(|name| namespace.unmanaged.get(&name));
+        if since.is_some_and(|since| event.at > *since + STILL_WRITTEN) && !event.deleted {
+            let what = format!("slice {path} of a Service that nobody looks after was written");
+            self.violation(event.revision, &what);
+        }
+        if was_edited && !event.deleted {
+            self.coverage(event.revision).count(Rule::PutRight);
+        }
         self.coverage(event.revision)
             .slice(old.as_ref(), slice, event.deleted, service, max_endpoints);
         if event.deleted {
@@ -280,13 +344,7 @@ impl Replay<'_> {
             return;
         };
         let service = left_behind.unwrap_or(is);
-        let selected = namespace.pods.values().filter(|pod| selects(service, pod));
-        let pods: Vec<Pod> = selected.cloned().collect();
-        let nodes: Vec<Node> = pods
-            .iter()
-            .filter_map(|pod| self.nodes.get(pod.spec.as_ref()?.node_name.as_ref()?).cloned())
-            .collect();
-        let desired = desired(service, &pods, &nodes, Rules { minor: self.minor });
+        let desired = self.desired(namespace, service);
         if left_behind.is_none() {
             self.coverage(event.revision).desired(service, &desired);
         }

@@ -28,7 +28,12 @@ pub(crate) struct World {
 impl World {
     /// The cluster of a seed, for a control plane of this minor (37 for 1.37).
     pub(crate) fn generate(seed: u64, size: Size, minor: u32) -> Self {
-        Self::of(generate(seed, size), format!("s{seed}-"), minor)
+        Self::of(generate(seed, size), Self::prefix_of(seed), minor)
+    }
+
+    /// What names of the cluster of a seed begin with.
+    pub(crate) fn prefix_of(seed: u64) -> String {
+        format!("s{seed}-")
     }
 
     /// A scenario under names of its own; the prefix ends with a dash and has no other.

@@ -56,8 +56,8 @@ fn told(difference: &Difference, left: &str, right: &str) -> String {
             .map_or("absent".to_owned(), serde_json::Value::to_string)
     };
     match difference {
-        Difference::OnlyLeft(group) => format!("{group}: only {left}"),
-        Difference::OnlyRight(group) => format!("{group}: only {right}"),
+        Difference::OnlyLeft(group, what) => format!("{group}: only {left}, {what}"),
+        Difference::OnlyRight(group, what) => format!("{group}: only {right}, {what}"),
         Difference::EndpointOnlyLeft(group, endpoint) => format!("{group}: {endpoint}: only {left}"),
         Difference::EndpointOnlyRight(group, endpoint) => format!("{group}: {endpoint}: only {right}"),
         Difference::Field {

@@ -135,7 +135,7 @@ impl SliceEdit {
             }
             SliceEditKind::ForeignAnnotation => {
                 let annotations = metadata.annotations.get_or_insert_default();
-                annotations.insert("example.com/note".to_owned(), self.pick.to_string());
+                annotations.insert(format!("{}note", names::EDITS), self.pick.to_string());
             }
             SliceEditKind::DropOwner => metadata.owner_references = None,
             SliceEditKind::DropEndpoint | SliceEditKind::Delete | SliceEditKind::OtherManagersSlice => {}

@@ -1,6 +1,7 @@
 //! One change to a cluster.
 
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::edit::SliceEdit;
 
@@ -44,6 +45,29 @@ pub enum Action {
     /// Changes a slice behind the controller's back. Not part of the cluster: the caller applies it to the slices
     /// as they are then.
     EditSlice(SliceEdit),
+}
+
+impl Action {
+    /// `namespace/name` of what it changes, `name` of a node, and of the Service where it edits a slice.
+    pub fn path(&self) -> String {
+        let of = |metadata: &ObjectMeta| {
+            let name = metadata.name.as_deref().unwrap_or_default();
+            match &metadata.namespace {
+                Some(namespace) => format!("{namespace}/{name}"),
+                None => name.to_owned(),
+            }
+        };
+        match self {
+            Self::PutNode(node) => of(&node.metadata),
+            Self::PutService(service) => of(&service.metadata),
+            Self::PutPod(pod) => of(&pod.metadata),
+            Self::DeleteNode { name } => name.clone(),
+            Self::DeleteService { namespace, name } | Self::DeletePod { namespace, name } => {
+                format!("{namespace}/{name}")
+            }
+            Self::EditSlice(edit) => format!("{}/{}", edit.namespace, edit.service),
+        }
+    }
 }
 
 macro_rules! listed_enum {

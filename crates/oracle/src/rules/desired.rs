@@ -1,5 +1,6 @@
 //! Which endpoints a Service should have, whatever slices exist.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
@@ -82,7 +83,12 @@ pub struct Desired {
 
 /// The endpoints `service` should have. `pods` are all Pods of its namespace (others are ignored), `nodes` all
 /// nodes. Hints are those of `trafficDistribution`; hints by annotation depend on history and are left out.
-pub fn desired(service: &Service, pods: &[Pod], nodes: &[Node], rules: Rules) -> Desired {
+pub fn desired<P: Borrow<Pod>, N: Borrow<Node>>(
+    service: &Service,
+    pods: &[P],
+    nodes: &[N],
+    rules: Rules,
+) -> Desired {
     let mut desired = Desired::default();
     if !managed(service) {
         return desired;
@@ -114,10 +120,10 @@ pub fn managed(service: &Service) -> bool {
 }
 
 /// Groups and skipped Pods of one family, without hints.
-pub(crate) fn family(
+pub(crate) fn family<P: Borrow<Pod>, N: Borrow<Node>>(
     service: &Service,
-    pods: &[Pod],
-    nodes: &[Node],
+    pods: &[P],
+    nodes: &[N],
     address_type: AddressType,
     rules: Rules,
 ) -> (BTreeMap<Vec<PortKey>, DesiredGroup>, Vec<SkippedPod>) {
@@ -128,7 +134,8 @@ pub(crate) fn family(
         .unwrap_or(false);
     let mut groups: BTreeMap<Vec<PortKey>, DesiredGroup> = BTreeMap::new();
     let mut skipped = Vec::new();
-    for pod in pods.iter().filter(|pod| selects(service, pod) && eligible(pod)) {
+    let pods = pods.iter().map(P::borrow);
+    for pod in pods.filter(|pod| selects(service, pod) && eligible(pod)) {
         let mut ports = pod_ports(service, pod);
         sort_by_digest(&mut ports, PortHash::of(rules.minor));
         // The group exists from here on, whatever becomes of this Pod.

@@ -7,6 +7,8 @@ pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 pub const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 /// Value of [`MANAGED_BY`]: this controller.
 pub const CONTROLLER: &str = "endpointslice-controller.k8s.io";
+/// What keys of annotations begin with that generated edits put on slices; no Service has one.
+pub const EDITS: &str = "edits.example.com/";
 /// Label of the slices of a headless Service.
 pub const HEADLESS: &str = "service.kubernetes.io/headless";
 /// Annotation of a slice: when the change came about that it was written for.

@@ -28,7 +28,7 @@ fn slices_events_leases_and_questions_about_permissions_may_be_written_and_nothi
 }
 
 #[test]
-fn an_update_that_leaves_no_revision_changed_nothing() {
+fn an_update_that_leaves_no_revision_changed_nothing_and_one_that_is_not_in_the_audit_log_is_of_nobody() {
     let writes = [
         entry("update", SLICES, 200),
         entry("update", SLICES, 200),
@@ -36,4 +36,40 @@ fn an_update_that_leaves_no_revision_changed_nothing() {
     ];
     assert_eq!(violations(&writes, 2), [""; 0]);
     assert_eq!(violations(&writes, 1), ["1 updates of slices changed nothing"]);
+    let unknown = "3 updates of slices were seen and 2 are in the audit log, so who made them is not known";
+    assert_eq!(violations(&writes, 3), [unknown]);
+}
+
+#[test]
+fn a_write_is_told_of_a_controller_that_does_not_hold_then() {
+    let time = |second: u8| -> Timestamp { format!("2026-01-01T00:00:{second:02}Z").parse().unwrap() };
+    let hold = |holder, started, ended: Option<u8>| Hold {
+        holder,
+        after: 0,
+        from: Duration::ZERO,
+        until: None,
+        started: time(started),
+        ended: ended.map(time),
+    };
+    // Nobody holds from 20 to 30.
+    let holds = [
+        hold(Holder::Quaymaster, 10, Some(20)),
+        hold(Holder::Kcm, 30, Some(40)),
+        hold(Holder::Quaymaster, 50, None),
+    ];
+    let kcm = "kube-controller-manager/v1.37.1 (linux/amd64) kubernetes/1/endpointslice-controller";
+    let told = |user_agent: &str, second: u8, resource: &str| {
+        let mut write = entry("update", resource, 200);
+        write.user_agent = user_agent.to_owned();
+        write.request_received_timestamp = time(second).to_string();
+        outside_of_holds(&[write], &holds).len()
+    };
+    let quaymaster = "quaymaster/0.1.0 (linux/x86_64)";
+    for (user_agent, inside) in [(quaymaster, [10, 15, 20, 21, 59]), (kcm, [30, 35, 39, 40, 41])] {
+        assert_eq!(inside.map(|second| told(user_agent, second, SLICES)), [0; 5]);
+    }
+    for (user_agent, outside) in [(quaymaster, [9, 22, 29, 35, 49]), (kcm, [9, 15, 29, 42, 55])] {
+        assert_eq!(outside.map(|second| told(user_agent, second, SLICES)), [1; 5]);
+        assert_eq!(told(user_agent, outside[0], "events"), 0);
+    }
 }

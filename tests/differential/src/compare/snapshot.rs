@@ -9,7 +9,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 use quaymaster_oracle::names::{CONTROLLER, MANAGED_BY, SERVICE_NAME};
-use quaymaster_oracle::{Canonical, auto, managed};
+use quaymaster_oracle::{Canonical, GroupKey, Rules, auto, desired, managed};
 
 /// All that a control plane holds that matters.
 #[derive(Clone, Debug, Default)]
@@ -19,12 +19,30 @@ pub(crate) struct Snapshot {
     pub(super) nodes: Vec<Node>,
     /// By path of a Service that there is: families of which it ever had a slice of its own.
     pub(super) families: BTreeMap<String, BTreeSet<String>>,
+    /// Groups that Pods of a Service are of, none of which is an endpoint there: an empty slice of such a group stays. Of
+    /// Services that have an empty slice.
+    pub(super) empty_groups: BTreeSet<GroupKey>,
+}
+
+/// A slice without endpoints and ports that no live Service owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unowned {
+    /// Its name.
+    pub(crate) slice: String,
+    /// Its address type.
+    pub(crate) family: String,
+    /// Whether its Service is being deleted, so that nothing is created for it.
+    pub(crate) terminating: bool,
 }
 
 impl Snapshot {
     /// Reads everything, and replaces uids by whether they are those of the live object. `had` are the families of
     /// which Services ever had a slice of their own, by uid.
-    pub(crate) async fn read(client: &Client, had: &BTreeSet<(String, String)>) -> Result<Self> {
+    pub(crate) async fn read(
+        client: &Client,
+        had: &BTreeSet<(String, String)>,
+        rules: Rules,
+    ) -> Result<Self> {
         let params = ListParams::default();
         let (slices, services, pods, nodes) = (
             Api::<EndpointSlice>::all(client.clone()),
@@ -43,6 +61,7 @@ impl Snapshot {
             .into_iter()
             .map(|service| (path(service.namespace(), &service.name_any()), service))
             .collect();
+        let empty_groups = empty_groups(&slices.items, &services, &pods.items, &nodes.items, rules);
         let pods: BTreeMap<String, Option<String>> = pods
             .items
             .into_iter()
@@ -80,12 +99,13 @@ impl Snapshot {
             services,
             nodes: nodes.items,
             families,
+            empty_groups,
         })
     }
 
-    /// Slices without endpoints that no live Service owns, of Services that a controller looks after, by path of
+    /// Slices without endpoints and ports that no live Service owns, of Services that a controller looks after, by path of
     /// the Service.
-    pub(crate) fn unowned_placeholders(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn unowned_placeholders(&self) -> BTreeMap<String, Vec<Unowned>> {
         let unowned = |slice: &&EndpointSlice| {
             let owners = slice.metadata.owner_references.iter().flatten();
             let owned = owners.into_iter().any(|owner| owner.uid == liveness(true));
@@ -94,12 +114,21 @@ impl Snapshot {
             let service = self.services.get(&path(slice.namespace(), name));
             !owned
                 && label(MANAGED_BY).map(String::as_str) == Some(CONTROLLER)
+                && slice.metadata.deletion_timestamp.is_none()
                 && slice.endpoints.as_ref().is_none_or(Vec::is_empty)
+                && slice.ports.as_ref().is_none_or(Vec::is_empty)
                 && service.is_some_and(managed)
         };
-        let mut found = BTreeMap::new();
+        let mut found = BTreeMap::<String, Vec<Unowned>>::new();
         for slice in self.slices.iter().filter(unowned) {
-            *found.entry(service_path(slice)).or_default() += 1;
+            let of = service_path(slice);
+            let service = self.services.get(&of);
+            let unowned = Unowned {
+                slice: slice.name_any(),
+                family: slice.address_type.clone(),
+                terminating: service.is_some_and(|service| service.metadata.deletion_timestamp.is_some()),
+            };
+            found.entry(of).or_default().push(unowned);
         }
         found
     }
@@ -151,6 +180,36 @@ impl Snapshot {
         let of = |slice: &&EndpointSlice| slice.metadata.namespace.as_deref() == Some(namespace);
         self.slices.iter().filter(of).cloned().collect()
     }
+}
+
+/// See [`Snapshot::empty_groups`].
+fn empty_groups(
+    slices: &[EndpointSlice],
+    services: &BTreeMap<String, Service>,
+    pods: &[Pod],
+    nodes: &[Node],
+    rules: Rules,
+) -> BTreeSet<GroupKey> {
+    let empty = |slice: &&EndpointSlice| slice.endpoints.as_ref().is_none_or(Vec::is_empty);
+    let concerned: BTreeSet<String> = slices.iter().filter(empty).map(service_path).collect();
+    let mut groups = BTreeSet::new();
+    for (path, service) in services.iter().filter(|(path, _)| concerned.contains(*path)) {
+        let namespace = &service.metadata.namespace;
+        let pods = pods.iter().filter(|pod| pod.metadata.namespace == *namespace);
+        let pods: Vec<&Pod> = pods.collect();
+        let desired = desired(service, &pods, nodes, rules);
+        let without_endpoints = desired
+            .groups
+            .into_iter()
+            .filter(|(_, group)| group.endpoints.is_empty());
+        groups.extend(without_endpoints.map(|(key, _)| GroupKey {
+            service: path.clone(),
+            managed_by: CONTROLLER.to_owned(),
+            address_type: key.address_type.as_str().to_owned(),
+            ports: key.ports,
+        }));
+    }
+    groups
 }
 
 fn path(namespace: Option<String>, name: &str) -> String {

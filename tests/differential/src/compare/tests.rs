@@ -56,6 +56,7 @@ fn snapshot(service: &Service, slices: Vec<EndpointSlice>) -> Snapshot {
         services: [(format!("{NAMESPACE}/web"), service.clone())].into(),
         nodes: Vec::new(),
         families: [(format!("{NAMESPACE}/web"), ["IPv4".to_owned()].into())].into(),
+        empty_groups: BTreeSet::new(),
     }
 }
 
@@ -134,8 +135,47 @@ fn slices_of_a_service_that_nobody_looks_after_may_differ() {
 fn empty_slices_may_differ_as_long_as_the_family_has_one() {
     let left = || vec![placeholder(json!({}))];
     let other = vec![slice("web-a", json!({"endpoints": []}))];
+    assert!(
+        run(&plain(), left(), other.clone(), true).0 > 0,
+        "over a finished cluster"
+    );
     assert_eq!(run(&plain(), left(), other, false), (0, vec!["empty-slices"]));
     assert!(run(&plain(), left(), vec![], false).0 > 0);
+}
+
+#[test]
+fn beside_endpoints_an_empty_slice_is_forgiven_while_pods_have_its_ports_on_the_side_where_it_is() {
+    let full = || slice("web-a", json!({}));
+    let empty = slice(
+        "web-b",
+        json!({"ports": [{"name": "http", "port": 81, "protocol": "TCP"}], "endpoints": []}),
+    );
+    let (without, with) = (vec![full()], vec![full(), empty.clone()]);
+    let group: BTreeSet<GroupKey> = canonical(&[empty]).groups.into_keys().collect();
+    let compared = |sides: [&Vec<EndpointSlice>; 2], wanted: [&BTreeSet<GroupKey>; 2]| {
+        let [left, right] = [0, 1].map(|side| Snapshot {
+            empty_groups: wanted[side].clone(),
+            ..snapshot(&plain(), sides[side].clone())
+        });
+        let mut exceptions = Exceptions::new();
+        let found = compare(&left, &right, NAMESPACE, false, &mut exceptions);
+        (
+            found.len(),
+            exceptions.into_keys().map(Exception::name).collect::<Vec<_>>(),
+        )
+    };
+    let none = BTreeSet::new();
+    let forgiven = (0, vec!["empty-slices"]);
+    assert_eq!(compared([&with, &without], [&group, &none]), forgiven);
+    assert_eq!(compared([&without, &with], [&none, &group]), forgiven);
+    assert!(compared([&with, &without], [&none, &group]).0 > 0);
+    assert!(compared([&without, &with], [&group, &none]).0 > 0);
+    let mut filled = with.clone();
+    filled[1].endpoints.clone_from(&full().endpoints);
+    assert!(
+        compared([&without, &filled], [&none, &group]).0 > 0,
+        "it has endpoints"
+    );
 }
 
 #[test]
@@ -172,6 +212,14 @@ fn a_placeholder_without_owner_is_forgiven_to_kube_controller_manager_only() {
     let found = run(&plain(), unowned(), owned(), false);
     assert_eq!(found, (0, vec!["unowned-placeholder"]));
     assert_eq!(run(&plain(), owned(), unowned(), false).0, 1);
+    let labelled = |value: &str| vec![placeholder(json!({"metadata": {"labels": {"team": value}}}))];
+    let found = run(&plain(), unowned(), labelled(""), false);
+    assert_eq!(
+        found,
+        (0, vec!["unowned-placeholder"]),
+        "a label without value beside it"
+    );
+    assert_eq!(run(&plain(), unowned(), labelled("a"), false).0, 1);
 }
 
 #[test]
@@ -287,9 +335,11 @@ fn annotations_of_the_run_itself_are_forgiven_and_others_are_not() {
         let annotations = json!({"metadata": {"annotations": {key: "x"}}});
         vec![slice("web-a", annotations)]
     };
-    let found = run(&plain(), left(), right("example.com/note"), false);
+    let found = run(&plain(), left(), right("edits.example.com/note"), false);
     assert_eq!(found, (0, vec!["foreign-annotation"]));
     assert_eq!(run(&plain(), left(), right("other.org/note"), false).0, 1);
+    // As the clusters' Services have it: on a slice it would be a copy.
+    assert_eq!(run(&plain(), left(), right("example.com/note"), false).0, 1);
 }
 
 #[test]

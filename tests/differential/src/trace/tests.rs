@@ -1,3 +1,4 @@
+use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -66,6 +67,8 @@ fn hold(holder: Holder, after: u64) -> Hold {
         after,
         from: Duration::from_secs(after),
         until: None,
+        started: Timestamp::UNIX_EPOCH,
+        ended: None,
     }
 }
 
@@ -232,7 +235,118 @@ fn while_nobody_keeps_the_slices_nobody_is_late() {
         ..hold(Holder::Quaymaster, 0)
     };
     let late = |holds: &[Hold]| replay(&events, &Edits::default(), holds, 3, 37).violations.len();
-    assert_eq!(late(&[ended(60), hold(Holder::Quaymaster, 96)]), 0);
-    assert_eq!(late(&[ended(64), hold(Holder::Quaymaster, 98)]), 1);
-    assert_eq!(late(&[ended(64), hold(Holder::Kcm, 98)]), 0);
+    assert_eq!(late(&[ended(7), hold(Holder::Quaymaster, 42)]), 0);
+    assert_eq!(late(&[ended(7), hold(Holder::Quaymaster, 37)]), 1, "61 s of work");
+    assert_eq!(late(&[ended(7), hold(Holder::Kcm, 42)]), 0);
+}
+
+#[test]
+fn what_is_published_when_a_controller_has_come_to_rest_stays_for_too_long() {
+    let mut events = published();
+    events.push(event(5, pod(&events, false)));
+    events.push(event(12, pod(&events, false)));
+    let ended = |at| Hold {
+        until: Some(Duration::from_secs(at)),
+        ..hold(Holder::Quaymaster, 0)
+    };
+    let late = |holds: &[Hold]| replay(&events, &Edits::default(), holds, 3, 37).violations.len();
+    assert_eq!(
+        late(&[ended(7), hold(Holder::Quaymaster, 10)]),
+        0,
+        "no time to rest"
+    );
+    assert_eq!(late(&[ended(8), hold(Holder::Quaymaster, 10)]), 1);
+    assert_eq!(
+        late(&[ended(8), hold(Holder::Kcm, 10)]),
+        0,
+        "the other one answers now"
+    );
+    assert_eq!(late(&[hold(Holder::Quaymaster, 0)]), 0, "it is at work");
+}
+
+#[test]
+fn slices_of_a_service_that_nobody_looks_after_are_not_written() {
+    let written_at = |at: u64| {
+        let mut events = published();
+        let Seen::Service(service) = &events[1].seen else {
+            panic!("the second event is of the Service");
+        };
+        let mut external = service.clone();
+        external.spec.as_mut().unwrap().type_ = Some("ExternalName".to_owned());
+        events.push(event(5, Seen::Service(external)));
+        events.push(event(at, slice(CONTROLLER, &["10.0.0.1", "10.0.0.2"])));
+        violations(&events, &Edits::default()).len()
+    };
+    assert_eq!(written_at(15), 0, "decided before");
+    assert_eq!(written_at(16), 1);
+}
+
+#[test]
+fn another_type_of_a_service_that_is_looked_after_frees_no_controller() {
+    let mut events = published();
+    let Seen::Service(service) = &events[1].seen else {
+        panic!("the second event is of the Service");
+    };
+    let mut service = service.clone();
+    service.spec.as_mut().unwrap().type_ = Some("NodePort".to_owned());
+    events.push(event(5, Seen::Service(service)));
+    events.push(event(6, slice(CONTROLLER, &[])));
+    assert_eq!(violations(&events, &Edits::default()).len(), 1);
+}
+
+#[test]
+fn a_slice_that_is_written_after_someone_else_has_changed_it_counts_as_put_right() {
+    let put_right = |edited: &[u64]| {
+        let mut events = published();
+        events.push(event(5, slice(CONTROLLER, &[])));
+        events.push(event(6, slice(CONTROLLER, &["10.0.0.1"])));
+        events.push(event(7, slice(CONTROLLER, &["10.0.0.1", "10.0.0.2"])));
+        let edits = Edits {
+            revisions: edited.iter().copied().collect(),
+            ..Edits::default()
+        };
+        let trace = replay(&events, &edits, &[hold(Holder::Quaymaster, 0)], 3, 37);
+        trace.coverage[Holder::Quaymaster.side()].of(Rule::PutRight)
+    };
+    assert_eq!(put_right(&[]), 0);
+    assert_eq!(put_right(&[5]), 1);
+    assert_eq!(put_right(&[7]), 0, "nothing was written since");
+}
+
+#[test]
+fn endpoints_without_a_slice_count_when_a_service_that_was_being_deleted_goes() {
+    let skipped = |terminating: bool, addresses: &[&str]| {
+        let mut events = published();
+        events.push(event(5, slice(CONTROLLER, addresses)));
+        let Seen::Service(service) = &events[1].seen else {
+            panic!("the second event is of the Service");
+        };
+        let mut service = service.clone();
+        if terminating {
+            service.metadata.deletion_timestamp =
+                serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        }
+        events.push(event(6, Seen::Service(service.clone())));
+        events.push(Event {
+            deleted: true,
+            ..event(7, Seen::Service(service))
+        });
+        let trace = replay(&events, &Edits::default(), &[hold(Holder::Quaymaster, 0)], 3, 37);
+        trace.coverage[Holder::Quaymaster.side()].of(Rule::CreateSkipped)
+    };
+    assert_eq!(skipped(true, &[]), 1);
+    assert_eq!(skipped(true, &["10.0.0.1"]), 0);
+    assert_eq!(skipped(false, &[]), 0);
+}
+
+#[test]
+fn an_edit_that_leaves_an_endpoint_alone_does_not_free_the_controller_of_it() {
+    let mut events = published();
+    events.push(event(5, slice(CONTROLLER, &["10.0.0.1", "10.0.0.9"])));
+    events.push(event(6, slice(CONTROLLER, &[])));
+    let edits = Edits {
+        revisions: [5].into(),
+        ..Edits::default()
+    };
+    assert_eq!(violations(&events, &edits).len(), 1);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use quaymaster_oracle::Desired;
 
+use crate::batch::RESTED;
 use crate::plane::Hold;
 
 /// A backend that is not to get traffic any more must be gone after so long, on a busy machine, and with the longest pause
@@ -115,14 +116,16 @@ impl Traffic {
         let overdue = self
             .surplus
             .iter()
-            .filter(|(_, since)| worked(**since, at, holds) > GONE_WITHIN);
+            .filter(|(_, since)| worked(**since, at, holds) > GONE_WITHIN || rested(**since, at, holds));
         let overdue: Vec<Backend> = overdue.map(|(backend, _)| backend.clone()).collect();
         for backend in &overdue {
             // Not again, however long it stays.
             self.surplus.insert(backend.clone(), Duration::MAX);
         }
         let tell = |(family, pod, address): Backend| {
-            format!("{family}: endpoint {address} ({pod}) is still published as ready after {GONE_WITHIN:?}")
+            format!(
+                "{family}: endpoint {address} ({pod}) is still published as ready after {GONE_WITHIN:?} or at rest"
+            )
         };
         overdue.into_iter().map(tell).collect()
     }
@@ -140,6 +143,19 @@ fn worked(since: Duration, at: Duration, holds: &[Hold]) -> Duration {
         until.saturating_sub(hold.from.max(since))
     })
     .sum()
+}
+
+/// Whether who keeps the slices in the end came to rest meanwhile, and was released, without doing anything about it.
+fn rested(since: Duration, at: Duration, holds: &[Hold]) -> bool {
+    let begun = holds.iter().filter(|hold| hold.from <= at);
+    let Some(last) = begun.clone().next_back() else {
+        return false;
+    };
+    let mut own = begun.filter(|hold| hold.holder == last.holder);
+    own.any(|hold| {
+        let until = hold.until.filter(|until| *until <= at);
+        until.is_some_and(|until| until.saturating_sub(hold.from.max(since)) >= RESTED)
+    })
 }
 
 /// What a slice publishes as ready.
