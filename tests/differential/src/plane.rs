@@ -29,6 +29,9 @@ const KCM_ARGS: [&str; 3] = [
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const STOP_GRACE: Duration = Duration::from_secs(20);
 
+/// What of either program is compared; both call it so.
+const CONTROLLER: &str = "endpointslice-controller";
+
 /// The resource that both write.
 pub(crate) const SLICES: &str = "endpointslices";
 
@@ -160,7 +163,7 @@ impl Plane {
                 arguments.push(max);
                 let kcm = self
                     .servers
-                    .start_kcm_with(&["endpointslice-controller"], &arguments)
+                    .start_kcm_with(&[CONTROLLER], &arguments)
                     .await?;
                 Running::Kcm(kcm)
             }
@@ -179,6 +182,7 @@ impl Plane {
                     .arg("--kubeconfig")
                     .arg(self.servers.kubeconfig())
                     .arg(format!("--port={port}"))
+                    .arg(format!("--controllers={CONTROLLER}"))
                     .arg(max)
                     .start()?;
                 quaymaster
