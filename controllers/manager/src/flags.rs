@@ -16,10 +16,10 @@ const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold());
 
-/// Keeps EndpointSlices for every Service, in place of kube-controller-manager's controller of the same name.
+/// Keeps EndpointSlices for every Service, and ServiceCIDRs, in place of kube-controller-manager's controllers.
 ///
-/// Start kube-controller-manager with --controllers=*,-endpointslice-controller beside it: two writers of the same
-/// slices overwrite each other.
+/// Start kube-controller-manager with --controllers=*,-endpointslice-controller,-service-cidr-controller beside it: two
+/// writers of the same objects overwrite each other.
 #[derive(Debug, Parser)]
 #[command(
     name = "quaymaster",
