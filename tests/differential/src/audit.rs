@@ -23,6 +23,10 @@ const BESIDE_SLICES: [&str; 4] = [
 /// A busy apiserver may take a request up after the process that sent it has ended.
 const TAKEN_UP: Duration = Duration::from_secs(1);
 
+/// So many refused writes of slices are nothing, and beyond them no more than one of so many.
+const FEW_REFUSALS: usize = 10;
+const MOST_REFUSED: usize = 20;
+
 /// Writes of slices by a controller that does not hold: by one that outlived its hold, say, or that nobody started.
 pub(crate) fn outside_of_holds(writes: &[Entry], holds: &[Hold]) -> Vec<String> {
     let of_holder = |entry: &Entry| {
@@ -63,6 +67,14 @@ pub(crate) fn violations(writes: &[Entry], seen: usize) -> Vec<String> {
             )
         })
         .collect();
+    // Conflicts with steps and with the garbage collector are few; who writes over what it should know gets many.
+    let refused = slices.iter().filter(|entry| entry.code() >= 400).count();
+    if refused > FEW_REFUSALS && refused * MOST_REFUSED > slices.len() {
+        found.push(format!(
+            "{refused} of {} writes of slices were refused",
+            slices.len()
+        ));
+    }
     let all = slices.iter().filter(|entry| entry.verb == "deletecollection");
     found.extend(all.map(|entry| format!("a deletion of many slices at once: {}", words(entry))));
     let updates = slices

@@ -161,10 +161,7 @@ impl Plane {
             Holder::Kcm => {
                 let mut arguments = KCM_ARGS.map(str::to_owned).to_vec();
                 arguments.push(max);
-                let kcm = self
-                    .servers
-                    .start_kcm_with(&[CONTROLLER], &arguments)
-                    .await?;
+                let kcm = self.servers.start_kcm_with(&[CONTROLLER], &arguments).await?;
                 Running::Kcm(kcm)
             }
             Holder::Quaymaster => {

@@ -361,7 +361,7 @@ impl Replay<'_> {
         let keeps = if left_behind.is_some() {
             Keeps::Everything
         } else if is.metadata.deletion_timestamp.is_some() {
-            Keeps::Nothing
+            Keeps::WhatStaysAsItIs
         } else {
             Keeps::WhatIsReady
         };

@@ -73,3 +73,19 @@ fn a_write_is_told_of_a_controller_that_does_not_hold_then() {
         assert_eq!(told(user_agent, outside[0], "events"), 0);
     }
 }
+
+#[test]
+fn a_writer_that_is_refused_again_and_again_is_told() {
+    let writes = |refused: usize, all: usize| -> Vec<Entry> {
+        let code = |number| if number < refused { 409 } else { 201 };
+        (0..all)
+            .map(|number| entry("create", SLICES, code(number)))
+            .collect()
+    };
+    assert_eq!(violations(&writes(10, 10), 0), [""; 0], "a few prove nothing");
+    assert_eq!(violations(&writes(20, 400), 0), [""; 0]);
+    assert_eq!(
+        violations(&writes(21, 400), 0),
+        ["21 of 400 writes of slices were refused"]
+    );
+}

@@ -350,3 +350,39 @@ fn an_edit_that_leaves_an_endpoint_alone_does_not_free_the_controller_of_it() {
     };
     assert_eq!(violations(&events, &edits).len(), 1);
 }
+
+/// The slice of [`published`] with this port.
+fn with_port(endpoints: &[&str], number: i32) -> Seen {
+    let Seen::Slice(mut slice) = slice(CONTROLLER, endpoints) else {
+        panic!("it is a slice");
+    };
+    slice.ports = serde_json::from_value(json!([{ "name": "", "port": number }])).unwrap();
+    Seen::Slice(slice)
+}
+
+#[test]
+fn an_endpoint_under_other_ports_than_its_own_is_missing_and_so_is_one_of_a_service_that_is_being_deleted() {
+    let deleted = |events: &[Event]| {
+        let Seen::Service(service) = &events[1].seen else {
+            panic!("the second event is of the Service");
+        };
+        let mut service = service.clone();
+        service.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        Seen::Service(service)
+    };
+    for terminating in [false, true] {
+        let mut events = published();
+        if terminating {
+            events.push(event(5, deleted(&events)));
+        }
+        let mut moved = events.clone();
+        moved.push(event(6, with_port(&["10.0.0.1"], 1)));
+        let found = violations(&moved, &Edits::default());
+        assert!(
+            found.len() == 1 && found[0].contains("with ports"),
+            "{terminating}: {found:?}"
+        );
+        events.push(event(6, slice(CONTROLLER, &[])));
+        assert_eq!(violations(&events, &Edits::default()).len(), 1, "{terminating}");
+    }
+}

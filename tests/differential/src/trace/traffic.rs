@@ -1,9 +1,10 @@
 //! What consumers of one Service see, from revision to revision.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use quaymaster_oracle::Desired;
 
 use crate::batch::RESTED;
@@ -13,8 +14,31 @@ use crate::plane::Hold;
 /// before a repair.
 const GONE_WITHIN: Duration = Duration::from_mins(1);
 
-/// An endpoint as traffic sees it: family, Pod and address.
-pub(super) type Backend = (String, String, String);
+/// An endpoint as traffic sees it: family, Pod and address; with the ports that its slice has, or whatever these are. Each is
+/// looked at both ways: while ports change it must be published under some, and once they rest under the right ones.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Backend {
+    family: String,
+    pod: String,
+    address: String,
+    ports: Option<String>,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            family,
+            pod,
+            address,
+            ports,
+        } = self;
+        write!(f, "{family}: ready endpoint {address} ({pod})")?;
+        match ports {
+            Some(ports) => write!(f, " with ports {ports}"),
+            None => Ok(()),
+        }
+    }
+}
 
 /// Which of its backends the slices of a Service may not lose, or not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +47,8 @@ pub(super) enum Keeps {
     WhatIsReady,
     /// Nobody looks after the Service any more: its slices stay as they are.
     Everything,
-    /// The Service is being deleted, so that what would need a new slice gets none.
-    Nothing,
+    /// The Service is being deleted: what would need a new slice gets none, so that an endpoint whose ports change may go.
+    WhatStaysAsItIs,
 }
 
 /// The ready backends of a Service.
@@ -62,7 +86,7 @@ impl Traffic {
         for (key, group) in &desired.groups {
             for endpoint in group.endpoints.values().filter(|endpoint| is_ready(endpoint)) {
                 let uid = endpoint.target_ref.as_ref().and_then(|target| target.uid.clone());
-                for backend in backends(&format!("{:?}", key.address_type), endpoint) {
+                for backend in backends(key.address_type.as_str(), &spelled(&group.ports), endpoint) {
                     required.insert(backend, uid.clone().unwrap_or_default());
                 }
             }
@@ -73,11 +97,11 @@ impl Traffic {
             .held
             .iter()
             .filter(|(backend, held)| held.published && !published.contains(backend))
-            .filter(|_| keeps != Keeps::Nothing);
+            .filter(|(backend, _)| keeps != Keeps::WhatStaysAsItIs || backend.ports.is_some());
+        let missing = once(missing.map(|(backend, _)| backend.clone()).collect());
         let mut found: Vec<String> = missing
-            .map(|((family, pod, address), _)| {
-                format!("{family}: ready endpoint {address} ({pod}) is missing")
-            })
+            .iter()
+            .map(|backend| format!("{backend} is missing"))
             .collect();
         self.held.retain(|backend, _| published.contains(backend));
         for backend in written {
@@ -122,13 +146,27 @@ impl Traffic {
             // Not again, however long it stays.
             self.surplus.insert(backend.clone(), Duration::MAX);
         }
-        let tell = |(family, pod, address): Backend| {
-            format!(
-                "{family}: endpoint {address} ({pod}) is still published as ready after {GONE_WITHIN:?} or at rest"
-            )
+        let tell = |backend| {
+            format!("{backend} is still published after {GONE_WITHIN:?} or at rest, and should not be")
         };
-        overdue.into_iter().map(tell).collect()
+        once(overdue).into_iter().map(tell).collect()
     }
+}
+
+/// Without those of particular ports of which the same is said whatever the ports.
+fn once(backends: Vec<Backend>) -> Vec<Backend> {
+    let of_all: BTreeSet<Backend> = backends
+        .iter()
+        .filter(|backend| backend.ports.is_none())
+        .cloned()
+        .collect();
+    let any = |backend: &Backend| Backend {
+        ports: None,
+        ..backend.clone()
+    };
+    let mut told = backends;
+    told.retain(|backend| backend.ports.is_none() || !of_all.contains(&any(backend)));
+    told
 }
 
 /// For how long who keeps the slices in the end has done so, without the times when nobody did.
@@ -160,10 +198,11 @@ fn rested(since: Duration, at: Duration, holds: &[Hold]) -> bool {
 
 /// What a slice publishes as ready.
 pub(super) fn ready_backends(slice: &EndpointSlice) -> BTreeSet<Backend> {
+    let ports = spelled(slice.ports.as_deref().unwrap_or_default());
     let endpoints = slice.endpoints.iter().flatten();
     endpoints
         .filter(|endpoint| is_ready(endpoint))
-        .flat_map(|endpoint| backends(&slice.address_type, endpoint))
+        .flat_map(|endpoint| backends(&slice.address_type, &ports, endpoint))
         .collect()
 }
 
@@ -172,17 +211,33 @@ fn is_ready(endpoint: &Endpoint) -> bool {
     conditions.and_then(|conditions| conditions.ready) != Some(false)
 }
 
-fn backends(family: &str, endpoint: &Endpoint) -> Vec<Backend> {
-    let pod = endpoint
-        .target_ref
-        .as_ref()
-        .and_then(|target| target.name.clone());
+fn backends(family: &str, ports: &str, endpoint: &Endpoint) -> Vec<Backend> {
+    let target = endpoint.target_ref.as_ref();
+    let pod = target.and_then(|target| target.name.clone()).unwrap_or_default();
     let of = |address: &String| {
-        (
-            family.to_owned(),
-            pod.clone().unwrap_or_default(),
-            address.clone(),
+        [None, Some(ports.to_owned())].map(|ports| Backend {
+            family: family.to_owned(),
+            pod: pod.clone(),
+            address: address.clone(),
+            ports,
+        })
+    };
+    endpoint.addresses.iter().flat_map(of).collect()
+}
+
+/// Ports as a set.
+fn spelled(ports: &[EndpointPort]) -> String {
+    let one = |port: &EndpointPort| {
+        format!(
+            "{}:{}/{}/{}",
+            port.name.as_deref().unwrap_or_default(),
+            port.port
+                .map_or_else(|| "all".to_owned(), |number| number.to_string()),
+            port.protocol.as_deref().unwrap_or("TCP"),
+            port.app_protocol.as_deref().unwrap_or_default(),
         )
     };
-    endpoint.addresses.iter().map(of).collect()
+    let mut ports: Vec<String> = ports.iter().map(one).collect();
+    ports.sort();
+    ports.join(",")
 }
