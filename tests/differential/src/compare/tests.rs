@@ -1,6 +1,7 @@
 //! What the comparison forgives, and what it does not.
 
 use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use quaymaster_oracle::names::MANAGED_BY;
 use serde_json::{Value, json};
 
@@ -275,7 +276,7 @@ fn hints_of_unready_endpoints_are_forgiven_and_those_of_ready_ones_are_not() {
 fn hints_by_annotation_may_name_other_zones_within_the_bounds_and_must_be_there() {
     let auto =
         service(json!({"metadata": {"annotations": {quaymaster_oracle::names::TOPOLOGY_MODE: "Auto"}}}));
-    let nodes: Vec<Node> = ["a", "b", "c"].map(node).into();
+    let mut nodes: Vec<Node> = ["a", "b", "c"].map(node).into();
     // So many endpoints with a hint for each zone.
     let side = |counts: [usize; 3]| {
         let zones = ["a", "b", "c"].into_iter().zip(counts);
@@ -292,10 +293,10 @@ fn hints_by_annotation_may_name_other_zones_within_the_bounds_and_must_be_there(
             .collect();
         vec![slice("web-a", json!({"endpoints": endpoints}))]
     };
-    let compared = |left: Vec<EndpointSlice>, right: Vec<EndpointSlice>| {
+    let compared = |nodes: &[Node], left: Vec<EndpointSlice>, right: Vec<EndpointSlice>| {
         let mut exceptions = Exceptions::new();
         let [left, right] = [left, right].map(|slices| Snapshot {
-            nodes: nodes.clone(),
+            nodes: nodes.to_vec(),
             ..snapshot(&auto, slices)
         });
         let found = compare(&left, &right, NAMESPACE, false, &mut exceptions);
@@ -306,10 +307,21 @@ fn hints_by_annotation_may_name_other_zones_within_the_bounds_and_must_be_there(
     };
     // Each of three equal zones has at least 7 / 3 / 1.2 of 7 endpoints, so two: one is free.
     assert_eq!(
-        compared(side([3, 2, 2]), side([2, 3, 2])),
+        compared(&nodes, side([3, 2, 2]), side([2, 3, 2])),
         (0, vec!["auto-hints"])
     );
-    assert!(compared(side([3, 2, 2]), side([5, 1, 1])).0 > 0);
+    assert!(compared(&nodes, side([3, 2, 2]), side([5, 1, 1])).0 > 0);
+    // Of ten no endpoint is free where the zones have 37, 27.5 and 35.5 % of the CPU; both of these are left as they are.
+    for (node, cpu) in nodes.iter_mut().zip(["3700m", "2750m", "3550m"]) {
+        let allocatable = node.status.as_mut().unwrap().allocatable.as_mut().unwrap();
+        allocatable.insert("cpu".to_owned(), Quantity(cpu.to_owned()));
+    }
+    let compared = |left, right| compared(&nodes, left, right);
+    assert_eq!(
+        compared(side([4, 2, 4]), side([4, 3, 3])),
+        (0, vec!["auto-hints"])
+    );
+    assert!(compared(side([4, 3, 3]), side([5, 2, 3])).0 > 0);
     let mut bare = side([3, 2, 2]);
     for endpoint in bare[0].endpoints.iter_mut().flatten() {
         endpoint.hints = None;
