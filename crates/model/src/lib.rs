@@ -35,7 +35,9 @@ pub use selector::Selector;
 pub use service::{
     ClusterAddress, IpFamily, ServicePort, ServiceRecord, ServiceType, TargetPort, TrafficDistribution,
 };
-pub use slice::{Conditions, EndpointAddress, EndpointRecord, Hints, OwnerRef, SliceRecord, TargetRef};
+pub use slice::{
+    Conditions, EndpointAddress, EndpointRecord, Hints, OwnerRef, SliceRecord, TargetDetails, TargetRef,
+};
 pub use time::Timestamp;
 pub use uid::Uid;
 pub use version::ResourceVersion;

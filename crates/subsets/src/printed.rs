@@ -66,17 +66,22 @@ fn address(out: &mut String, address: &SubsetAddress) {
             _ = write!(
                 out,
                 "{{Kind:(string){} Namespace:(string){} Name:(string){} UID:(types.UID){} APIVersion:(string){} \
-                 ResourceVersion:(string) FieldPath:(string){}}}",
+                 ResourceVersion:(string){} FieldPath:(string){}}}",
                 target.kind,
                 target.namespace,
                 target.name,
                 target.uid,
-                target.api_version.as_ref().map_or("", Text::as_str),
-                target.field_path.as_ref().map_or("", Text::as_str),
+                or_empty(target.api_version()),
+                or_empty(target.resource_version()),
+                or_empty(target.field_path()),
             );
         }
     }
     out.push('}');
+}
+
+fn or_empty(value: Option<&Text>) -> &str {
+    value.map_or("", Text::as_str)
 }
 
 fn or_nil(value: Option<&Text>) -> &str {

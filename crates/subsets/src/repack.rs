@@ -15,9 +15,6 @@ use crate::printed;
 /// are sorted by IP as text, then by the UID of the target; ports and subsets by the digest of their printed form. An
 /// address that is both ready and not ready for one port is not ready. Of addresses with the same IP and UID the first
 /// supplies all else. Subsets without an address vanish; those without a port stay.
-///
-/// The order of two subsets may differ from upstream's where a target has a `resourceVersion`, which is not kept here:
-/// nobody but users writes one into Endpoints, and mirroring does not depend on the order.
 pub fn repack(subsets: &[Subset], order: PortOrder) -> Vec<Subset> {
     packed(&explode(subsets, Identity::Pointer), order)
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use quaymaster_model::rules::PortOrder;
-use quaymaster_model::{Subset, SubsetAddress, SubsetPort, Text};
+use quaymaster_model::{Subset, SubsetAddress, SubsetPort, TargetDetails, Text};
 
 use super::fixture::{bare, h2c, of_pod, port, subset};
 use crate::{digest, pack, repack};
@@ -42,6 +42,18 @@ fn every_field_counts() {
     let target = |change: &dyn Fn(&mut quaymaster_model::TargetRef)| {
         with(&|address| change(address.target.as_mut().unwrap()))
     };
+    let detail = |change: fn(&mut TargetDetails) -> &mut Option<Text>| {
+        target(&|target| {
+            let mut details = TargetDetails::default();
+            *change(&mut details) = Some(Text::new("v1"));
+            target.details = details.boxed();
+        })
+    };
+    assert_eq!(
+        detail(|details| &mut details.resource_version),
+        digest(std::slice::from_ref(&plain)),
+        "upstream does not compare that"
+    );
     let mut found = vec![
         digest(std::slice::from_ref(&plain)),
         digest(&[subset(&plain.ready[..1], &plain.ready[1..], &plain.ports)]),
@@ -57,8 +69,8 @@ fn every_field_counts() {
         target(&|target| target.namespace = Text::new("other")),
         target(&|target| target.name = Text::new("other")),
         target(&|target| target.uid = quaymaster_model::Uid::new("u9")),
-        target(&|target| target.api_version = Some(Text::new("v1"))),
-        target(&|target| target.field_path = Some(Text::new("x"))),
+        detail(|details| &mut details.api_version),
+        detail(|details| &mut details.field_path),
         with_port(&|port| port.name = Text::new("b")),
         with_port(&|port| port.port = 81),
         with_port(&|port| port.protocol = quaymaster_model::Protocol::Udp),

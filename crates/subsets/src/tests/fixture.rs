@@ -21,8 +21,7 @@ pub(super) fn of_pod(ip: &str, uid: &str) -> SubsetAddress {
             namespace: Text::new("ns"),
             name: Text::new(&format!("pod-{uid}")),
             uid: Uid::new(uid),
-            api_version: None,
-            field_path: None,
+            details: None,
         })),
         ..bare(ip)
     }

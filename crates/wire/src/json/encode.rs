@@ -165,6 +165,8 @@ struct Target<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     api_version: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    resource_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     field_path: Option<&'a str>,
 }
 
@@ -175,16 +177,16 @@ impl<'a> Target<'a> {
             namespace,
             name,
             uid: id,
-            api_version,
-            field_path,
+            details: _,
         } = target;
         Self {
             kind,
             namespace,
             name,
             uid: uid(id),
-            api_version: text(api_version.as_ref()),
-            field_path: text(field_path.as_ref()),
+            api_version: text(target.api_version()),
+            resource_version: text(target.resource_version()),
+            field_path: text(target.field_path()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use quaymaster_model::slice::UnknownFields;
 use quaymaster_model::{
-    Interned, Interner, LabelSet, ObjectKey, OwnerRef, ResourceVersion, TargetRef, Text, Uid,
+    Interned, Interner, LabelSet, ObjectKey, OwnerRef, ResourceVersion, TargetDetails, TargetRef, Text, Uid,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -169,6 +169,8 @@ pub(super) struct ObjectReference<'a> {
     #[serde(borrow)]
     api_version: Str<'a>,
     #[serde(borrow)]
+    resource_version: Str<'a>,
+    #[serde(borrow)]
     field_path: Str<'a>,
 }
 
@@ -187,13 +189,19 @@ impl Owner<'_> {
 
 impl ObjectReference<'_> {
     pub(super) fn record(&self, interner: &Interner) -> TargetRef {
+        let filled = |value: &Str<'_>| value.non_empty().map(|value| interner.text(value));
         TargetRef {
             kind: interner.text(&self.kind),
             namespace: interner.text(&self.namespace),
             name: interner.text(&self.name),
             uid: Uid::new(&self.uid),
-            api_version: self.api_version.non_empty().map(|value| interner.text(value)),
-            field_path: self.field_path.non_empty().map(|value| interner.text(value)),
+            details: TargetDetails {
+                api_version: filled(&self.api_version),
+                // Unique to its object, so that sharing it would not pay.
+                resource_version: self.resource_version.non_empty().map(Text::new),
+                field_path: filled(&self.field_path),
+            }
+            .boxed(),
         }
     }
 }
