@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use quaymaster_engine::controller::{Object, Stored};
-use quaymaster_engine::{Answer, Controller, Dirty, Moment, Planned, Verdict};
+use quaymaster_engine::{Answer, Controller, Dirty, Moment, Planned, Request, Verdict};
 use quaymaster_model::{ObjectKey, ServiceRecord, TrafficDistribution};
 use quaymaster_queue::Priority;
 use quaymaster_runtime::api::{Remedy, Verb, WriteError};
@@ -17,7 +17,7 @@ use quaymaster_world::{Delta, Kind, ServiceId, World};
 use crate::backing::Backing;
 use crate::gauges::Gauges;
 use crate::metrics::{Metrics, Operation, SyncResult, Topology};
-use crate::{NAME, notices, request, view};
+use crate::{NAME, notices, view};
 
 /// What can be chosen.
 #[derive(Debug, Clone, Copy)]
@@ -143,7 +143,7 @@ impl Controller for EndpointSlices {
                 .update(id, state.summary(self.options.settings.max_endpoints));
         }
         Planned {
-            requests: plan.writes.into_iter().map(request::of).collect(),
+            requests: plan.writes.into_iter().map(Request::from).collect(),
             notices: plan
                 .events
                 .iter()

@@ -147,23 +147,6 @@ fn under_a_policy_the_first_fill_goes_on_without_a_pause() {
 }
 
 #[test]
-fn a_slice_with_fields_that_cannot_be_given_back_is_not_sent_as_nothing() {
-    let draft = quaymaster_slices::SliceDraft {
-        unknown: Some(Box::new(quaymaster_model::slice::UnknownFields {
-            metadata: Some("no object".into()),
-            ..Default::default()
-        })),
-        ..cluster::empty_draft()
-    };
-    let write = quaymaster_slices::Write {
-        id: quaymaster_slices::WriteId(1),
-        key: cluster::key("web-1"),
-        op: quaymaster_slices::Op::Create(draft),
-    };
-    assert!(crate::request::of(write).body.into_bytes().is_err());
-}
-
-#[test]
 fn pods_whose_node_is_not_known_show_in_a_gauge() {
     let mut cluster = Cluster::new();
     cluster.service(json!({ "selector": { "app": "web" }, "ipFamilies": ["IPv4"], "clusterIP": "10.1.0.1" }));

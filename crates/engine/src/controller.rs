@@ -1,5 +1,7 @@
 //! What the core asks of a controller.
 
+mod slices;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;

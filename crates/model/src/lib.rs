@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod endpoints;
 pub mod intern;
+pub mod ip;
 pub mod key;
 pub mod labels;
 pub mod names;
@@ -21,6 +22,7 @@ pub mod slice;
 pub mod time;
 pub mod uid;
 pub mod version;
+pub mod write;
 
 pub use endpoints::{EndpointsRecord, Subset, SubsetAddress, SubsetPort};
 pub use intern::{Interned, Interner, InternerSizes, Text};

@@ -7,7 +7,6 @@
 mod encode;
 mod endpoints;
 mod frame;
-mod ip;
 mod kept;
 mod list;
 mod network;

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use quaymaster_engine::controller::{Object, Stored};
 use quaymaster_engine::{Answer, Controller, Dirty, Moment, Request, Verdict};
 use quaymaster_model::{
-    AddressType, Interner, KubernetesVersion, LabelSet, NodeRecord, ObjectKey, PodRecord, ResourceVersion,
-    ServiceRecord, SliceRecord, Text, Timestamp, UpstreamRules,
+    Interner, KubernetesVersion, NodeRecord, ObjectKey, PodRecord, ResourceVersion, ServiceRecord,
+    SliceRecord, Text, Timestamp, UpstreamRules,
 };
 use quaymaster_runtime::api::{Verb, WriteError};
 use quaymaster_runtime::metrics::Registry;
 use quaymaster_runtime::pool::Payload;
-use quaymaster_slices::{Settings, SliceDraft};
+use quaymaster_slices::Settings;
 use quaymaster_wire::json::Json;
 use quaymaster_world::{Delta, Kind, World};
 use serde_json::{Value, json};
@@ -435,22 +435,7 @@ fn take_body(request: &mut Request) -> bytes::Bytes {
     body.into_bytes().unwrap()
 }
 
-/// A slice of nothing.
-pub(super) fn empty_draft() -> SliceDraft {
-    SliceDraft {
-        labels: LabelSet::empty(),
-        annotations: Vec::new(),
-        trigger: None,
-        owners: Vec::new(),
-        finalizers: Vec::new(),
-        address_type: AddressType::IPv4,
-        ports: Vec::new(),
-        endpoints: Arc::default(),
-        unknown: None,
-    }
-}
-
-pub(super) fn key(name: &str) -> ObjectKey {
+fn key(name: &str) -> ObjectKey {
     ObjectKey::new(Text::new("shop"), Text::new(name))
 }
 

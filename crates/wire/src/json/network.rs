@@ -1,10 +1,10 @@
 //! ServiceCIDRs and IPAddresses.
 
+use quaymaster_model::ip::parse_ip;
 use quaymaster_model::{Condition, Interner, IpAddressRecord, ResourceVersion, ServiceCidrRecord, Text};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-use super::ip::parse_ip;
 use super::read::{Decoded, Meta, Read};
 use super::time::timestamp;
 use super::value::{List, Str, object};

@@ -48,7 +48,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("engine", &["model", "queue", "runtime", "watch", "wire", "world"]),
     (
         "endpointslice",
-        &["engine", "model", "queue", "runtime", "slices", "wire", "world"],
+        &["engine", "model", "queue", "runtime", "slices", "world"],
     ),
     ("service-cidr", &["engine", "model", "queue", "runtime", "world"]),
     (
