@@ -1,6 +1,7 @@
 //! The controllers of this binary: what each is called, what it needs, and how it is put together.
 
 mod endpointslice;
+mod endpointslice_mirroring;
 mod selection;
 mod service_cidr;
 mod upstream;
@@ -13,6 +14,7 @@ use crate::flags::Flags;
 use crate::permissions::Need;
 
 pub(crate) use endpointslice::EndpointSliceFlags;
+pub(crate) use endpointslice_mirroring::MirroringFlags;
 pub(crate) use selection::select;
 
 /// A controller of this binary. One more is a file beside `endpointslice.rs` and a line in [`ALL`].
@@ -41,7 +43,11 @@ pub(crate) struct Built {
 }
 
 /// Every controller.
-const ALL: &[Part] = &[endpointslice::PART, service_cidr::PART];
+const ALL: &[Part] = &[
+    endpointslice::PART,
+    endpointslice_mirroring::PART,
+    service_cidr::PART,
+];
 
 /// The names to choose from, for `--help`.
 pub(crate) fn known() -> String {

@@ -8,7 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 
-use crate::controllers::EndpointSliceFlags;
+use crate::controllers::{EndpointSliceFlags, MirroringFlags};
 use crate::logging::{Format, Level};
 use crate::{controllers, duration, logging};
 
@@ -35,6 +35,8 @@ pub(crate) struct Flags {
     pub(crate) controllers: ControllerFlags,
     #[command(flatten, next_help_heading = "EndpointSlice controller")]
     pub(crate) endpointslice: EndpointSliceFlags,
+    #[command(flatten, next_help_heading = "EndpointSlice mirroring controller")]
+    pub(crate) mirroring: MirroringFlags,
     #[command(flatten, next_help_heading = "Health and metrics")]
     pub(crate) admin: AdminFlags,
     #[command(flatten, next_help_heading = "Logs")]

@@ -9,8 +9,6 @@ pub(super) const PLANNED: &[&str] = &[
     "endpoints-controller",
     "endpoint",
     "endpoints",
-    "endpointslice-mirroring-controller",
-    "endpointslicemirroring",
 ];
 
 /// All others.

@@ -9,13 +9,19 @@ fn selected(list: &[&str]) -> Result<Vec<&'static str>, SelectionError> {
 
 #[test]
 fn a_star_selects_all_and_a_name_selects_one() {
-    let all = vec!["endpointslice-controller", "service-cidr-controller"];
+    let all = ALL.iter().map(|part| part.canonical).collect();
     assert_eq!(selected(&["*"]), Ok(all));
     assert_eq!(
         selected(&["endpointslice-controller"]),
         Ok(vec!["endpointslice-controller"])
     );
-    assert_eq!(selected(&["endpointslice"]), Ok(vec!["endpointslice-controller"]));
+    for (name, canonical) in [
+        ("endpointslice", "endpointslice-controller"),
+        ("endpointslicemirroring", "endpointslice-mirroring-controller"),
+        ("endpointslice-mirroring", "endpointslice-mirroring-controller"),
+    ] {
+        assert_eq!(selected(&[name]), Ok(vec![canonical]), "{name}");
+    }
 }
 
 #[test]
