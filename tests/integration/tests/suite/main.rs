@@ -27,6 +27,7 @@ mod inputs;
 mod labels;
 mod lifecycle;
 mod logs;
+mod mirroring;
 mod mutation;
 mod pods;
 mod ports;

@@ -25,10 +25,11 @@ const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'st
 }
 
 /// All that the controllers need, and nothing else: every test shows that it suffices.
-pub(crate) const ALL_RULES: [Rule; 8] = [
+pub(crate) const ALL_RULES: [Rule; 9] = [
     rule("", "services", &["list", "watch"]),
     rule("", "pods", &["list", "watch"]),
     rule("", "nodes", &["list", "watch"]),
+    rule("", "endpoints", &["get", "list", "watch"]),
     rule(
         "discovery.k8s.io",
         "endpointslices",
