@@ -36,6 +36,10 @@ pub(super) const PART: Part = Part {
 
 /// Settings of the EndpointSlice mirroring controller, with kube-controller-manager's names.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are the names of the flags, which users know"
+)]
 pub(crate) struct MirroringFlags {
     /// Most addresses of an Endpoints subset that are mirrored, 1 to 1000
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=1000))]

@@ -6,7 +6,7 @@
 //! | owner | `a_new_slice_has_the_service_as_its_only_owner` |
 //! | labels and annotations | `a_new_slice_has_the_labels_of_the_service_and_only_the_trigger_time` |
 
-use quaymaster_model::{EndpointPort, Interned, IpFamily, LabelSet, PortSet, Uid};
+use quaymaster_model::{EndpointPort, Interned, IpFamily, LabelSet, PortSet, ServiceRecord, Uid};
 
 use super::fixture::{Fixture, draft, pod, service};
 use crate::Op;

@@ -10,9 +10,7 @@ use quaymaster_testkit::ControlPlane;
 use quaymaster_testkit::audit::Mark;
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Cluster, Minor, Test, Trace, alone_on_each_minor, describe_all, on_each_minor, slice_writes,
-};
+use crate::harness::{Cluster, Minor, Test, Trace, describe_all, on_each_minor, slice_writes};
 
 on_each_minor!(
     custom_endpoints_are_mirrored_through_create_update_and_delete,
@@ -26,7 +24,13 @@ on_each_minor!(
     an_address_that_stays_is_in_some_slice_at_every_revision,
 );
 
-alone_on_each_minor!(mirroring_changes_hands_without_a_write);
+/// On a control plane of its own: kube-controller-manager runs there.
+mod alone {
+    use super::mirroring_changes_hands_without_a_write;
+    use crate::harness::alone_on_each_minor;
+
+    alone_on_each_minor!(mirroring_changes_hands_without_a_write);
+}
 
 const MIRRORED: &str = "endpointslicemirroring-controller.k8s.io";
 
@@ -57,7 +61,7 @@ async fn without_selector(t: &Test, name: &str) {
         .unwrap();
 }
 
-fn is_mirrored(slice: &&EndpointSlice) -> bool {
+fn is_mirrored(slice: &EndpointSlice) -> bool {
     let labels = slice.metadata.labels.as_ref();
     labels.is_some_and(|labels| {
         labels
@@ -99,7 +103,11 @@ fn shown(slices: &[EndpointSlice]) -> Vec<String> {
             addresses.join(" ")
         )
     };
-    let mut shown: Vec<String> = slices.iter().filter(is_mirrored).map(show).collect();
+    let mut shown: Vec<String> = slices
+        .iter()
+        .filter(|slice| is_mirrored(slice))
+        .map(show)
+        .collect();
     shown.sort();
     shown
 }
@@ -116,7 +124,7 @@ async fn expect<const N: usize>(t: &Test, service: &str, lines: [&str; N]) -> Ve
             }
         })
         .await;
-    slices.into_iter().filter(|slice| is_mirrored(&slice)).collect()
+    slices.into_iter().filter(is_mirrored).collect()
 }
 
 async fn custom_endpoints_are_mirrored_through_create_update_and_delete(t: &Test) {

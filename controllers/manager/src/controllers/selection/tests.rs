@@ -67,10 +67,7 @@ fn of_kube_controller_managers_other_controllers_it_is_said_that_they_stay_there
             "endpoints-controller",
             "endpoints-controller is not part of quaymaster yet",
         ),
-        (
-            "-endpointslicemirroring",
-            "endpointslicemirroring is not part of quaymaster yet",
-        ),
+        ("-endpoints", "endpoints is not part of quaymaster yet"),
         ("endpoint", "endpoint is not part of quaymaster yet"),
         (
             "deployment-controller",

@@ -431,13 +431,6 @@ impl Simulation {
             .map(|slice| (slice.key.clone(), Arc::clone(slice)))
             .collect();
         assert_eq!(slices, shadow.slices);
-        fn by_key<'a, R: crate::Stored>(
-            records: impl Iterator<Item = &'a Arc<R>>,
-        ) -> BTreeMap<ObjectKey, Arc<R>> {
-            records
-                .map(|record| (record.key().clone(), Arc::clone(record)))
-                .collect()
-        }
         assert_eq!(by_key(world.all_endpoints()), shadow.endpoints);
         assert_eq!(by_key(world.service_cidrs()), shadow.service_cidrs);
         assert_eq!(by_key(world.ip_addresses()), shadow.ip_addresses);
@@ -531,4 +524,10 @@ proptest! {
     ) {
         run(true, &ops);
     }
+}
+
+fn by_key<'a, R: crate::Stored>(records: impl Iterator<Item = &'a Arc<R>>) -> BTreeMap<ObjectKey, Arc<R>> {
+    records
+        .map(|record| (record.key().clone(), Arc::clone(record)))
+        .collect()
 }
