@@ -13,8 +13,7 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_oracle::names::{CONTROLLER, EDITS, HEADLESS, SERVICE_NAME};
 use quaymaster_oracle::{
-    Canonical, Compare, Difference, Group, GroupKey, HintComparison, SliceMeta, auto, canonical, diff_with,
-    managed,
+    Canonical, Compare, Difference, GroupKey, HintComparison, SliceMeta, auto, canonical, diff_with, managed,
 };
 
 pub(crate) use exception::{Exception, Exceptions};
@@ -156,7 +155,6 @@ fn one_service(
             empty.extend(of_empty_slices.cloned());
             of_empty_slices.is_none()
         })
-        .chain(empty_beside_others(left, right))
         .chain(if auto {
             wrong_hints(left, right, zones)
         } else {
@@ -212,17 +210,6 @@ fn without_endpoints(left: &Canonical, right: &Canonical, address_type: &str) ->
     let groups = left.groups.iter().chain(&right.groups);
     let mut of_family = groups.filter(|(key, _)| key.address_type == address_type);
     of_family.all(|(_, group)| group.endpoints.is_empty())
-}
-
-/// Empty slices of the right side in groups with endpoints.
-fn empty_beside_others(left: &Canonical, right: &Canonical) -> Vec<Difference> {
-    let empty = |group: &Group| group.sizes.iter().filter(|size| **size == 0).count();
-    let groups = right.groups.iter().filter_map(|(key, group)| {
-        let other = left.groups.get(key)?;
-        let surplus = !group.endpoints.is_empty() && empty(group) > empty(other);
-        surplus.then(|| Difference::SliceCount(key.clone(), other.sizes.clone(), group.sizes.clone()))
-    });
-    groups.collect()
 }
 
 /// Whether metadata differs by nothing but the headless label.
