@@ -1,4 +1,5 @@
-//! What kube-controller-manager's EndpointSlice controller would do, computed the slow and obvious way.
+//! What kube-controller-manager's EndpointSlice controller would do, computed the slow and obvious way; and what its
+//! Endpoints controller would write.
 //!
 //! The production crates keep state, intern strings and touch one endpoint at a time. This crate does none of
 //! that: it takes whole API objects, recomputes everything, and follows upstream line of thought by line of
@@ -8,7 +9,8 @@
 //! Four parts, each a folder:
 //!
 //! * `rules` is the second implementation. [`desired`] says which endpoints a Service should have, whatever slices
-//!   exist; [`reconcile`] is one sync of the controller: existing slices in, writes and events out.
+//!   exist; [`reconcile`] is one sync of the controller: existing slices in, writes and events out. [`endpoints`] says what
+//!   the v1 Endpoints of a Service should be.
 //! * `check` judges results without regard to packing and names: [`canonical`], [`diff`] and [`check_invariants`].
 //! * [`generate`] makes random clusters and streams of changes from a seed.
 //! * [`sim`] is a small API server for EndpointSlices, for tests without a control plane.
@@ -32,6 +34,7 @@ pub use check::canonical::{
 pub use check::invariants::{Violation, check_invariants};
 pub use rules::address::AddressType;
 pub use rules::desired::{Desired, DesiredGroup, DesiredKey, Identity, Rules, SkippedPod, desired, managed};
+pub use rules::endpoints::{DesiredEndpoints, endpoints};
 pub use rules::hints::{PREFER_SAME, auto};
 pub use rules::names;
 pub use rules::pods::selects;

@@ -1,10 +1,12 @@
 //! The rules, a second time: which endpoints a Service should have, and what one sync writes.
 //!
 //! [`desired`] needs Pods, Nodes and the Service alone; [`reconcile`](mod@reconcile) has the slices that exist as well,
-//! and is built on it. The rest are parts of both, each a part of an endpoint or a slice.
+//! and is built on it. [`endpoints`](fn@endpoints::endpoints) is the same for v1 Endpoints. The rest are parts of these, each a
+//! part of an endpoint or a slice.
 
 pub(crate) mod address;
 pub(crate) mod desired;
+pub(crate) mod endpoints;
 pub(crate) mod hints;
 pub mod names;
 pub(crate) mod pods;

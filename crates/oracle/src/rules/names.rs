@@ -11,6 +11,10 @@ pub const CONTROLLER: &str = "endpointslice-controller.k8s.io";
 pub const EDITS: &str = "edits.example.com/";
 /// Label of the slices of a headless Service.
 pub const HEADLESS: &str = "service.kubernetes.io/headless";
+/// Label of Endpoints: who keeps them.
+pub const ENDPOINTS_MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
+/// Value of [`ENDPOINTS_MANAGED_BY`]: kube-controller-manager's controller of Endpoints.
+pub const ENDPOINTS_CONTROLLER: &str = "endpoint-controller";
 /// Annotation of a slice: when the change came about that it was written for.
 pub const TRIGGER_TIME: &str = "endpoints.kubernetes.io/last-change-trigger-time";
 /// Deprecated, and yet it wins over [`TOPOLOGY_MODE`] when both are present.

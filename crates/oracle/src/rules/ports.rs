@@ -75,7 +75,11 @@ impl PortHash {
 
 /// Digest of the text upstream prints for a port; ports are written in ascending order of it.
 pub fn port_digest(port: &PortKey, hash: PortHash) -> [u8; 16] {
-    let text = dump(port);
+    text_digest(&dump(port), hash)
+}
+
+/// Digest of what upstream prints for a value.
+pub(crate) fn text_digest(text: &str, hash: PortHash) -> [u8; 16] {
     match hash {
         PortHash::Md5 => Md5::digest(text.as_bytes()).into(),
         PortHash::Fnv1a128 => fnv1a_128(text.as_bytes()).to_be_bytes(),
