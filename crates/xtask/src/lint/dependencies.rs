@@ -47,8 +47,29 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("runtime", &["model", "queue", "wire"]),
     ("engine", &["model", "queue", "runtime", "watch", "wire", "world"]),
     (
+        "endpoints",
+        &[
+            "engine",
+            "membership",
+            "model",
+            "queue",
+            "runtime",
+            "subsets",
+            "wire",
+            "world",
+        ],
+    ),
+    (
         "endpointslice",
-        &["engine", "model", "queue", "runtime", "slices", "world"],
+        &[
+            "engine",
+            "membership",
+            "model",
+            "queue",
+            "runtime",
+            "slices",
+            "world",
+        ],
     ),
     ("service-cidr", &["engine", "model", "queue", "runtime", "world"]),
     (
@@ -60,6 +81,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     (
         "manager",
         &[
+            "endpoints",
             "endpointslice",
             "endpointslice-mirroring",
             "engine",
