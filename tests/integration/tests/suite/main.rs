@@ -20,6 +20,8 @@ mod audit;
 mod chapter;
 mod connection;
 mod continuity;
+mod endpoints;
+mod endpoints_alone;
 mod faults;
 mod headless;
 mod hints;
