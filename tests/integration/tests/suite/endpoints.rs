@@ -1,5 +1,6 @@
 //! v1 Endpoints.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Endpoints, ResourceQuota};
@@ -28,8 +29,8 @@ on_each_minor!(
 
 const MANAGED: (&str, &str) = ("endpoints.kubernetes.io/managed-by", "endpoint-controller");
 
-fn selector(app: &str) -> Option<std::collections::BTreeMap<String, String>> {
-    Some([("app".to_owned(), app.to_owned())].into())
+fn selector(app: &str) -> BTreeMap<String, String> {
+    [("app".to_owned(), app.to_owned())].into()
 }
 
 async fn edit(t: &Test, name: &str, patch: Value) -> Endpoints {
@@ -105,7 +106,7 @@ async fn endpoints_follow_the_pods_of_their_service(t: &Test) {
 async fn a_terminating_pod_is_taken_out_at_once_and_one_that_is_published_in_any_case_stays(t: &Test) {
     t.service("web").create(&t.client).await.unwrap();
     t.service("all")
-        .spec(|spec| spec.selector = selector("web"))
+        .spec(|spec| spec.selector = Some(selector("web")))
         .publish_not_ready()
         .create(&t.client)
         .await
@@ -143,7 +144,7 @@ async fn pods_with_other_numbers_for_a_port_are_a_subset_of_their_own(t: &Test) 
 
 async fn endpoints_hold_the_primary_family_alone(t: &Test) {
     for (name, families) in [("four", ["IPv4", "IPv6"]), ("six", ["IPv6", "IPv4"])] {
-        let service = t.service(name).spec(|spec| spec.selector = selector("web"));
+        let service = t.service(name).spec(|spec| spec.selector = Some(selector("web")));
         service.families(families).create(&t.client).await.unwrap();
     }
     t.pod("both", "web")

@@ -72,7 +72,12 @@ async fn taking_endpoints_over_from_kube_controller_manager_writes_nothing_and_s
     manager.stop().await;
     let before = ours.all_endpoints().await;
     assert_eq!(kcm_over(plane).await, 0);
+    // And ours over all of them.
+    let mark = plane.audit().mark().unwrap();
+    let manager = cluster.manager().await;
+    assert_eq!(endpoints_writes(plane, mark, OURS).await, 0);
     assert_eq!(ours.all_endpoints().await, before);
+    manager.stop().await;
 }
 
 async fn a_thousand_and_one_pods_are_cut_alike_by_both_and_written_by_us_once(minor: Minor) {
@@ -189,6 +194,7 @@ async fn endpoints_without_a_service_are_swept_at_the_start(minor: Minor) {
     put(&client, &namespace, "of-a-service", json!({})).await;
     service("of-a-service")
         .namespace(&namespace)
+        .port("http", 80, 8080)
         .create(&client)
         .await
         .unwrap();
