@@ -30,6 +30,7 @@ mod labels;
 mod lifecycle;
 mod logs;
 mod mirroring;
+mod mirroring_takeover;
 mod mutation;
 mod pods;
 mod ports;
