@@ -6,7 +6,7 @@ use bytes::Bytes;
 use quaymaster_engine::Request;
 use quaymaster_model::{EndpointsRecord, ObjectKey, Text, Timestamp, names};
 use quaymaster_runtime::pool::Payload;
-use quaymaster_wire::json::{EndpointsBody, encode_endpoints};
+use quaymaster_wire::json::{EndpointsBody, ObjectMeta, encode_endpoints};
 use quaymaster_world::Kind;
 
 use crate::wanted::Wanted;
@@ -70,14 +70,16 @@ fn encoded(
                 .filter_map(|(name, value)| Some((Text::new(name), value?))),
         );
         let body = EndpointsBody {
-            name: &key.name,
-            namespace: &key.namespace,
-            labels: &wanted.labels,
-            annotations: &annotations,
-            owners: over.map_or(&[], |over| &over.owners),
-            finalizers: over.map_or(&[], |over| &over.finalizers),
-            resource_version: over.map(|over| &over.resource_version),
-            uid: over.map(|over| &over.uid),
+            meta: ObjectMeta {
+                name: &key.name,
+                namespace: &key.namespace,
+                uid: over.map(|over| &over.uid),
+                resource_version: over.map(|over| &over.resource_version),
+                labels: &wanted.labels,
+                annotations: &annotations,
+                owners: over.map_or(&[], |over| &over.owners),
+                finalizers: over.map_or(&[], |over| &over.finalizers),
+            },
             subsets: &wanted.subsets,
             unknown: over.and_then(|over| over.unknown.as_deref()),
         };

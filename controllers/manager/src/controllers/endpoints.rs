@@ -9,24 +9,12 @@ use quaymaster_engine::Registration;
 
 use super::{Built, Part, Setting};
 use crate::duration;
-use crate::permissions::Need;
+use crate::permissions::{Need, READ, WRITE};
 
 pub(super) const PART: Part = Part {
     canonical: "endpoints-controller",
     aliases: &["endpoint", quaymaster_endpoints::NAME],
-    needs: &[
-        SERVICES,
-        Need {
-            group: "",
-            resource: "pods",
-            verbs: &["list", "watch"],
-        },
-        Need {
-            group: "",
-            resource: "endpoints",
-            verbs: &["list", "watch", "create", "update", "delete"],
-        },
-    ],
+    needs: &[SERVICES, Need::core("pods", READ), Need::core("endpoints", WRITE)],
     build,
 };
 
@@ -34,23 +22,12 @@ pub(super) const PART: Part = Part {
 pub(super) const CLEANUP: Part = Part {
     canonical: quaymaster_endpoints::CLEANUP_NAME,
     aliases: &[],
-    needs: &[
-        SERVICES,
-        Need {
-            group: "",
-            resource: "endpoints",
-            verbs: &["list", "watch", "delete"],
-        },
-    ],
+    needs: &[SERVICES, Need::core("endpoints", &["list", "watch", "delete"])],
     build: build_cleanup,
 };
 
 /// Before Endpoints are deleted for want of their Service, it is asked for once more.
-const SERVICES: Need = Need {
-    group: "",
-    resource: "services",
-    verbs: &["get", "list", "watch"],
-};
+const SERVICES: Need = Need::core("services", &["get", "list", "watch"]);
 
 /// Settings of the Endpoints controller, with kube-controller-manager's names.
 #[derive(Debug, Args)]
