@@ -1,6 +1,5 @@
 //! The controllers under measurement.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -30,17 +29,11 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) async fn start(plane: &ControlPlane, binary: &Path, log: &str) -> Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let base = format!("http://127.0.0.1:{port}");
+        let launch = Launch::new(binary, plane.logs().join(log)).connect(plane.kubeconfig())?;
         let begun = Instant::now();
-        let mut process = Launch::new(binary, plane.logs().join(log))
-            .arg("--kubeconfig")
-            .arg(plane.kubeconfig())
-            .arg(format!("--port={port}"))
-            .start()?;
-        process.wait_ready(&format!("{base}/readyz"), READY_LIMIT).await?;
+        let process = launch.start_ready(READY_LIMIT).await?;
         let ready_after = begun.elapsed();
-        let mut config = Config::new(base.parse()?);
+        let mut config = Config::new(process.url("").parse()?);
         config.proxy_url = None;
         Ok(Self {
             process,
