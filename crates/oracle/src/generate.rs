@@ -6,9 +6,12 @@
 
 use std::collections::VecDeque;
 
+use k8s_openapi::api::core::v1::{Pod, Service};
+
 mod cluster;
 mod edit;
 mod nodes;
+mod object;
 mod pods;
 mod ports;
 mod rng;
@@ -18,8 +21,9 @@ mod surgery;
 #[cfg(test)]
 mod tests;
 
-pub use cluster::{Change, ChangeKind, Cluster, Object};
-pub use edit::{SliceEdit, SliceEditKind};
+pub use cluster::{Change, ChangeKind, Cluster};
+pub use edit::{FOREIGN, SliceEdit, SliceEditKind};
+pub use object::{Key, Kind, Object, Typed};
 pub use rng::Rng;
 pub use step::{Action, Step, StepKind};
 
@@ -148,13 +152,14 @@ impl Generator {
         for _ in 0..pods {
             let step = self.new_pod();
             self.cluster.apply(&step);
-            let Action::PutPod(pod) = step.action else {
+            let Action::Put(pod) = step.action else {
                 continue;
             };
-            let key = cluster::key(&pod.metadata);
+            let key = pod.key();
             // Most Pods of a cluster that was there before are running, and ready.
             for _ in 0..self.rng.below(4) {
-                if let Some(step) = self.advance(&key) {
+                if let Some(pod) = self.cluster.object(&key).and_then(Pod::of).cloned() {
+                    let step = self.advance(pod);
                     self.cluster.apply(&step);
                 }
             }
@@ -190,8 +195,8 @@ impl Generator {
     }
 
     /// A Service that exists, if there is one.
-    fn any_service(&mut self) -> Option<k8s_openapi::api::core::v1::Service> {
-        let services: Vec<_> = self.cluster.services.values().collect();
+    fn any_service(&mut self) -> Option<Service> {
+        let services: Vec<&Service> = self.cluster.all().collect();
         self.rng.pick_opt(&services).map(|service| (*service).clone())
     }
 }

@@ -6,7 +6,6 @@
 pub(crate) mod address;
 pub(crate) mod desired;
 pub(crate) mod hints;
-pub mod names;
 pub(crate) mod pods;
 pub(crate) mod ports;
 pub(crate) mod reconcile;

@@ -6,11 +6,11 @@ mod tests;
 use quaymaster_testkit::audit::Entry;
 
 use crate::handover::words;
-use crate::plane::SLICES;
+use crate::kept::KEPT;
 
-/// What it may write besides slices: what happened, who leads, and questions about its own permissions, which are
+/// What it may write besides what it keeps: what happened, who leads, and questions about its own permissions, which are
 /// creations to the apiserver.
-const BESIDE_SLICES: [&str; 4] = [
+const BESIDE_KEPT: [&str; 4] = [
     "events",
     "leases",
     "selfsubjectaccessreviews",
@@ -18,13 +18,13 @@ const BESIDE_SLICES: [&str; 4] = [
 ];
 
 /// Writes of what is not its own, and updates that an apiserver took and that changed nothing: they leave no revision.
-/// `seen` is how many updates of its slices an observer saw.
+/// `seen` is how many updates of what it keeps an observer saw.
 pub(crate) fn violations(writes: &[Entry], seen: usize) -> Vec<String> {
-    let (slices, others): (Vec<&Entry>, Vec<&Entry>) =
-        writes.iter().partition(|entry| entry.resource() == SLICES);
+    let is_kept = |entry: &&Entry| KEPT.iter().any(|kept| kept.resource == entry.resource());
+    let (kept, others): (Vec<&Entry>, Vec<&Entry>) = writes.iter().partition(is_kept);
     let foreign = others
         .into_iter()
-        .filter(|entry| !BESIDE_SLICES.contains(&entry.resource()) || entry.verb.starts_with("delete"));
+        .filter(|entry| !BESIDE_KEPT.contains(&entry.resource()) || entry.verb.starts_with("delete"));
     let mut found: Vec<String> = foreign
         .map(|entry| {
             format!(
@@ -34,14 +34,14 @@ pub(crate) fn violations(writes: &[Entry], seen: usize) -> Vec<String> {
             )
         })
         .collect();
-    let all = slices.iter().filter(|entry| entry.verb == "deletecollection");
-    found.extend(all.map(|entry| format!("a deletion of many slices at once: {}", words(entry))));
-    let updates = slices
+    let all = kept.iter().filter(|entry| entry.verb == "deletecollection");
+    found.extend(all.map(|entry| format!("a deletion of many objects at once: {}", words(entry))));
+    let updates = kept
         .iter()
         .filter(|entry| matches!(entry.verb.as_str(), "update" | "patch") && entry.code() == 200);
     let without_effect = updates.count().saturating_sub(seen);
     if without_effect > 0 {
-        found.push(format!("{without_effect} updates of slices changed nothing"));
+        found.push(format!("{without_effect} updates changed nothing"));
     }
     found
 }

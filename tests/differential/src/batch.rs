@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use quaymaster_oracle::Exceptions;
 use quaymaster_oracle::generate::Cluster;
 use quaymaster_testkit::assets::Minor;
 
 use crate::audit;
-use crate::compare::Exceptions;
 use crate::coverage::Coverage;
 use crate::handover::{self, Handover};
 use crate::pair::Pair;
@@ -35,8 +35,8 @@ pub(crate) struct Outcome {
     pub(crate) exceptions: Exceptions,
     /// Requests that an apiserver refused, in words; each means that the generator asks for what cannot be.
     pub(crate) refusals: Vec<String>,
-    /// Changes of slices on the side of kube-controller-manager and of quaymaster.
-    pub(crate) slice_events: [usize; 2],
+    /// Changes of what is kept on the side of kube-controller-manager and of quaymaster.
+    pub(crate) kept_events: [usize; 2],
     /// What did not hold under quaymaster, on either control plane.
     pub(crate) violations: Vec<String>,
     /// How much did not hold under kube-controller-manager.
@@ -127,7 +127,7 @@ async fn rounds(pair: &mut Pair, worlds: &[World], settings: &Settings<'_>) -> R
         pair.settle(SETTLED).await?;
         clock.lap("restarted");
         let when = format!("after round {} of {rounds}", round + 1);
-        let writes = pair.slice_writes(marks)?;
+        let writes = pair.kept_writes(marks)?;
         add(&mut outcome.restart_writes, writes.each_ref().map(Vec::len));
         let [_, missed] = &writes;
         let missed = missed.iter().map(|write| {
@@ -150,7 +150,7 @@ async fn rounds(pair: &mut Pair, worlds: &[World], settings: &Settings<'_>) -> R
         clock.lap("back");
     }
     pair.release().await?;
-    outcome.slice_events = pair.planes.each_ref().map(|plane| plane.recorder.slice_events());
+    outcome.kept_events = pair.planes.each_ref().map(|plane| plane.recorder.kept_events());
     if settings.handover {
         let [left, right] = &mut pair.planes;
         let (left, right) = futures::try_join!(

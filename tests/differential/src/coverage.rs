@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
-use quaymaster_oracle::names::{HEADLESS, RESERVED, TRIGGER_TIME};
-use quaymaster_oracle::{Desired, NULL_EQUALS_EMPTY, PREFER_SAME, auto};
+use quaymaster_oracle::names::{HEADLESS, RESERVED_ON_SLICES, TRIGGER_TIME};
+use quaymaster_oracle::slices::{Desired, NULL_EQUALS_EMPTY, PREFER_SAME, auto};
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $variant:ident = $group:literal, $text:literal;)*) => {
@@ -125,7 +125,7 @@ impl Coverage {
         let labels = service.metadata.labels.iter().flatten();
         if labels
             .into_iter()
-            .any(|(key, _)| RESERVED.contains(&key.as_str()))
+            .any(|(key, _)| RESERVED_ON_SLICES.contains(&key.as_str()))
         {
             self.count(Rule::ReservedLabels);
         }
@@ -219,7 +219,10 @@ impl Coverage {
         }
         let labels = new.metadata.labels.iter().flatten();
         let mut labels = labels.into_iter();
-        if labels.clone().any(|(key, _)| !RESERVED.contains(&key.as_str())) {
+        if labels
+            .clone()
+            .any(|(key, _)| !RESERVED_ON_SLICES.contains(&key.as_str()))
+        {
             self.count(Rule::ServiceLabels);
         }
         if labels.any(|(key, _)| key == HEADLESS) {
@@ -289,5 +292,5 @@ fn foreign_label(slice: &EndpointSlice, service: Option<&Service>) -> bool {
         .and_then(|service| service.metadata.labels.clone())
         .unwrap_or_default();
     let mut labels = slice.metadata.labels.iter().flatten();
-    labels.any(|(key, _)| !RESERVED.contains(&key.as_str()) && !of_service.contains_key(key))
+    labels.any(|(key, _)| !RESERVED_ON_SLICES.contains(&key.as_str()) && !of_service.contains_key(key))
 }

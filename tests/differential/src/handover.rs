@@ -166,12 +166,12 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
     let mark = plane.mark()?;
     plane.hold(holder).await?;
     if !plane.recorder.quiet(quiet, LIMIT).await {
-        bail!("{holder:?} still writes slices after {LIMIT:?}");
+        bail!("{holder:?} still writes after {LIMIT:?}");
     }
     plane.release().await?;
     services.extend(plane.snapshot().await?.owners());
     let mut writes = Writes::default();
-    for entry in plane.slice_writes(mark, holder)? {
+    for entry in plane.kept_writes(mark, holder)? {
         let slice = format!("{}/{}", entry.namespace(), entry.name());
         // What was refused is in no snapshot.
         let service = services.get(&slice).cloned();

@@ -9,13 +9,13 @@ use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::PostParams;
-use quaymaster_oracle::Difference;
-use quaymaster_oracle::generate::{Action, Cluster, Step, StepKind};
+use quaymaster_oracle::Exceptions;
+use quaymaster_oracle::generate::{Action, Cluster, Kind, Step, StepKind};
 use quaymaster_testkit::audit::{Entry, Mark};
 
-use crate::apply::{self, Edited};
+use crate::apply;
 use crate::batch::{Finding, Outcome, Settings};
-use crate::compare::{Exceptions, compare};
+use crate::kept::{Difference, Look, compare};
 use crate::plane::{Holder, Plane};
 use crate::report::add;
 use crate::world::World;
@@ -74,16 +74,16 @@ impl Pair {
         Ok([left.mark()?, right.mark()?])
     }
 
-    /// The writes of slices that each controller asked for since.
-    pub(crate) fn slice_writes(&self, since: [Mark; 2]) -> Result<[Vec<Entry>; 2]> {
+    /// The writes of what is kept that each side's controller asked for since.
+    pub(crate) fn kept_writes(&self, since: [Mark; 2]) -> Result<[Vec<Entry>; 2]> {
         let [left, right] = &self.planes;
         Ok([
-            left.slice_writes(since[0], HOLDERS[0])?,
-            right.slice_writes(since[1], HOLDERS[1])?,
+            left.kept_writes(since[0], HOLDERS[0])?,
+            right.kept_writes(since[1], HOLDERS[1])?,
         ])
     }
 
-    /// Waits until neither side has changed a slice for so long.
+    /// Waits until neither side has changed anything that is kept for so long.
     pub(crate) async fn settle(&self, quiet: Duration) -> Result<()> {
         let [left, right] = &self.planes;
         let both = futures::join!(
@@ -92,25 +92,20 @@ impl Pair {
         );
         match both {
             (true, true) => Ok(()),
-            (false, _) => bail!("kube-controller-manager still writes slices after {QUIET_LIMIT:?}"),
-            _ => bail!("quaymaster still writes slices after {QUIET_LIMIT:?}"),
+            (false, _) => bail!("kube-controller-manager still writes after {QUIET_LIMIT:?}"),
+            _ => bail!("quaymaster still writes after {QUIET_LIMIT:?}"),
         }
     }
 
-    /// Everything there is at the start; nodes and Services before Pods.
+    /// Everything there is at the start, kind by kind.
     pub(crate) async fn populate(&self, worlds: &[World]) -> Result<()> {
-        let mut steps: [Vec<Action>; 2] = [Vec::new(), Vec::new()];
-        let mut namespaces = Vec::new();
-        for world in worlds {
-            namespaces.extend(world.namespaces());
-            let cluster = &world.cluster;
-            let nodes = cluster.nodes.values();
-            steps[0].extend(nodes.map(|node| Action::PutNode(Box::new(node.clone()))));
-            let services = cluster.services.values();
-            steps[0].extend(services.map(|service| Action::PutService(Box::new(service.clone()))));
-            let pods = cluster.pods.values();
-            steps[1].extend(pods.map(|pod| Action::PutPod(Box::new(pod.clone()))));
-        }
+        let namespaces: Vec<String> = worlds.iter().flat_map(World::namespaces).collect();
+        let of_kind = |kind: &Kind| -> Vec<Action> {
+            let objects = worlds.iter().flat_map(|world| world.cluster.objects());
+            let objects = objects.filter(|object| object.kind() == *kind);
+            objects.cloned().map(Action::Put).collect()
+        };
+        let steps: Vec<Vec<Action>> = Kind::ALL.iter().map(of_kind).collect();
         let create = async |plane: &Plane| -> Result<()> {
             let api: Api<Namespace> = Api::all(plane.client.clone());
             iter(&namespaces)
@@ -147,9 +142,7 @@ impl Pair {
 
     async fn step(&self, plane: &Plane, before: &Cluster, step: Step) {
         match apply::step(&plane.client, before, &step).await {
-            Ok(Edited::Nothing) => {}
-            Ok(Edited::At(revision)) => _ = plane.edits().revisions.insert(revision),
-            Ok(Edited::Deleted(uid)) => _ = plane.edits().deleted.insert(uid),
+            Ok(edits) => plane.edits().add(edits),
             Err(error) => {
                 let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
                 refusals.push(format!("{:?}: {error}", step.kind));
@@ -187,14 +180,14 @@ impl Pair {
         &self,
         worlds: &[World],
         when: &str,
-        slice_count: bool,
+        fresh: bool,
         outcome: &mut Outcome,
     ) -> Result<()> {
-        let first = self.look(worlds, slice_count, outcome).await?;
+        let first = self.look(worlds, fresh, outcome).await?;
         let suspects = first.0.len();
         let (found, exceptions) = if suspects > 0 {
             self.settle(self.again).await?;
-            self.look(worlds, slice_count, outcome).await?
+            self.look(worlds, fresh, outcome).await?
         } else {
             first
         };
@@ -211,8 +204,8 @@ impl Pair {
                     when: when.to_owned(),
                     what: differences.iter().map(ToString::to_string).collect(),
                     services: differences
-                        .iter()
-                        .map(|difference| difference.service().to_owned())
+                        .into_iter()
+                        .map(|difference| difference.owner)
                         .collect(),
                 }
             }));
@@ -222,7 +215,7 @@ impl Pair {
     async fn look<'a>(
         &self,
         worlds: &'a [World],
-        slice_count: bool,
+        fresh: bool,
         outcome: &mut Outcome,
     ) -> Result<(Vec<(&'a World, Vec<Difference>)>, Exceptions)> {
         let [left, right] = &self.planes;
@@ -235,14 +228,15 @@ impl Pair {
                 alone.len()
             );
         }
+        let look = Look {
+            left: &left,
+            right: &right,
+            fresh,
+        };
         let mut exceptions = Exceptions::new();
         let mut found = Vec::new();
         for world in worlds {
-            let differences: Vec<Difference> = world
-                .namespaces()
-                .iter()
-                .flat_map(|namespace| compare(&left, &right, namespace, slice_count, &mut exceptions))
-                .collect();
+            let differences = compare(&look, world, &mut exceptions);
             if !differences.is_empty() {
                 found.push((world, differences));
             }

@@ -1,6 +1,5 @@
-//! One control plane and the controller that keeps its slices.
+//! One control plane and who keeps its objects.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,10 +12,11 @@ use quaymaster_testkit::audit::{Entry, Mark};
 use quaymaster_testkit::process::{Launch, Quaymaster};
 use quaymaster_testkit::{ControlPlane, Kcm};
 
+use crate::apply::Edits;
 use crate::batch::Settings;
-use crate::compare::Snapshot;
+use crate::kept::KEPT;
 use crate::record::Recorder;
-use crate::trace::Edits;
+use crate::snapshot::Snapshot;
 
 /// KCM at its default of 20 requests a second would be waited for most of the time.
 const KCM_ARGS: [&str; 3] = [
@@ -26,9 +26,6 @@ const KCM_ARGS: [&str; 3] = [
 ];
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const STOP_GRACE: Duration = Duration::from_secs(20);
-
-/// The resource that both write.
-pub(crate) const SLICES: &str = "endpointslices";
 
 fn is_write(entry: &Entry, holder: Holder) -> bool {
     entry.is_complete() && entry.is_write() && holder.is(&entry.user_agent)
@@ -145,26 +142,15 @@ impl Plane {
                 Running::Kcm(kcm)
             }
             Holder::Quaymaster => {
-                // Free a moment ago; if another process takes it first, quaymaster says so and the run ends.
-                let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
                 let log = self
                     .servers
                     .logs()
                     .join(format!("quaymaster-{}.log", self.holds.len()));
-                let mut launch = Launch::new(&self.binary, log);
+                let mut launch = Launch::new(&self.binary, log).connect(self.servers.kubeconfig())?;
                 for (name, value) in &self.environment {
                     launch = launch.env(name, value);
                 }
-                let mut quaymaster = launch
-                    .arg("--kubeconfig")
-                    .arg(self.servers.kubeconfig())
-                    .arg(format!("--port={port}"))
-                    .arg(max)
-                    .start()?;
-                quaymaster
-                    .wait_ready(&format!("http://127.0.0.1:{port}/readyz"), READY_LIMIT)
-                    .await?;
-                Running::Quaymaster(quaymaster)
+                Running::Quaymaster(launch.arg(max).start_ready(READY_LIMIT).await?)
             }
         });
         self.holds.push(Hold {
@@ -217,10 +203,11 @@ impl Plane {
         Ok(self.servers.audit().mark()?)
     }
 
-    /// Changes of slices that a controller has asked for since, granted or not.
-    pub(crate) fn slice_writes(&self, since: Mark, holder: Holder) -> Result<Vec<Entry>> {
+    /// Changes of what is kept that a controller has asked for since, granted or not.
+    pub(crate) fn kept_writes(&self, since: Mark, holder: Holder) -> Result<Vec<Entry>> {
         let mut entries = self.servers.audit().entries_since(since)?;
-        entries.retain(|entry| is_write(entry, holder) && entry.resource() == SLICES);
+        let kept = |entry: &Entry| KEPT.iter().any(|kept| kept.resource == entry.resource());
+        entries.retain(|entry| is_write(entry, holder) && kept(entry));
         Ok(entries)
     }
 
@@ -236,7 +223,7 @@ impl Plane {
         Snapshot::read(&self.client, &self.recorder.families()).await
     }
 
-    /// What steps did to slices here.
+    /// What steps did to kept objects here.
     pub(crate) fn edits(&self) -> MutexGuard<'_, Edits> {
         self.edits.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -103,7 +103,7 @@ async fn search(fault: Fault, options: &Options, minor: Minor) -> Result<Search>
     let begun = Instant::now();
     let environment = [(VARIABLE.to_owned(), fault.name.to_owned())];
     let (mut tried, mut seen) = (0, Vec::new());
-    let (mut slices, mut slice_events) = ([0, 0], [0, 0]);
+    let (mut slices, mut kept_events) = ([0, 0], [0, 0]);
     let chunks = options.seeds.clone().step_by(usize::try_from(CHUNK).unwrap_or(1));
     let batches = chunks.flat_map(|first| {
         let seeds = first..options.seeds.end.min(first + CHUNK);
@@ -140,9 +140,9 @@ async fn search(fault: Fault, options: &Options, minor: Minor) -> Result<Search>
             seen.push(format!("{} violations, such as {violation}", violations.len()));
         }
         add(&mut slices, outcome.slices);
-        add(&mut slice_events, outcome.slice_events);
+        add(&mut kept_events, outcome.kept_events);
         if tried >= DEMANDING {
-            seen.extend(surplus(slices, slice_events));
+            seen.extend(surplus(slices, kept_events));
         }
         if !seen.is_empty() {
             break;

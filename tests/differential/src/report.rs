@@ -6,9 +6,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
+use quaymaster_oracle::{Exception, Exceptions};
 
 use crate::batch::Outcome;
-use crate::compare::{Exception, Exceptions};
 use crate::coverage::{self, Coverage, Rule};
 
 /// From this many clusters on every rule must be met, and sums are compared.
@@ -36,7 +36,7 @@ pub(crate) struct Report {
     coverage: [Coverage; 2],
     revisions: usize,
     restart_writes: [usize; 2],
-    slice_events: [usize; 2],
+    kept_events: [usize; 2],
     slices: [usize; 2],
     late: usize,
 }
@@ -76,7 +76,7 @@ impl Report {
         }
         self.revisions += outcome.revisions;
         add(&mut self.restart_writes, outcome.restart_writes);
-        add(&mut self.slice_events, outcome.slice_events);
+        add(&mut self.kept_events, outcome.kept_events);
         add(&mut self.slices, outcome.slices);
         self.late += outcome.late;
         self.violations_of_kcm += outcome.violations_of_kcm;
@@ -102,7 +102,7 @@ impl Report {
             let count = self.exceptions.get(exception).copied().unwrap_or(0);
             println!("  {:24} {count}", exception.name());
         }
-        let [kcm, quaymaster] = self.slice_events;
+        let [kcm, quaymaster] = self.kept_events;
         println!("changes of slices: kube-controller-manager {kcm}, quaymaster {quaymaster}");
         let [kcm, quaymaster] = self.slices;
         println!("slices, summed over all looks: kube-controller-manager {kcm}, quaymaster {quaymaster}");
@@ -146,7 +146,7 @@ impl Report {
                 names.join("; ")
             );
         }
-        if let Some(what) = surplus(self.slices, self.slice_events) {
+        if let Some(what) = surplus(self.slices, self.kept_events) {
             bail!(what);
         }
         Ok(())
@@ -161,10 +161,10 @@ pub(crate) fn add(totals: &mut [usize; 2], counts: [usize; 2]) {
 }
 
 /// What quaymaster has too much of, by sums over [`DEMANDING`] clusters or more.
-pub(crate) fn surplus(slices: [usize; 2], slice_events: [usize; 2]) -> Option<String> {
+pub(crate) fn surplus(slices: [usize; 2], kept_events: [usize; 2]) -> Option<String> {
     let sums = [
         ("slices", slices, MORE_SLICES),
-        ("changes of slices", slice_events, MORE_CHANGES),
+        ("changes of slices", kept_events, MORE_CHANGES),
     ];
     let too_many =
         |(_, [kcm, quaymaster], more): &(_, [usize; 2], usize)| quaymaster * 100 > kcm * (100 + more);

@@ -3,84 +3,63 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use futures::try_join;
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::core::v1::{ObjectReference, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::ListParams;
-use kube::{Api, Client, ResourceExt as _};
-use quaymaster_oracle::names::{CONTROLLER, MANAGED_BY, SERVICE_NAME};
-use quaymaster_oracle::{Canonical, auto, managed};
+use kube::{Client, ResourceExt as _};
+use quaymaster_oracle::generate::{Cluster, Key};
+use quaymaster_oracle::managed;
+use quaymaster_oracle::names::{SERVICE_NAME, SLICE_CONTROLLER, SLICE_MANAGED_BY};
+use quaymaster_oracle::slices::auto;
+
+use crate::kinds::list_all;
 
 /// All that a control plane holds that matters.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    pub(super) slices: Vec<EndpointSlice>,
-    pub(super) services: BTreeMap<String, Service>,
-    pub(super) nodes: Vec<Node>,
+    /// Uids of owners and targets are replaced by whether they are those of the live object.
+    pub(crate) objects: Cluster,
     /// By path of a Service that there is: families of which it ever had a slice of its own.
-    pub(super) families: BTreeMap<String, BTreeSet<String>>,
+    families: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Snapshot {
-    /// Reads everything, and replaces uids by whether they are those of the live object. `had` are the families of
-    /// which Services ever had a slice of their own, by uid.
+    /// Reads everything. `had` are the families of which Services ever had a slice of their own, by uid.
     pub(crate) async fn read(client: &Client, had: &BTreeSet<(String, String)>) -> Result<Self> {
-        let params = ListParams::default();
-        let (slices, services, pods, nodes) = (
-            Api::<EndpointSlice>::all(client.clone()),
-            Api::<Service>::all(client.clone()),
-            Api::<Pod>::all(client.clone()),
-            Api::<Node>::all(client.clone()),
-        );
-        let (slices, services, pods, nodes) = try_join!(
-            slices.list(&params),
-            services.list(&params),
-            pods.list(&params),
-            nodes.list(&params)
-        )?;
-        let services: BTreeMap<String, Service> = services
-            .items
-            .into_iter()
-            .map(|service| (path(service.namespace(), &service.name_any()), service))
-            .collect();
-        let pods: BTreeMap<String, Option<String>> = pods
-            .items
-            .into_iter()
-            .map(|pod| (path(pod.namespace(), &pod.name_any()), pod.uid()))
-            .collect();
-        let families = services.iter().map(|(path, service)| {
+        let mut objects = list_all(client).await?;
+        let families = objects.all::<Service>().map(|service| {
             let uid = service.uid().unwrap_or_default();
             let of = had.iter().filter(|(owner, _)| *owner == uid);
-            (path.clone(), of.map(|(_, family)| family.clone()).collect())
+            (path_of(service), of.map(|(_, family)| family.clone()).collect())
         });
         let families = families.collect();
-        let mut slices = slices.items;
-        for slice in &mut slices {
-            let namespace = slice.namespace();
+        let uids: BTreeMap<Key, Option<String>> = objects
+            .objects()
+            .map(|object| (object.key(), object.metadata().uid.clone()))
+            .collect();
+        for slice in objects.all_mut::<EndpointSlice>() {
+            let namespace = slice.namespace().unwrap_or_default();
             for owner in slice.metadata.owner_references.iter_mut().flatten() {
-                let live = services
-                    .get(&path(namespace.clone(), &owner.name))
-                    .and_then(|service| service.metadata.uid.as_ref());
-                owner.uid = liveness(live == Some(&owner.uid));
+                let live = uids.get(&Key::of::<Service>(&namespace, &owner.name));
+                owner.uid = liveness(live == Some(&Some(owner.uid.clone())));
             }
-            for endpoint in slice.endpoints.iter_mut().flatten() {
-                let Some(target) = &mut endpoint.target_ref else {
-                    continue;
-                };
-                let at = path(
-                    target.namespace.clone(),
-                    target.name.as_deref().unwrap_or_default(),
-                );
-                let live = pods.get(&at).is_some_and(|uid| *uid == target.uid);
-                target.uid = Some(liveness(live));
+            let targets = slice.endpoints.iter_mut().flatten();
+            for target in targets.filter_map(|endpoint| endpoint.target_ref.as_mut()) {
+                tell_target(&uids, target);
             }
         }
-        Ok(Self {
-            slices,
-            services,
-            nodes: nodes.items,
-            families,
-        })
+        Ok(Self { objects, families })
+    }
+
+    /// The Service with this path.
+    pub(crate) fn service(&self, path: &str) -> Option<&Service> {
+        let (namespace, name) = path.split_once('/')?;
+        self.objects.get(namespace, name)
+    }
+
+    /// Families of which a Service that there is ever had a slice of its own.
+    pub(crate) fn families(&self, service: &str) -> &BTreeSet<String> {
+        static NONE: BTreeSet<String> = BTreeSet::new();
+        self.families.get(service).unwrap_or(&NONE)
     }
 
     /// Slices without endpoints that no live Service owns, of Services that a controller looks after, by path of
@@ -89,78 +68,70 @@ impl Snapshot {
         let unowned = |slice: &&EndpointSlice| {
             let owners = slice.metadata.owner_references.iter().flatten();
             let owned = owners.into_iter().any(|owner| owner.uid == liveness(true));
-            let label = |key| slice.metadata.labels.as_ref()?.get(key);
-            let name = label(SERVICE_NAME).map_or("", String::as_str);
-            let service = self.services.get(&path(slice.namespace(), name));
-            !owned
-                && label(MANAGED_BY).map(String::as_str) == Some(CONTROLLER)
-                && slice.endpoints.as_ref().is_none_or(Vec::is_empty)
-                && service.is_some_and(managed)
+            !owned && slice.endpoints.as_ref().is_none_or(Vec::is_empty) && self.is_kept(slice)
         };
         let mut found = BTreeMap::new();
-        for slice in self.slices.iter().filter(unowned) {
+        for slice in self.objects.all().filter(unowned) {
             *found.entry(service_path(slice)).or_default() += 1;
         }
         found
     }
 
     /// Paths of Services that only one of two control planes has.
-    pub(crate) fn services_of_one_side<'a>(&'a self, other: &'a Self) -> Vec<&'a String> {
-        let missing = |from: &'a Self, to: &'a Self| {
-            let paths = from.services.keys();
-            paths.filter(|path| !to.services.contains_key(*path))
-        };
-        missing(self, other).chain(missing(other, self)).collect()
+    pub(crate) fn services_of_one_side(&self, other: &Self) -> Vec<String> {
+        let paths = |of: &Self| of.objects.all().map(path_of::<Service>).collect::<BTreeSet<_>>();
+        paths(self).symmetric_difference(&paths(other)).cloned().collect()
     }
 
     /// Services with hints by annotation.
     pub(crate) fn auto_services(&self) -> BTreeSet<String> {
-        let auto = self.services.iter().filter(|(_, service)| auto(service));
-        auto.map(|(path, _)| path.clone()).collect()
+        let auto = self.objects.all().filter(|service| auto(service));
+        auto.map(path_of::<Service>).collect()
     }
 
     /// Path of the Service of each slice, by the path of the slice.
     pub(crate) fn owners(&self) -> BTreeMap<String, String> {
-        let slices = self.slices.iter();
-        let owners = slices.map(|slice| (path(slice.namespace(), &slice.name_any()), service_path(slice)));
-        owners.collect()
-    }
-
-    /// Whether a Service that ever had a slice of this family has none any more.
-    pub(super) fn lost(&self, service: &str, form: &Canonical, family: &str) -> bool {
-        let had = self
-            .families
-            .get(service)
-            .is_some_and(|families| families.contains(family));
-        had && !form.groups.keys().any(|group| group.address_type == family)
+        let slices = self.objects.all();
+        slices
+            .map(|slice| (path_of(slice), service_path(slice)))
+            .collect()
     }
 
     /// How many slices the controller keeps here, of Services that it looks after.
     pub(crate) fn kept_slices(&self) -> usize {
-        let kept = self.slices.iter().filter(|slice| {
-            let labels = slice.metadata.labels.as_ref();
-            let manager = labels.and_then(|labels| labels.get(MANAGED_BY));
-            manager.map(String::as_str) == Some(CONTROLLER)
-                && self.services.get(&service_path(slice)).is_some_and(managed)
-        });
-        kept.count()
+        self.objects.all().filter(|slice| self.is_kept(slice)).count()
     }
 
-    /// The slices of one namespace.
-    pub(super) fn slices_in(&self, namespace: &str) -> Vec<EndpointSlice> {
-        let of = |slice: &&EndpointSlice| slice.metadata.namespace.as_deref() == Some(namespace);
-        self.slices.iter().filter(of).cloned().collect()
+    /// Whether the controller keeps this slice, of a Service that it looks after.
+    fn is_kept(&self, slice: &EndpointSlice) -> bool {
+        let labels = slice.metadata.labels.as_ref();
+        let manager = labels.and_then(|labels| labels.get(SLICE_MANAGED_BY));
+        manager.map(String::as_str) == Some(SLICE_CONTROLLER)
+            && self.service(&service_path(slice)).is_some_and(managed)
     }
 }
 
-fn path(namespace: Option<String>, name: &str) -> String {
-    format!("{}/{name}", namespace.unwrap_or_default())
+/// Namespace and name.
+fn path_of<K: kube::Resource>(object: &K) -> String {
+    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }
 
-fn service_path(slice: &EndpointSlice) -> String {
+/// Path of the Service that a slice is labelled with.
+pub(crate) fn service_path(slice: &EndpointSlice) -> String {
     let labels = slice.metadata.labels.as_ref();
     let name = labels.and_then(|labels| labels.get(SERVICE_NAME));
-    path(slice.namespace(), name.map_or("", String::as_str))
+    format!(
+        "{}/{}",
+        slice.namespace().unwrap_or_default(),
+        name.map_or("", String::as_str)
+    )
+}
+
+fn tell_target(uids: &BTreeMap<Key, Option<String>>, target: &mut ObjectReference) {
+    let namespace = target.namespace.as_deref().unwrap_or_default();
+    let name = target.name.as_deref().unwrap_or_default();
+    let live = uids.get(&Key::of::<Pod>(namespace, name)) == Some(&target.uid);
+    target.uid = Some(liveness(live));
 }
 
 fn liveness(live: bool) -> String {

@@ -5,28 +5,22 @@ mod tests;
 mod traffic;
 mod written;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt as _;
-use quaymaster_oracle::names::{CONTROLLER, MANAGED_BY, SERVICE_NAME};
-use quaymaster_oracle::{Rules, check_invariants, desired, managed, selects};
+use quaymaster_oracle::generate::Object;
+use quaymaster_oracle::names::{SERVICE_NAME, SLICE_CONTROLLER, SLICE_MANAGED_BY};
+use quaymaster_oracle::slices::{check_invariants, desired};
+use quaymaster_oracle::{Rules, managed, selects};
 
+use crate::apply::Edits;
 use crate::coverage::{Coverage, Rule};
 use crate::plane::{Hold, Holder};
-use crate::record::{Event, Seen};
+use crate::record::Event;
 use traffic::{Keeps, Traffic, ready_backends};
-
-/// What the harness itself did to slices, which no controller answers for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Edits {
-    /// Revisions of its writes.
-    pub(crate) revisions: HashSet<u64>,
-    /// Slices it deleted, by uid.
-    pub(crate) deleted: HashSet<String>,
-}
 
 /// What a replay gave.
 #[derive(Clone, Debug, Default)]
@@ -108,24 +102,21 @@ impl Replay<'_> {
 
     fn event(&mut self, event: &Event) {
         self.trace.revisions += 1;
-        let namespace = match &event.seen {
-            Seen::Node(node) => return self.node(node, event),
-            Seen::Slice(slice) => slice.namespace(),
-            Seen::Service(service) => service.namespace(),
-            Seen::Pod(pod) => pod.namespace(),
-        };
-        let name = namespace.unwrap_or_default();
+        if let Object::Node(node) = &event.object {
+            return self.node(node, event);
+        }
+        let name = event.object.key().namespace;
         let mut namespace = self.namespaces.remove(&name).unwrap_or_default();
-        let touched: Vec<String> = match &event.seen {
-            Seen::Slice(slice) => {
+        let touched: Vec<String> = match &event.object {
+            Object::EndpointSlice(slice) => {
                 self.slice(&mut namespace, slice, event);
                 service_of(slice).into_iter().collect()
             }
-            Seen::Service(service) => {
+            Object::Service(service) => {
                 self.service(&mut namespace, service, event);
                 vec![service.name_any()]
             }
-            Seen::Pod(pod) => {
+            Object::Pod(pod) => {
                 self.coverage(event.revision).count(Rule::PodChange);
                 let key = pod.name_any();
                 let old = if event.deleted {
@@ -139,10 +130,12 @@ impl Replay<'_> {
                 });
                 selecting.map(|(name, _)| name.clone()).collect()
             }
-            Seen::Node(_) => Vec::new(),
+            Object::Node(_) => Vec::new(),
         };
-        let written = match &event.seen {
-            Seen::Slice(slice) if !event.deleted && !self.by_harness(slice, event) => Some(&**slice),
+        let written = match &event.object {
+            Object::EndpointSlice(slice) if !event.deleted && !self.by_harness(slice, event) => {
+                Some(&**slice)
+            }
             _ => None,
         };
         for service in touched {
@@ -238,7 +231,7 @@ impl Replay<'_> {
             return;
         }
         let path = format!("{}/{}", slice.namespace().unwrap_or_default(), slice.name_any());
-        let of_another = |slice: &EndpointSlice| managed_by(slice) != Some(CONTROLLER);
+        let of_another = |slice: &EndpointSlice| managed_by(slice) != Some(SLICE_CONTROLLER);
         if of_another(slice) || old.as_ref().is_some_and(of_another) {
             let what = format!("slice {path} of another manager was changed");
             self.violation(event.revision, &what);
@@ -294,7 +287,7 @@ impl Replay<'_> {
             .slices
             .values()
             .filter(|slice| {
-                managed_by(slice) == Some(CONTROLLER) && service_of(slice).as_deref() == Some(name)
+                managed_by(slice) == Some(SLICE_CONTROLLER) && service_of(slice).as_deref() == Some(name)
             })
             .flat_map(ready_backends)
             .collect();
@@ -337,5 +330,5 @@ fn service_of(slice: &EndpointSlice) -> Option<String> {
 }
 
 fn managed_by(slice: &EndpointSlice) -> Option<&str> {
-    label(slice, MANAGED_BY)
+    label(slice, SLICE_MANAGED_BY)
 }

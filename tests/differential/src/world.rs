@@ -1,13 +1,10 @@
 //! A generated cluster as a real apiserver takes it: names of its own, and nothing that the apiserver allocates.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::{Node, Pod, Service, ServicePort, ServiceSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use quaymaster_oracle::generate::{Action, Cluster, Scenario, Size, Step, generate};
+use quaymaster_oracle::generate::{Action, Cluster, Key, Object, Scenario, Size, Step, Typed as _, generate};
 use quaymaster_oracle::names::{TOPOLOGY_HINTS, TOPOLOGY_MODE, ZONE};
-use quaymaster_oracle::{NULL_EQUALS_EMPTY, PREFER_SAME};
+use quaymaster_oracle::slices::{NULL_EQUALS_EMPTY, PREFER_SAME};
 
 /// The label that the generator and the apiserver put on nodes.
 const HOSTNAME: &str = "kubernetes.io/hostname";
@@ -37,7 +34,7 @@ impl World {
         let rename = Rename { prefix, minor };
         Self {
             seed,
-            cluster: rename.cluster(cluster),
+            cluster: rename.cluster(&cluster),
             steps: steps.into_iter().map(|step| rename.step(step)).collect(),
             prefix: rename.prefix,
         }
@@ -47,28 +44,34 @@ impl World {
     /// beside it.
     pub(crate) fn zoned(&self) -> bool {
         let put = self.steps.iter().filter_map(|step| match &step.action {
-            Action::PutNode(node) => Some(node.as_ref()),
+            Action::Put(object) => Node::of(object),
             _ => None,
         });
-        self.cluster.nodes.values().chain(put).all(has_zone_and_cpu)
+        self.cluster.all::<Node>().chain(put).all(has_zone_and_cpu)
     }
 
     /// The namespaces of this seed that any object is in.
     pub(crate) fn namespaces(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for step in &self.steps {
-            names.extend(namespace_of(&step.action));
-        }
-        names.extend(
-            self.cluster
-                .services
-                .keys()
-                .map(|(namespace, _)| namespace.clone()),
-        );
-        names.extend(self.cluster.pods.keys().map(|(namespace, _)| namespace.clone()));
+        let of_steps = self.steps.iter().map(|step| match &step.action {
+            Action::Put(object) => object.key().namespace,
+            Action::Delete(key) => key.namespace.clone(),
+            Action::EditSlice(edit) => edit.namespace.clone(),
+        });
+        let mut names: Vec<String> = self
+            .cluster
+            .keys()
+            .map(|key| key.namespace.clone())
+            .chain(of_steps)
+            .collect();
+        names.retain(|name| !name.is_empty());
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Whether a namespace, or an object that is in none, is of this cluster.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        name.starts_with(&self.prefix)
     }
 }
 
@@ -85,62 +88,21 @@ fn has_zone_and_cpu(node: &Node) -> bool {
     zone && cpu
 }
 
-fn namespace_of(action: &Action) -> Option<String> {
-    match action {
-        Action::PutNode(_) | Action::DeleteNode { .. } => None,
-        Action::PutService(service) => service.metadata.namespace.clone(),
-        Action::PutPod(pod) => pod.metadata.namespace.clone(),
-        Action::DeleteService { namespace, .. } | Action::DeletePod { namespace, .. } => {
-            Some(namespace.clone())
-        }
-        Action::EditSlice(edit) => Some(edit.namespace.clone()),
-    }
-}
-
 struct Rename {
     prefix: String,
     minor: u32,
 }
 
 impl Rename {
-    fn cluster(&self, cluster: Cluster) -> Cluster {
-        let key = |(namespace, name): (String, String)| (self.name(&namespace), name);
-        Cluster {
-            nodes: cluster
-                .nodes
-                .into_iter()
-                .map(|(name, node)| (self.name(&name), self.node(node)))
-                .collect(),
-            services: cluster
-                .services
-                .into_iter()
-                .map(|(at, service)| (key(at), self.service(service)))
-                .collect::<BTreeMap<_, _>>(),
-            pods: cluster
-                .pods
-                .into_iter()
-                .map(|(at, pod)| (key(at), self.pod(pod)))
-                .collect(),
-            version: cluster.version,
-        }
+    fn cluster(&self, cluster: &Cluster) -> Cluster {
+        let objects = cluster.objects().map(|object| self.object(object.clone()));
+        Cluster::of(objects, cluster.version)
     }
 
     fn step(&self, step: Step) -> Step {
         let action = match step.action {
-            Action::PutNode(node) => Action::PutNode(Box::new(self.node(*node))),
-            Action::DeleteNode { name } => Action::DeleteNode {
-                name: self.name(&name),
-            },
-            Action::PutService(service) => Action::PutService(Box::new(self.service(*service))),
-            Action::DeleteService { namespace, name } => Action::DeleteService {
-                namespace: self.name(&namespace),
-                name,
-            },
-            Action::PutPod(pod) => Action::PutPod(Box::new(self.pod(*pod))),
-            Action::DeletePod { namespace, name } => Action::DeletePod {
-                namespace: self.name(&namespace),
-                name,
-            },
+            Action::Put(object) => Action::Put(self.object(object)),
+            Action::Delete(key) => Action::Delete(self.key(key)),
             Action::EditSlice(mut edit) => {
                 edit.namespace = self.name(&edit.namespace);
                 Action::EditSlice(edit)
@@ -152,44 +114,44 @@ impl Rename {
         }
     }
 
+    fn key(&self, mut key: Key) -> Key {
+        let part = if key.namespace.is_empty() {
+            &mut key.name
+        } else {
+            &mut key.namespace
+        };
+        *part = self.name(part);
+        key
+    }
+
+    fn object(&self, mut object: Object) -> Object {
+        let Key { namespace, name, .. } = self.key(object.key());
+        let metadata = object.metadata_mut();
+        metadata.namespace = (!namespace.is_empty()).then_some(namespace);
+        metadata.name = Some(name);
+        metadata.resource_version = None;
+        metadata.creation_timestamp = None;
+        match &mut object {
+            Object::Node(node) => node_labels(node),
+            Object::Pod(pod) => self.pod(pod),
+            Object::Service(service) => self.service(service),
+            Object::EndpointSlice(_) => {}
+        }
+        object
+    }
+
     fn name(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
-    fn metadata(&self, metadata: &mut ObjectMeta) {
-        if let Some(namespace) = &mut metadata.namespace {
-            *namespace = self.name(namespace);
-        }
-        metadata.resource_version = None;
-        metadata.creation_timestamp = None;
-    }
-
-    fn node(&self, mut node: Node) -> Node {
-        self.metadata(&mut node.metadata);
-        let name = self.name(node.metadata.name.as_deref().unwrap_or_default());
-        if let Some(hostname) = node
-            .metadata
-            .labels
-            .as_mut()
-            .and_then(|labels| labels.get_mut(HOSTNAME))
-        {
-            hostname.clone_from(&name);
-        }
-        node.metadata.name = Some(name);
-        node
-    }
-
-    fn pod(&self, mut pod: Pod) -> Pod {
-        self.metadata(&mut pod.metadata);
+    fn pod(&self, pod: &mut Pod) {
         if let Some(node) = pod.spec.as_mut().and_then(|spec| spec.node_name.as_mut()) {
             *node = self.name(node);
         }
-        pod
     }
 
     /// Addresses and node ports are the apiserver's to give; an update without them keeps those there are.
-    fn service(&self, mut service: Service) -> Service {
-        self.metadata(&mut service.metadata);
+    fn service(&self, service: &mut Service) {
         let spec = service.spec.get_or_insert_default();
         if spec.cluster_ip.as_deref() != Some("None") {
             spec.cluster_ip = None;
@@ -214,7 +176,19 @@ impl Rename {
         {
             *newer = older;
         }
-        service
+    }
+}
+
+/// A node is labelled with its name.
+fn node_labels(node: &mut Node) {
+    let name = node.metadata.name.clone().unwrap_or_default();
+    if let Some(hostname) = node
+        .metadata
+        .labels
+        .as_mut()
+        .and_then(|labels| labels.get_mut(HOSTNAME))
+    {
+        *hostname = name;
     }
 }
 

@@ -85,6 +85,8 @@ impl Reader {
                     self.world.apply_pod(record, view);
                 }
             }
+            // Those of the controller come from the apiserver beside it.
+            Object::EndpointSlice(_) => {}
         }
     }
 }
@@ -122,11 +124,7 @@ impl Driver {
             let record = driver.reader.slice(&slice);
             driver.reader.world.apply_slice(record, nobody);
         }
-        let nodes = objects.nodes.values().cloned().map(Box::new).map(Object::Node);
-        let pods = objects.pods.values().cloned().map(Box::new).map(Object::Pod);
-        let services = objects.services.values().cloned();
-        let services = services.map(Box::new).map(Object::Service);
-        for object in nodes.chain(pods).chain(services) {
+        for object in objects.objects().cloned() {
             let kind = ChangeKind::Added;
             driver.reader.apply(&Change { kind, object }, nobody);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Node;
 
-use quaymaster_oracle::names::{EXCLUDED_NODE_LABELS, ZONE};
+use crate::names::{EXCLUDED_NODE_LABELS, ZONE};
 
 /// The zones' shares of CPU by name, for the bounds of hints by annotation (`k8s.io/endpointslice/topologycache`).
 #[derive(Clone, Debug, Default)]

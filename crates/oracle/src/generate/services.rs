@@ -8,8 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::Generator;
 use super::pods::LABELS;
 use super::ports::service_ports;
-use super::step::{Action, Step, StepKind};
-use crate::rules::names;
+use super::step::{Step, StepKind};
+use crate::names;
 
 /// Values of `trafficDistribution`, known and unknown.
 pub(super) const DISTRIBUTIONS: [Option<&str>; 5] = [
@@ -25,7 +25,7 @@ impl Generator {
         let namespace = self.namespace();
         let serial = self.serial();
         let service = self.service(namespace, format!("svc-{serial}"));
-        put(StepKind::ServiceAdded, service)
+        Step::put(StepKind::ServiceAdded, service)
     }
 
     /// A Service of a random shape, not stored yet.
@@ -110,7 +110,7 @@ impl Generator {
             labels.insert(names::SERVICE_NAME.to_owned(), "someone-else".to_owned());
         }
         if self.rng.chance(5) {
-            labels.insert(names::MANAGED_BY.to_owned(), "someone-else".to_owned());
+            labels.insert(names::SLICE_MANAGED_BY.to_owned(), "someone-else".to_owned());
         }
         (!labels.is_empty()).then_some(labels)
     }
@@ -201,12 +201,5 @@ pub(super) fn make_external_name(service: &mut Service) {
     spec.traffic_distribution = None;
     for port in spec.ports.iter_mut().flatten() {
         port.node_port = None;
-    }
-}
-
-pub(super) fn put(kind: StepKind, service: Service) -> Step {
-    Step {
-        kind,
-        action: Action::PutService(Box::new(service)),
     }
 }

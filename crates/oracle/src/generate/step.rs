@@ -1,8 +1,7 @@
 //! One change to a cluster.
 
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
-
 use super::edit::SliceEdit;
+use super::object::{Key, Object};
 
 /// One change. Every one holds all it needs, so that dropping others leaves it meaningful.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,34 +15,31 @@ pub struct Step {
 /// What a step does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Creates or replaces a node. A different uid means it was deleted and created again; likewise below.
-    PutNode(Box<Node>),
-    /// Deletes a node; nothing if there is none.
-    DeleteNode {
-        /// Its name.
-        name: String,
-    },
-    /// Creates or replaces a Service.
-    PutService(Box<Service>),
-    /// Deletes a Service; nothing if there is none.
-    DeleteService {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
-    /// Creates or replaces a Pod.
-    PutPod(Box<Pod>),
-    /// Deletes a Pod; nothing if there is none.
-    DeletePod {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
+    /// Creates or replaces an object. A different uid means it was deleted and created again.
+    Put(Object),
+    /// Deletes an object; nothing if there is none.
+    Delete(Key),
     /// Changes a slice behind the controller's back. Not part of the cluster: the caller applies it to the slices
     /// as they are then.
     EditSlice(SliceEdit),
+}
+
+impl Step {
+    /// A step that creates or replaces an object.
+    pub(super) fn put(kind: StepKind, object: impl Into<Object>) -> Self {
+        Self {
+            kind,
+            action: Action::Put(object.into()),
+        }
+    }
+
+    /// A step that deletes an object.
+    pub(super) fn delete(kind: StepKind, key: Key) -> Self {
+        Self {
+            kind,
+            action: Action::Delete(key),
+        }
+    }
 }
 
 macro_rules! listed_enum {

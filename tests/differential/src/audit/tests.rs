@@ -1,5 +1,7 @@
 use serde_json::json;
 
+const SLICES: &str = "endpointslices";
+
 use super::*;
 
 fn entry(verb: &str, resource: &str, code: u16) -> Entry {
@@ -35,5 +37,5 @@ fn an_update_that_leaves_no_revision_changed_nothing() {
         entry("update", SLICES, 409),
     ];
     assert_eq!(violations(&writes, 2), [""; 0]);
-    assert_eq!(violations(&writes, 1), ["1 updates of slices changed nothing"]);
+    assert_eq!(violations(&writes, 1), ["1 updates changed nothing"]);
 }

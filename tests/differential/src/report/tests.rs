@@ -8,7 +8,7 @@ fn report(clusters: usize) -> Report {
     let mut report = Report::new(37);
     let mut outcome = Outcome {
         slices: [100, 100],
-        slice_events: [100, 100],
+        kept_events: [100, 100],
         ..Outcome::default()
     };
     for side in &mut outcome.coverage {
@@ -89,8 +89,8 @@ fn many_more_slices_or_changes_than_kube_controller_manager_fail_a_run() {
     slices.slices = [100, 111];
     assert!(why(&slices).contains("111 slices"), "{}", why(&slices));
     let mut changes = report(DEMANDING);
-    changes.slice_events = [100, 121];
+    changes.kept_events = [100, 121];
     assert!(why(&changes).contains("121 changes"), "{}", why(&changes));
-    changes.slice_events = [100, 120];
+    changes.kept_events = [100, 120];
     assert_eq!(why(&changes), "");
 }

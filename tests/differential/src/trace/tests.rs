@@ -8,16 +8,16 @@ fn parse<T: DeserializeOwned>(value: Value) -> Box<T> {
     Box::new(serde_json::from_value(value).unwrap())
 }
 
-fn event(revision: u64, seen: Seen) -> Event {
+fn event(revision: u64, object: Object) -> Event {
     Event {
         revision,
         at: Duration::from_secs(revision),
         deleted: false,
-        seen,
+        object,
     }
 }
 
-fn slice(manager: &str, endpoints: &[&str]) -> Seen {
+fn slice(manager: &str, endpoints: &[&str]) -> Object {
     let endpoints: Vec<Value> = endpoints
         .iter()
         .map(|address| {
@@ -27,10 +27,10 @@ fn slice(manager: &str, endpoints: &[&str]) -> Seen {
             })
         })
         .collect();
-    Seen::Slice(parse(json!({
+    Object::EndpointSlice(parse(json!({
         "metadata": {
             "namespace": "s1-ns-0", "name": "web-abc", "uid": "slice",
-            "labels": { SERVICE_NAME: "web", MANAGED_BY: manager },
+            "labels": { SERVICE_NAME: "web", SLICE_MANAGED_BY: manager },
         },
         "addressType": "IPv4", "endpoints": endpoints, "ports": [],
     })))
@@ -52,10 +52,10 @@ fn published() -> Vec<Event> {
         },
     });
     vec![
-        event(1, Seen::Node(parse(node))),
-        event(2, Seen::Service(parse(service))),
-        event(3, Seen::Pod(parse(pod))),
-        event(4, slice(CONTROLLER, &["10.0.0.1"])),
+        event(1, Object::Node(parse(node))),
+        event(2, Object::Service(parse(service))),
+        event(3, Object::Pod(parse(pod))),
+        event(4, slice(SLICE_CONTROLLER, &["10.0.0.1"])),
     ]
 }
 
@@ -85,8 +85,8 @@ fn violations(events: &[Event], edits: &Edits) -> Vec<String> {
 fn a_ready_endpoint_that_goes_for_one_revision_is_reported_once() {
     let mut events = published();
     assert_eq!(violations(&events, &Edits::default()), Vec::<String>::new());
-    events.push(event(5, slice(CONTROLLER, &[])));
-    events.push(event(6, slice(CONTROLLER, &["10.0.0.1"])));
+    events.push(event(5, slice(SLICE_CONTROLLER, &[])));
+    events.push(event(6, slice(SLICE_CONTROLLER, &["10.0.0.1"])));
     let found = violations(&events, &Edits::default());
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
@@ -98,7 +98,7 @@ fn a_ready_endpoint_that_goes_for_one_revision_is_reported_once() {
 #[test]
 fn what_a_step_takes_out_of_a_slice_is_not_the_controllers_doing() {
     let mut events = published();
-    events.push(event(5, slice(CONTROLLER, &[])));
+    events.push(event(5, slice(SLICE_CONTROLLER, &[])));
     let edits = Edits {
         revisions: [5].into(),
         ..Edits::default()
@@ -110,7 +110,7 @@ fn what_a_step_takes_out_of_a_slice_is_not_the_controllers_doing() {
 fn a_slice_over_the_maximum_and_one_of_another_manager_are_reported() {
     let mut events = published();
     let addresses = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"];
-    events.push(event(5, slice(CONTROLLER, &addresses)));
+    events.push(event(5, slice(SLICE_CONTROLLER, &addresses)));
     let found = violations(&events, &Edits::default());
     assert!(
         found.iter().any(|what| what.contains("4 endpoints, more than 3")),
@@ -121,14 +121,14 @@ fn a_slice_over_the_maximum_and_one_of_another_manager_are_reported() {
 }
 
 /// The Pod of [`published`] in another condition.
-fn pod(events: &[Event], ready: bool) -> Seen {
-    let Seen::Pod(pod) = &events[2].seen else {
+fn pod(events: &[Event], ready: bool) -> Object {
+    let Object::Pod(pod) = &events[2].object else {
         panic!("the third event is of the Pod");
     };
     let mut pod = pod.clone();
     let conditions = pod.status.as_mut().unwrap().conditions.as_mut().unwrap();
     if ready { "True" } else { "False" }.clone_into(&mut conditions[0].status);
-    Seen::Pod(pod)
+    Object::Pod(pod)
 }
 
 #[test]
@@ -136,16 +136,16 @@ fn a_late_write_for_a_pod_that_was_not_ready_in_between_is_no_violation_and_a_la
     let mut events = published();
     events.push(event(5, pod(&events, false)));
     events.push(event(6, pod(&events, true)));
-    events.push(event(7, slice(CONTROLLER, &[])));
+    events.push(event(7, slice(SLICE_CONTROLLER, &[])));
     assert_eq!(violations(&events, &Edits::default()), Vec::<String>::new());
-    events.push(event(8, slice(CONTROLLER, &["10.0.0.1"])));
-    events.push(event(9, slice(CONTROLLER, &[])));
+    events.push(event(8, slice(SLICE_CONTROLLER, &["10.0.0.1"])));
+    events.push(event(9, slice(SLICE_CONTROLLER, &[])));
     let found = violations(&events, &Edits::default());
     assert!(found.len() == 1 && found[0].contains("revision 9"), "{found:?}");
 }
 
-fn node(name: &str, labels: &Value) -> Seen {
-    Seen::Node(parse(json!({ "metadata": { "name": name, "labels": labels } })))
+fn node(name: &str, labels: &Value) -> Object {
+    Object::Node(parse(json!({ "metadata": { "name": name, "labels": labels } })))
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_node_that_changes_or_is_of_no_concern_excuses_nothing() {
     ] {
         let mut events = published();
         events.push(event(5, other));
-        events.push(event(6, slice(CONTROLLER, &[])));
+        events.push(event(6, slice(SLICE_CONTROLLER, &[])));
         assert_eq!(violations(&events, &Edits::default()).len(), 1);
     }
 }
@@ -168,13 +168,13 @@ fn a_pod_whose_node_is_missing_may_go_and_a_late_write_of_that_may_come_after_th
         ..event(5, node("s1-node-1", &json!({})))
     };
     let mut events = published();
-    events.extend([gone(), event(6, slice(CONTROLLER, &[]))]);
+    events.extend([gone(), event(6, slice(SLICE_CONTROLLER, &[]))]);
     assert_eq!(violations(&events, &Edits::default()), [""; 0]);
     let mut events = published();
     events.extend([
         gone(),
         event(6, node("s1-node-1", &json!({}))),
-        event(7, slice(CONTROLLER, &[])),
+        event(7, slice(SLICE_CONTROLLER, &[])),
     ]);
     assert_eq!(violations(&events, &Edits::default()), [""; 0]);
 }
@@ -185,7 +185,7 @@ fn an_endpoint_that_stays_published_as_ready_long_after_its_pod_is_not_is_report
     events.push(event(5, pod(&events, false)));
     let soon = event(
         60,
-        Seen::Pod(parse(
+        Object::Pod(parse(
             json!({ "metadata": { "namespace": "s1-ns-0", "name": "other" } }),
         )),
     );
@@ -200,7 +200,7 @@ fn an_endpoint_that_stays_published_as_ready_long_after_its_pod_is_not_is_report
 #[test]
 fn a_write_of_what_is_there_already_is_reported() {
     let mut events = published();
-    events.push(event(5, slice(CONTROLLER, &["10.0.0.1"])));
+    events.push(event(5, slice(SLICE_CONTROLLER, &["10.0.0.1"])));
     let found = violations(&events, &Edits::default());
     assert!(
         found.len() == 1 && found[0].contains("nothing of it changed"),
@@ -211,7 +211,7 @@ fn a_write_of_what_is_there_already_is_reported() {
 #[test]
 fn what_does_not_hold_is_told_of_who_kept_the_slices_then() {
     let mut events = published();
-    events.push(event(5, slice(CONTROLLER, &[])));
+    events.push(event(5, slice(SLICE_CONTROLLER, &[])));
     let holds = [
         hold(Holder::Quaymaster, 0),
         hold(Holder::Kcm, 3),

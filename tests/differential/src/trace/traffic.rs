@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
-use quaymaster_oracle::Desired;
+use quaymaster_oracle::slices::Desired;
 
 use crate::plane::Hold;
 

@@ -2,10 +2,9 @@
 
 use k8s_openapi::api::core::v1::{ObjectReference, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use quaymaster_oracle::generate::FOREIGN;
 use quaymaster_oracle::managed;
 use quaymaster_oracle::names::{HEADLESS, TRIGGER_TIME};
-
-use crate::compare::FOREIGN;
 
 /// What is wrong with a controller's write of a slice, of the Service as it is now.
 pub(super) fn faults(

@@ -22,8 +22,8 @@ fn all_objects() -> (Vec<Service>, Vec<Pod>) {
         let mut scenario = generate(seed, Size::Small);
         for step in &scenario.steps {
             scenario.cluster.apply(step);
-            services.extend(scenario.cluster.services.values().cloned());
-            pods.extend(scenario.cluster.pods.values().cloned());
+            services.extend(scenario.cluster.all::<Service>().cloned());
+            pods.extend(scenario.cluster.all::<Pod>().cloned());
         }
     }
     (services, pods)
@@ -76,7 +76,7 @@ fn every_shape_of_service_occurs() {
             it.metadata
                 .labels
                 .as_ref()
-                .is_some_and(|it| it.contains_key(crate::rules::names::MANAGED_BY))
+                .is_some_and(|it| it.contains_key(crate::names::SLICE_MANAGED_BY))
         }),
         ("unnamed port", |it| {
             it.spec

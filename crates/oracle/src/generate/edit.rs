@@ -6,8 +6,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::Generator;
 use super::rng::Rng;
 use super::step::{Action, Step, StepKind, listed_enum};
-use crate::rules::names;
+use crate::names;
 use crate::rules::reconcile::Write;
+
+/// What annotations begin with that edits put on objects.
+pub const FOREIGN: &str = "example.com/";
 
 listed_enum! {
     /// What is done to a slice.
@@ -70,7 +73,7 @@ impl SliceEdit {
             .filter(|slice| {
                 slice.metadata.namespace.as_deref() == Some(&self.namespace)
                     && label(slice, names::SERVICE_NAME).as_deref() == Some(&self.service)
-                    && label(slice, names::MANAGED_BY).as_deref() == Some(names::CONTROLLER)
+                    && label(slice, names::SLICE_MANAGED_BY).as_deref() == Some(names::SLICE_CONTROLLER)
                     && slice.metadata.deletion_timestamp.is_none()
             })
             .collect();
@@ -121,7 +124,7 @@ impl SliceEdit {
             SliceEditKind::DropLabel => {
                 let own: Vec<String> = labels
                     .keys()
-                    .filter(|key| !names::is_reserved_label(key))
+                    .filter(|key| !names::is_reserved_on_slices(key))
                     .cloned()
                     .collect();
                 if let Some(key) = rng.pick_opt(&own) {
@@ -135,7 +138,7 @@ impl SliceEdit {
             }
             SliceEditKind::ForeignAnnotation => {
                 let annotations = metadata.annotations.get_or_insert_default();
-                annotations.insert("example.com/note".to_owned(), self.pick.to_string());
+                annotations.insert(format!("{FOREIGN}note"), self.pick.to_string());
             }
             SliceEditKind::DropOwner => metadata.owner_references = None,
             SliceEditKind::DropEndpoint | SliceEditKind::Delete | SliceEditKind::OtherManagersSlice => {}
@@ -153,7 +156,7 @@ impl SliceEdit {
                 labels: Some(
                     [
                         label(names::SERVICE_NAME, &self.service),
-                        label(names::MANAGED_BY, "other.example.com"),
+                        label(names::SLICE_MANAGED_BY, "other.example.com"),
                     ]
                     .into(),
                 ),
