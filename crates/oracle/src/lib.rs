@@ -8,9 +8,10 @@
 //! Four parts, each a folder:
 //!
 //! * `rules` is the second implementation: [`slices::desired`] says which endpoints a Service should have, whatever slices
-//!   exist; [`slices::reconcile`] is one sync of the controller: existing slices in, writes and events out.
+//!   exist; [`slices::reconcile`] is one sync of the controller: existing slices in, writes and events out. Likewise of
+//!   [`endpoints`] and [`mirroring`]; [`cidrs`] says when a ServiceCIDR may go.
 //! * `check` judges results without regard to packing and names: [`slices::canonical`], [`slices::diff`] and
-//!   [`slices::check_invariants`].
+//!   [`slices::check_invariants`]; `fair` of each controller says what differs between two of them.
 //! * [`generate`] makes random clusters and streams of changes from a seed.
 //! * [`sim`] is a small API server for EndpointSlices, for tests without a control plane.
 //!
@@ -28,9 +29,31 @@ pub mod sim;
 mod testing;
 
 pub use check::exception::{Exception, Exceptions};
+pub use check::told::{tell, tell_owner};
 pub use rules::address::AddressType;
 pub use rules::desired::{Rules, managed};
 pub use rules::pods::selects;
+
+/// Endpoints of Services with a selector (kubernetes `pkg/controller/endpoint`).
+pub mod endpoints {
+    pub use crate::check::endpoints::{Setting, fair};
+    pub use crate::rules::endpoints::{CAPACITY, Desired, desired, reconcile};
+    pub use crate::rules::repack::repack;
+}
+
+/// EndpointSlices that mirror Endpoints (kubernetes `pkg/controller/endpointslicemirroring`).
+pub mod mirroring {
+    pub use crate::check::mirrored::{Setting, fair};
+    pub use crate::rules::mirroring::{Config, Desired, allows_mirroring, desired, is_mirrored, reconcile};
+}
+
+/// ServiceCIDRs (kubernetes `pkg/controller/servicecidrs`).
+pub mod cidrs {
+    pub use crate::check::cidrs::{Side, fair};
+    pub use crate::rules::cidrs::{
+        GRACE_SECONDS, allocated, holds, may_go, overlap, wanted_condition, within,
+    };
+}
 
 /// EndpointSlices of Services with a selector (`k8s.io/endpointslice`, `kubernetes/pkg/controller/endpointslice`).
 pub mod slices {

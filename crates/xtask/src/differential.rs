@@ -34,6 +34,16 @@ pub(crate) struct Arguments {
     /// The program to compare, instead of one built from this work tree
     #[arg(long, value_name = "PATH", value_parser = program)]
     quaymaster: Option<PathBuf>,
+    /// The controllers to compare, by kube-controller-manager's names, with commas between [default: all that the
+    /// program has]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    controllers: Vec<String>,
+    /// Compare kube-controller-manager with itself: what differs then is the harness's doing
+    #[arg(long, conflicts_with_all = ["quaymaster", "planted"])]
+    against_kcm: bool,
+    /// Leave this controller out on the right side, with --against-kcm: that is to be found
+    #[arg(long, value_name = "NAME", requires = "against_kcm")]
+    leave_out: Option<String>,
     /// Build a quaymaster with errors in it, switch each on in turn, and fail when one is not found
     #[arg(long, conflicts_with = "quaymaster")]
     planted: bool,
@@ -65,6 +75,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             None if arguments.planted => planted::build()?,
             None => built.quaymaster,
         },
+        controllers: arguments.controllers.clone(),
+        against_kcm: arguments.against_kcm,
+        left_out: arguments.leave_out.clone(),
         planted: arguments.planted,
     };
     let options = serde_json::to_string(&options).context("passing the options on")?;

@@ -1,5 +1,6 @@
 //! One step of a scenario as requests to an apiserver.
 
+mod cidr;
 mod edit;
 mod node;
 mod pod;
@@ -9,8 +10,9 @@ use std::collections::HashSet;
 use std::fmt::Debug;
 
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Endpoints, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::ServiceCIDR;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PostParams};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -64,6 +66,8 @@ pub(crate) async fn step(client: &Client, before: &Cluster, step: &Step) -> kube
             None => Ok(Edits::default()),
         },
         Action::EditSlice(edit) => edit::slice(client, edit).await,
+        Action::EditEndpoints(edit) => edit::endpoints(client, edit).await,
+        Action::EditCidr(edit) => edit::cidr(client, edit).await,
     }
 }
 
@@ -79,6 +83,10 @@ async fn put(client: &Client, old: Option<&Object>, new: &Object) -> kube::Resul
         Object::Service(new) => service::put(client, same.and_then(Service::of), new).await?,
         Object::Pod(new) => pod::put(client, same.and_then(Pod::of), new).await?,
         Object::EndpointSlice(new) => edits.add(replace(client, &**new).await?),
+        Object::Endpoints(new) => edits.add(replace(client, &**new).await?),
+        Object::ServiceCIDR(new) => edits.add(cidr::put(client, same.and_then(ServiceCIDR::of), new).await?),
+        // The apiserver's own.
+        Object::IPAddress(_) => {}
     }
     Ok(edits)
 }
@@ -99,6 +107,15 @@ async fn delete(client: &Client, old: &Object) -> kube::Result<Edits> {
             let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), &namespace);
             delete_kept(&slices, &name).await
         }
+        Object::Endpoints(_) => {
+            let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), &namespace);
+            delete_kept(&endpoints, &name).await
+        }
+        Object::ServiceCIDR(_) => {
+            let cidrs: Api<ServiceCIDR> = Api::all(client.clone());
+            delete_kept(&cidrs, &name).await
+        }
+        Object::IPAddress(_) => Ok(Edits::default()),
     }
 }
 
@@ -133,13 +150,23 @@ where
     K: Clone + Debug + DeserializeOwned + Resource,
 {
     let deleted = gone(api.delete(name, &DeleteParams::default()).await)?;
-    let uid = deleted.and_then(|deleted| {
+    let edits = deleted.map(|deleted| {
         deleted.either(
-            |object| object.meta().uid.clone(),
-            |status| status.details.map(|details| details.uid),
+            // Held by a finalizer: marked now, and gone later.
+            |object| {
+                let mut edits = Edits::written(&object);
+                edits.deleted.extend(object.meta().uid.clone());
+                edits
+            },
+            |status| {
+                status
+                    .details
+                    .map(|details| Edits::deleted(details.uid))
+                    .unwrap_or_default()
+            },
         )
     });
-    Ok(uid.map(Edits::deleted).unwrap_or_default())
+    Ok(edits.unwrap_or_default())
 }
 
 async fn create<K>(api: &Api<K>, object: &K) -> kube::Result<()>

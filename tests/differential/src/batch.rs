@@ -1,20 +1,21 @@
 //! Many clusters side by side on a pair of control planes.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use quaymaster_oracle::Exceptions;
-use quaymaster_oracle::generate::Cluster;
+use quaymaster_oracle::generate::{Cluster, Kind};
 use quaymaster_testkit::assets::Minor;
 
 use crate::audit;
+use crate::controllers::Controllers;
 use crate::coverage::Coverage;
 use crate::handover::{self, Handover};
 use crate::pair::Pair;
-use crate::plane::Holder;
+use crate::plane::{Holder, Subject};
 use crate::report::add;
-use crate::trace;
+use crate::trace::{self, Given};
 use crate::world::World;
 
 /// One of so many steps comes while neither controller runs.
@@ -35,8 +36,8 @@ pub(crate) struct Outcome {
     pub(crate) exceptions: Exceptions,
     /// Requests that an apiserver refused, in words; each means that the generator asks for what cannot be.
     pub(crate) refusals: Vec<String>,
-    /// Changes of what is kept on the side of kube-controller-manager and of quaymaster.
-    pub(crate) kept_events: [usize; 2],
+    /// Changes of what is kept on the side of kube-controller-manager and of the subject, by kind.
+    pub(crate) kept_events: BTreeMap<Kind, [usize; 2]>,
     /// What did not hold under quaymaster, on either control plane.
     pub(crate) violations: Vec<String>,
     /// How much did not hold under kube-controller-manager.
@@ -65,18 +66,19 @@ pub(crate) struct Finding {
     pub(crate) seed: u64,
     pub(crate) when: String,
     pub(crate) what: Vec<String>,
-    /// `namespace/name` of the Services that differ, as they are on the control planes.
-    pub(crate) services: Vec<String>,
+    /// `namespace/name` of the Services that differ, and names of ServiceCIDRs, as they are on the control planes.
+    pub(crate) owners: Vec<String>,
 }
 
 /// How a batch is run.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings<'a> {
     pub(crate) minor: Minor,
-    pub(crate) binary: &'a Path,
-    /// Environment of quaymaster.
-    pub(crate) environment: &'a [(String, String)],
+    pub(crate) subject: Subject,
+    pub(crate) controllers: &'a Controllers,
     pub(crate) max_endpoints: usize,
+    /// Most endpoints that are mirrored of a subset.
+    pub(crate) max_mirrored: usize,
     pub(crate) rounds: usize,
     /// Whether the controllers change places in the end.
     pub(crate) handover: bool,
@@ -98,7 +100,7 @@ pub(crate) async fn run(worlds: &[World], settings: &Settings<'_>) -> Result<Out
     result
 }
 
-async fn rounds(pair: &mut Pair, worlds: &[World], settings: &Settings<'_>) -> Result<Outcome> {
+async fn rounds(pair: &mut Pair<'_>, worlds: &[World], settings: &Settings<'_>) -> Result<Outcome> {
     let rounds = settings.rounds;
     let mut outcome = Outcome::default();
     let mut clock = Clock::start();
@@ -129,9 +131,9 @@ async fn rounds(pair: &mut Pair, worlds: &[World], settings: &Settings<'_>) -> R
         let when = format!("after round {} of {rounds}", round + 1);
         let writes = pair.kept_writes(marks)?;
         add(&mut outcome.restart_writes, writes.each_ref().map(Vec::len));
-        let [_, missed] = &writes;
-        let missed = missed.iter().map(|write| {
-            let write = handover::words(write);
+        let [_, missed] = writes;
+        let missed = pair.missed(missed).await?.into_iter().map(|write| {
+            let write = handover::words(&write);
             format!("{when}: what changed was not written until a restart: {write}")
         });
         outcome.violations.extend(missed);
@@ -150,40 +152,50 @@ async fn rounds(pair: &mut Pair, worlds: &[World], settings: &Settings<'_>) -> R
         clock.lap("back");
     }
     pair.release().await?;
-    outcome.kept_events = pair.planes.each_ref().map(|plane| plane.recorder.kept_events());
+    for (side, plane) in pair.planes.iter().enumerate() {
+        for (kind, count) in plane.recorder.kept_events() {
+            outcome.kept_events.entry(kind).or_default()[side] += count;
+        }
+    }
     if settings.handover {
         let [left, right] = &mut pair.planes;
         let (left, right) = futures::try_join!(
             handover::from_kcm(left, SETTLED),
-            handover::from_quaymaster(right, SETTLED)
+            handover::from_subject(right, SETTLED)
         )?;
         outcome.handover = vec![left, right];
         clock.lap("handed over");
     }
     for plane in &pair.planes {
         let events = plane.recorder.finish().map_err(anyhow::Error::msg)?;
-        let trace = trace::replay(
-            &events,
-            &plane.edits(),
-            &plane.holds,
-            settings.max_endpoints,
-            settings.minor.number(),
-        );
+        let given = Given {
+            edits: &plane.edits(),
+            holds: &plane.holds,
+            controllers: settings.controllers,
+            max_endpoints: settings.max_endpoints,
+            max_mirrored: settings.max_mirrored,
+            minor: settings.minor.number(),
+        };
+        let trace = trace::replay(&events, given);
         for (holder, violation) in trace.violations {
             match holder {
                 Holder::Kcm => outcome.violations_of_kcm += 1,
-                Holder::Quaymaster => outcome.violations.push(violation),
+                Holder::Subject => outcome.violations.push(violation),
             }
         }
-        let writes = plane.writes_of_quaymaster()?;
-        outcome.violations.extend(audit::violations(
-            &writes,
-            trace.updates[Holder::Quaymaster.side()],
-        ));
+        let writes = plane.writes_of_subject()?;
+        let seen = trace.updates[Holder::Subject.side()];
+        outcome
+            .violations
+            .extend(audit::violations(&writes, seen, settings.controllers));
         outcome.revisions += trace.revisions;
         for (total, coverage) in outcome.coverage.iter_mut().zip(&trace.coverage) {
             total.add(coverage);
         }
+    }
+    if settings.subject.is_kcm() {
+        // What kube-controller-manager does wrong is not what is asked.
+        outcome.violations_of_kcm += std::mem::take(&mut outcome.violations).len();
     }
     clock.lap("replayed");
     outcome.refusals = pair.take_refusals();

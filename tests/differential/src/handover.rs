@@ -1,4 +1,4 @@
-//! One controller takes the slices of the other over, and gives them back.
+//! One controller takes the objects of the other over, and gives them back.
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ const SERVICE: &str = "/metadata/labels/kubernetes.io~1service-name";
 /// Writes named of those that should not be.
 const SHOWN: usize = 5;
 
-/// What was written to slices as holders changed at rest.
+/// What was written as holders changed at rest.
 #[derive(Clone, Debug)]
 pub(crate) struct Handover {
     what: &'static str,
@@ -41,14 +41,14 @@ pub(crate) struct Handover {
 #[derive(Clone, Debug, Default)]
 struct Writes {
     total: usize,
-    /// By path of the Service.
+    /// By path of the Service, or name of the ServiceCIDR.
     by_service: BTreeMap<String, Vec<Write>>,
 }
 
 #[derive(Clone, Debug)]
 struct Write {
-    /// Verb and address type: which of a Service's equal slices is written first may differ.
-    kind: (String, String),
+    /// Resource, verb and address type: which of a Service's equal slices is written first may differ.
+    kind: [String; 3],
     words: String,
 }
 
@@ -56,7 +56,7 @@ impl Writes {
     /// Those that have no counterpart there, one for one.
     fn beyond<'a>(&'a self, there: &'a Self) -> impl Iterator<Item = (&'a String, &'a Write)> {
         self.by_service.iter().flat_map(|(service, writes)| {
-            let mut counterparts: Vec<&(String, String)> = there
+            let mut counterparts: Vec<&[String; 3]> = there
                 .by_service
                 .get(service)
                 .into_iter()
@@ -134,7 +134,11 @@ impl fmt::Display for Handover {
 pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
     let unowned = plane.snapshot().await?.unowned_placeholders();
-    let taken = Some(writes(plane, Holder::Quaymaster, quiet).await?);
+    let taken = if plane.subject().is_kcm() {
+        None
+    } else {
+        Some(writes(plane, Holder::Subject, quiet).await?)
+    };
     let back = writes(plane, Holder::Kcm, quiet).await?;
     Ok(Handover {
         what: "take-over and hand-back",
@@ -146,8 +150,8 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
     })
 }
 
-/// Where quaymaster held: to kube-controller-manager, and a restart of that as baseline.
-pub(crate) async fn from_quaymaster(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
+/// Where the subject held: to kube-controller-manager, and a restart of that as baseline.
+pub(crate) async fn from_subject(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
     let back = writes(plane, Holder::Kcm, quiet).await?;
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
     Ok(Handover {
@@ -172,19 +176,33 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
     services.extend(plane.snapshot().await?.owners());
     let mut writes = Writes::default();
     for entry in plane.kept_writes(mark, holder)? {
-        let slice = format!("{}/{}", entry.namespace(), entry.name());
-        // What was refused is in no snapshot.
-        let service = services.get(&slice).cloned();
-        let service = service.unwrap_or_else(|| format!("{}/{}", entry.namespace(), asked(&entry, SERVICE)));
+        let path = if entry.namespace().is_empty() {
+            entry.name().to_owned()
+        } else {
+            format!("{}/{}", entry.namespace(), entry.name())
+        };
+        let service = match entry.resource() {
+            // What was refused is in no snapshot.
+            "endpointslices" => services
+                .get(&path)
+                .cloned()
+                .unwrap_or_else(|| format!("{}/{}", entry.namespace(), service_asked(&entry))),
+            _ => path,
+        };
         let family = asked(&entry, "/addressType").to_owned();
         let write = Write {
-            kind: (entry.verb.clone(), family),
+            kind: [entry.resource().to_owned(), entry.verb.clone(), family],
             words: words(&entry),
         };
         writes.total += 1;
         writes.by_service.entry(service).or_default().push(write);
     }
     Ok(writes)
+}
+
+/// Name of the Service of the slice that was to be written.
+pub(crate) fn service_asked(entry: &Entry) -> &str {
+    asked(entry, SERVICE)
 }
 
 /// A piece of the slice that was to be written; empty where there is none.
@@ -197,8 +215,9 @@ fn asked<'a>(entry: &'a Entry, pointer: &str) -> &'a str {
 /// A write in one line.
 pub(crate) fn words(entry: &Entry) -> String {
     format!(
-        "{} of {}/{} by {}, answered {}",
+        "{} of {} {}/{} by {}, answered {}",
         entry.verb,
+        entry.resource(),
         entry.namespace(),
         entry.name(),
         entry.user_agent.split('/').next().unwrap_or_default(),

@@ -6,8 +6,9 @@
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Endpoints, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{IPAddress, ServiceCIDR};
 use kube::api::ListParams;
 use kube::{Api, Client};
 use quaymaster_oracle::generate::{Cluster, Object};
@@ -40,7 +41,10 @@ macro_rules! kinds {
 
 kinds! {
     Node,
+    ServiceCIDR,
     Service,
+    IPAddress,
+    Endpoints,
     EndpointSlice,
     Pod,
 }

@@ -20,6 +20,7 @@
 mod apply;
 mod audit;
 mod batch;
+mod controllers;
 mod coverage;
 mod handover;
 mod kept;

@@ -1,5 +1,6 @@
 //! Two equal control planes, and everything that is done to both.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -15,32 +16,34 @@ use quaymaster_testkit::audit::{Entry, Mark};
 
 use crate::apply;
 use crate::batch::{Finding, Outcome, Settings};
+use crate::controllers::Controller;
 use crate::kept::{Difference, Look, compare};
 use crate::plane::{Holder, Plane};
 use crate::report::add;
+use crate::trace::LEFT_BY_APISERVER;
 use crate::world::World;
 
 /// Requests at once to each side; more only wait in the apiserver.
 const PARALLEL: usize = 32;
 const QUIET_LIMIT: Duration = Duration::from_mins(2);
 
-/// The two control planes: kube-controller-manager keeps the slices of the first, quaymaster those of the second.
-pub(crate) struct Pair {
+/// The two control planes: kube-controller-manager keeps the objects of the first, the subject those of the second.
+pub(crate) struct Pair<'a> {
     pub(crate) planes: [Plane; 2],
     refusals: Mutex<Vec<String>>,
-    again: Duration,
+    settings: Settings<'a>,
 }
 
-const HOLDERS: [Holder; 2] = [Holder::Kcm, Holder::Quaymaster];
+const HOLDERS: [Holder; 2] = [Holder::Kcm, Holder::Subject];
 
-impl Pair {
+impl<'a> Pair<'a> {
     /// Starts two control planes, without slice controllers.
-    pub(crate) async fn start(settings: &Settings<'_>) -> Result<Self> {
+    pub(crate) async fn start(settings: &Settings<'a>) -> Result<Self> {
         let (kcm, quaymaster) = futures::try_join!(Plane::start(settings), Plane::start(settings))?;
         Ok(Self {
             planes: [kcm, quaymaster],
             refusals: Mutex::default(),
-            again: settings.again,
+            settings: settings.clone(),
         })
     }
 
@@ -83,6 +86,20 @@ impl Pair {
         ])
     }
 
+    /// Those of the subject's writes after a restart at rest that it had to make before: Endpoints without a Service are
+    /// looked for at a start and not earlier (kubernetes `checkLeftoverEndpoints`).
+    pub(crate) async fn missed(&self, mut writes: Vec<Entry>) -> Result<Vec<Entry>> {
+        let services = self.planes[1].snapshot().await?;
+        writes.retain(|write| {
+            let sweep = write.verb == "delete" && write.resource() == "endpoints";
+            !sweep
+                || services
+                    .service(&format!("{}/{}", write.namespace(), write.name()))
+                    .is_some()
+        });
+        Ok(writes)
+    }
+
     /// Waits until neither side has changed anything that is kept for so long.
     pub(crate) async fn settle(&self, quiet: Duration) -> Result<()> {
         let [left, right] = &self.planes;
@@ -93,7 +110,7 @@ impl Pair {
         match both {
             (true, true) => Ok(()),
             (false, _) => bail!("kube-controller-manager still writes after {QUIET_LIMIT:?}"),
-            _ => bail!("quaymaster still writes after {QUIET_LIMIT:?}"),
+            _ => bail!("the other side still writes after {QUIET_LIMIT:?}"),
         }
     }
 
@@ -186,7 +203,7 @@ impl Pair {
         let first = self.look(worlds, fresh, outcome).await?;
         let suspects = first.0.len();
         let (found, exceptions) = if suspects > 0 {
-            self.settle(self.again).await?;
+            self.settle(self.settings.again).await?;
             self.look(worlds, fresh, outcome).await?
         } else {
             first
@@ -203,7 +220,7 @@ impl Pair {
                     seed: world.seed,
                     when: when.to_owned(),
                     what: differences.iter().map(ToString::to_string).collect(),
-                    services: differences
+                    owners: differences
                         .into_iter()
                         .map(|difference| difference.owner)
                         .collect(),
@@ -212,15 +229,18 @@ impl Pair {
         Ok(())
     }
 
-    async fn look<'a>(
+    async fn look<'w>(
         &self,
-        worlds: &'a [World],
+        worlds: &'w [World],
         fresh: bool,
         outcome: &mut Outcome,
-    ) -> Result<(Vec<(&'a World, Vec<Difference>)>, Exceptions)> {
+    ) -> Result<(Vec<(&'w World, Vec<Difference>)>, Exceptions)> {
         let [left, right] = &self.planes;
         let (left, right) = futures::try_join!(left.snapshot(), right.snapshot())?;
-        add(&mut outcome.slices, [left.kept_slices(), right.kept_slices()]);
+        let settings = &self.settings;
+        if settings.controllers.has(Controller::EndpointSlice) {
+            add(&mut outcome.slices, [left.kept_slices(), right.kept_slices()]);
+        }
         let alone = left.services_of_one_side(&right);
         if let Some(first) = alone.first() {
             bail!(
@@ -228,10 +248,22 @@ impl Pair {
                 alone.len()
             );
         }
+        let minor = settings.minor.number();
+        let mut recreated = BTreeSet::new();
+        if minor >= LEFT_BY_APISERVER {
+            recreated.extend(self.planes.iter().flat_map(|plane| plane.recorder.recreated()));
+        }
+        let refused = [self.planes[0].refused()?, self.planes[1].refused()?];
         let look = Look {
             left: &left,
             right: &right,
             fresh,
+            controllers: settings.controllers,
+            minor,
+            max_mirrored: settings.max_mirrored,
+            upstream: [true, settings.subject.is_kcm()],
+            recreated: &recreated,
+            refused: refused.each_ref(),
         };
         let mut exceptions = Exceptions::new();
         let mut found = Vec::new();

@@ -7,16 +7,18 @@ mod faults;
 
 pub use faults::{Edit, FAULTS, Fault, SWITCH, VARIABLE};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
+use quaymaster_oracle::generate::Kind;
 use quaymaster_testkit::assets::Minor;
 
 use crate::batch::{self, Settings};
+use crate::plane::Subject;
 use crate::report::{DEMANDING, add, surplus};
-use crate::run::{Options, batches};
+use crate::run::{Options, batches, max_mirrored};
 
 /// Seeds tried at a time.
 const CHUNK: u64 = 20;
@@ -101,9 +103,13 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 
 async fn search(fault: Fault, options: &Options, minor: Minor) -> Result<Search> {
     let begun = Instant::now();
-    let environment = [(VARIABLE.to_owned(), fault.name.to_owned())];
+    let subject = Subject::Quaymaster {
+        binary: options.binary.clone(),
+        environment: vec![(VARIABLE.to_owned(), fault.name.to_owned())],
+    };
+    let (_, controllers) = options.sides()?;
     let (mut tried, mut seen) = (0, Vec::new());
-    let (mut slices, mut kept_events) = ([0, 0], [0, 0]);
+    let (mut slices, mut kept_events) = ([0, 0], BTreeMap::<Kind, [usize; 2]>::new());
     let chunks = options.seeds.clone().step_by(usize::try_from(CHUNK).unwrap_or(1));
     let batches = chunks.flat_map(|first| {
         let seeds = first..options.seeds.end.min(first + CHUNK);
@@ -111,19 +117,20 @@ async fn search(fault: Fault, options: &Options, minor: Minor) -> Result<Search>
             seeds,
             ..options.clone()
         };
-        batches(&part, minor)
+        batches(&part, &controllers, minor)
     });
     for batch in batches {
         let settings = Settings {
             minor,
-            binary: &options.binary,
-            environment: &environment,
+            subject: subject.clone(),
+            controllers: &controllers,
             max_endpoints: batch.max_endpoints,
+            max_mirrored: max_mirrored(batch.max_endpoints),
             rounds: options.rounds.max(1),
             handover: false,
             again: batch::SECOND_LOOK / 2,
         };
-        let outcome = Box::pin(batch::run(&batch.worlds(minor), &settings)).await?;
+        let outcome = Box::pin(batch::run(&batch.worlds(&controllers, minor), &settings)).await?;
         tried += batch.seeds.len();
         eprintln!(
             "{:5.0} s  {}: {tried} clusters tried",
@@ -140,9 +147,11 @@ async fn search(fault: Fault, options: &Options, minor: Minor) -> Result<Search>
             seen.push(format!("{} violations, such as {violation}", violations.len()));
         }
         add(&mut slices, outcome.slices);
-        add(&mut kept_events, outcome.kept_events);
+        for (kind, counts) in &outcome.kept_events {
+            add(kept_events.entry(*kind).or_default(), *counts);
+        }
         if tried >= DEMANDING {
-            seen.extend(surplus(slices, kept_events));
+            seen.extend(surplus(slices, &kept_events));
         }
         if !seen.is_empty() {
             break;

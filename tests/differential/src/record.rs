@@ -1,6 +1,6 @@
 //! Everything that happened to objects, by an observer beside the controllers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::api::{WatchEvent, WatchParams};
 use kube::{Api, Client, Resource};
-use quaymaster_oracle::generate::Object;
+use quaymaster_oracle::cidrs::GRACE_SECONDS;
+use quaymaster_oracle::generate::{Kind, Object};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
 
@@ -17,6 +18,9 @@ use crate::kinds::watch_all;
 
 /// How often quiet is looked for.
 const POLL: Duration = Duration::from_millis(50);
+
+/// The grace of a ServiceCIDR, seen a moment late, with what the controller takes to write after it.
+const GRACE: Duration = Duration::from_millis(GRACE_SECONDS.unsigned_abs() * 1000 + 1500);
 
 /// One change.
 #[derive(Clone, Debug)]
@@ -37,7 +41,9 @@ pub(crate) struct Log {
     events: Vec<Event>,
     begun: Instant,
     last_kept: Instant,
-    kept_events: usize,
+    kept_events: BTreeMap<Kind, usize>,
+    /// When ServiceCIDRs that are there were seen to be deleted, by name.
+    going: BTreeMap<String, Instant>,
     broken: Option<String>,
 }
 
@@ -55,19 +61,24 @@ impl Recorder {
             events: Vec::new(),
             begun: Instant::now(),
             last_kept: Instant::now(),
-            kept_events: 0,
+            kept_events: BTreeMap::new(),
+            going: BTreeMap::new(),
             broken: None,
         }));
         let tasks = watch_all(client, &log);
         Self { log, tasks }
     }
 
-    /// Waits until nothing that controllers keep has changed for `quiet`. `false` when that does not come within `limit`.
+    /// Waits until nothing that controllers keep has changed for `quiet`, and no ServiceCIDR is in the grace of its deletion.
+    /// `false` when that does not come within `limit`.
     pub(crate) async fn quiet(&self, quiet: Duration, limit: Duration) -> bool {
         let begun = Instant::now();
         while begun.elapsed() < limit {
-            let last = self.locked().last_kept.max(begun);
-            if last.elapsed() >= quiet {
+            let log = self.locked();
+            let last = log.last_kept.max(begun);
+            let in_grace = log.going.values().any(|since| since.elapsed() < GRACE);
+            drop(log);
+            if last.elapsed() >= quiet && !in_grace {
                 return true;
             }
             tokio::time::sleep(POLL).await;
@@ -94,9 +105,25 @@ impl Recorder {
         families.collect()
     }
 
-    /// Changes so far of what controllers keep.
-    pub(crate) fn kept_events(&self) -> usize {
-        self.locked().kept_events
+    /// Paths of Services of which one was deleted and another made under its name.
+    pub(crate) fn recreated(&self) -> BTreeSet<String> {
+        let log = self.locked();
+        let services = log
+            .events
+            .iter()
+            .filter(|event| event.object.kind() == Kind::Service);
+        let mut uids: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
+        for event in services {
+            let uid = event.object.metadata().uid.clone();
+            uids.entry(event.object.key().path()).or_default().insert(uid);
+        }
+        uids.retain(|_, uids| uids.len() > 1);
+        uids.into_keys().collect()
+    }
+
+    /// Changes so far of what controllers keep, by kind.
+    pub(crate) fn kept_events(&self) -> BTreeMap<Kind, usize> {
+        self.locked().kept_events.clone()
     }
 
     /// Everything seen, by revision. Fails when a watch was interrupted in a way that may have missed something.
@@ -166,9 +193,17 @@ where
         let object = Object::from(object);
         *revision = object.metadata().resource_version.clone().unwrap_or_default();
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_kept(object.kind()) {
+        if is_kept(&object) {
             log.last_kept = Instant::now();
-            log.kept_events += 1;
+            *log.kept_events.entry(object.kind()).or_default() += 1;
+        }
+        if let Object::ServiceCIDR(cidr) = &object {
+            let name = cidr.metadata.name.clone().unwrap_or_default();
+            if deleted {
+                log.going.remove(&name);
+            } else if cidr.metadata.deletion_timestamp.is_some() {
+                log.going.entry(name).or_insert_with(Instant::now);
+            }
         }
         let at = log.begun.elapsed();
         log.events.push(Event {

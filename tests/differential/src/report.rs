@@ -6,14 +6,16 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
+use quaymaster_oracle::generate::Kind;
 use quaymaster_oracle::{Exception, Exceptions};
 
 use crate::batch::Outcome;
+use crate::controllers::Controllers;
 use crate::coverage::{self, Coverage, Rule};
 
 /// From this many clusters on every rule must be met, and sums are compared.
 pub(crate) const DEMANDING: usize = 100;
-/// By how much quaymaster may have more slices, or changes of slices, than kube-controller-manager, in percent of those:
+/// By how much quaymaster may have more slices, or changes of what is kept, than kube-controller-manager, in percent of those:
 /// which pods come together in a slice depends on the moment.
 const MORE_SLICES: usize = 10;
 const MORE_CHANGES: usize = 20;
@@ -21,9 +23,10 @@ const MORE_CHANGES: usize = 20;
 const SHOWN: usize = 20;
 
 /// Sums over all batches on one minor.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Report {
     minor: u32,
+    controllers: Controllers,
     pub(crate) clusters: usize,
     /// Clusters that differed.
     pub(crate) differences: usize,
@@ -36,16 +39,28 @@ pub(crate) struct Report {
     coverage: [Coverage; 2],
     revisions: usize,
     restart_writes: [usize; 2],
-    kept_events: [usize; 2],
+    kept_events: BTreeMap<Kind, [usize; 2]>,
     slices: [usize; 2],
     late: usize,
 }
 
 impl Report {
-    pub(crate) fn new(minor: u32) -> Self {
+    pub(crate) fn new(minor: u32, controllers: &Controllers) -> Self {
         Self {
             minor,
-            ..Self::default()
+            controllers: controllers.clone(),
+            clusters: 0,
+            differences: 0,
+            exceptions: Exceptions::new(),
+            refusals: 0,
+            violations: 0,
+            violations_of_kcm: 0,
+            coverage: Default::default(),
+            revisions: 0,
+            restart_writes: [0, 0],
+            kept_events: BTreeMap::new(),
+            slices: [0, 0],
+            late: 0,
         }
     }
 
@@ -76,13 +91,15 @@ impl Report {
         }
         self.revisions += outcome.revisions;
         add(&mut self.restart_writes, outcome.restart_writes);
-        add(&mut self.kept_events, outcome.kept_events);
+        for (kind, counts) in &outcome.kept_events {
+            add(self.kept_events.entry(*kind).or_default(), *counts);
+        }
         add(&mut self.slices, outcome.slices);
         self.late += outcome.late;
         self.violations_of_kcm += outcome.violations_of_kcm;
         self.violations += outcome.violations.len();
         for violation in outcome.violations.iter().take(SHOWN) {
-            println!("under quaymaster: {violation}");
+            println!("does not hold: {violation}");
         }
         if outcome.violations.len() > SHOWN {
             println!("  and {} more", outcome.violations.len() - SHOWN);
@@ -96,14 +113,18 @@ impl Report {
     /// Everything but the differences.
     pub(crate) fn print(&self) {
         println!("rules met (under kube-controller-manager, under quaymaster):");
-        print!("{}", coverage::table(&self.coverage));
+        print!("{}", coverage::table(&self.coverage, &self.controllers));
         println!("exceptions (left: kube-controller-manager, right: quaymaster):");
         for exception in Exception::ALL {
             let count = self.exceptions.get(exception).copied().unwrap_or(0);
             println!("  {:24} {count}", exception.name());
         }
-        let [kcm, quaymaster] = self.kept_events;
-        println!("changes of slices: kube-controller-manager {kcm}, quaymaster {quaymaster}");
+        for (kind, [kcm, quaymaster]) in &self.kept_events {
+            println!(
+                "changes of {}: kube-controller-manager {kcm}, quaymaster {quaymaster}",
+                kind.name()
+            );
+        }
         let [kcm, quaymaster] = self.slices;
         println!("slices, summed over all looks: kube-controller-manager {kcm}, quaymaster {quaymaster}");
         let [kcm, quaymaster] = self.restart_writes;
@@ -137,7 +158,10 @@ impl Report {
         if self.clusters < DEMANDING {
             return Ok(());
         }
-        let never_met = self.coverage.iter().flat_map(|side| side.never_met(self.minor));
+        let never_met = self
+            .coverage
+            .iter()
+            .flat_map(|side| side.never_met(self.minor, &self.controllers));
         let never_met: BTreeSet<Rule> = never_met.collect();
         if !never_met.is_empty() {
             let names: Vec<&str> = never_met.iter().map(|rule| rule.text()).collect();
@@ -146,7 +170,7 @@ impl Report {
                 names.join("; ")
             );
         }
-        if let Some(what) = surplus(self.slices, self.kept_events) {
+        if let Some(what) = surplus(self.slices, &self.kept_events) {
             bail!(what);
         }
         Ok(())
@@ -161,14 +185,16 @@ pub(crate) fn add(totals: &mut [usize; 2], counts: [usize; 2]) {
 }
 
 /// What quaymaster has too much of, by sums over [`DEMANDING`] clusters or more.
-pub(crate) fn surplus(slices: [usize; 2], kept_events: [usize; 2]) -> Option<String> {
-    let sums = [
-        ("slices", slices, MORE_SLICES),
-        ("changes of slices", kept_events, MORE_CHANGES),
-    ];
+pub(crate) fn surplus(slices: [usize; 2], kept_events: &BTreeMap<Kind, [usize; 2]>) -> Option<String> {
+    /// So few changes are chance.
+    const FEW: usize = 100;
+    let changes = kept_events.iter().filter(|(_, [kcm, _])| *kcm >= FEW);
+    let changes =
+        changes.map(|(kind, counts)| (format!("changes of {}", kind.name()), *counts, MORE_CHANGES));
+    let mut sums = std::iter::once(("slices".to_owned(), slices, MORE_SLICES)).chain(changes);
     let too_many =
-        |(_, [kcm, quaymaster], more): &(_, [usize; 2], usize)| quaymaster * 100 > kcm * (100 + more);
-    let (what, [kcm, quaymaster], more) = sums.into_iter().find(too_many)?;
+        |(_, [kcm, quaymaster], more): &(String, [usize; 2], usize)| quaymaster * 100 > kcm * (100 + more);
+    let (what, [kcm, quaymaster], more) = sums.find(too_many)?;
     Some(format!(
         "quaymaster has {quaymaster} {what}, kube-controller-manager {kcm}: more than {more} % more"
     ))

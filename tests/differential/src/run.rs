@@ -13,6 +13,8 @@ use quaymaster_testkit::assets::Minor;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{self, Finding, Settings};
+use crate::controllers::{Controller, Controllers};
+use crate::plane::Subject;
 use crate::planted;
 use crate::report::Report;
 use crate::smallest;
@@ -71,6 +73,12 @@ pub struct Options {
     pub rounds: usize,
     /// The `quaymaster` program.
     pub binary: PathBuf,
+    /// Controllers by kube-controller-manager's names; none for all that the program has.
+    pub controllers: Vec<String>,
+    /// Whether kube-controller-manager is compared with itself, in place of the program.
+    pub against_kcm: bool,
+    /// A controller that is left out on the right side, then.
+    pub left_out: Option<String>,
     /// Whether the program holds planted faults, each of which is to be found.
     pub planted: bool,
 }
@@ -87,9 +95,13 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     let mut total = [0, 0, 0];
     let mut verdict = Ok(());
+    let (subject, controllers) = options.sides()?;
+    if subject.is_kcm() {
+        println!("On both sides kube-controller-manager.");
+    }
     for minor in options.minors()? {
-        println!("Kubernetes {minor}:");
-        let report = minor_run(options, minor).await?;
+        println!("Kubernetes {minor}, {controllers}:");
+        let report = minor_run(options, &subject, &controllers, minor).await?;
         total[0] += report.clusters;
         total[1] += report.differences;
         total[2] += report.violations;
@@ -109,26 +121,33 @@ pub async fn run(options: &Options) -> Result<()> {
 }
 
 /// A run on one minor.
-async fn minor_run(options: &Options, minor: Minor) -> Result<Report> {
+async fn minor_run(
+    options: &Options,
+    subject: &Subject,
+    controllers: &Controllers,
+    minor: Minor,
+) -> Result<Report> {
     let begun = Instant::now();
-    let batches = batches(options, minor);
+    let batches = batches(options, controllers, minor);
     let settings = Settings {
         minor,
-        binary: &options.binary,
-        environment: &[],
+        subject: subject.clone(),
+        controllers,
         max_endpoints: 0,
+        max_mirrored: 0,
         rounds: options.rounds.max(1),
         handover: true,
         again: batch::SECOND_LOOK,
     };
-    let mut report = Report::new(minor.number());
+    let mut report = Report::new(minor.number(), controllers);
     let mut findings = Vec::new();
     let runs = batches.iter().map(async |batch| {
         let settings = Settings {
             max_endpoints: batch.max_endpoints,
+            max_mirrored: max_mirrored(batch.max_endpoints),
             ..settings.clone()
         };
-        let outcome = Box::pin(batch::run(&batch.worlds(minor), &settings)).await?;
+        let outcome = Box::pin(batch::run(&batch.worlds(controllers, minor), &settings)).await?;
         anyhow::Ok((batch, outcome))
     });
     let mut runs = std::pin::pin!(iter(runs).buffer_unordered(PAIRS));
@@ -152,6 +171,7 @@ async fn minor_run(options: &Options, minor: Minor) -> Result<Report> {
     for finding in one_for_each_seed(findings) {
         let settings = Settings {
             max_endpoints: max_endpoints(finding.seed),
+            max_mirrored: max_mirrored(max_endpoints(finding.seed)),
             handover: false,
             ..settings.clone()
         };
@@ -180,19 +200,21 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// The clusters, for control planes of this minor.
-    pub(crate) fn worlds(&self, minor: Minor) -> Vec<World> {
-        let seeds = self.seeds.iter();
+    pub(crate) fn worlds(&self, controllers: &Controllers, minor: Minor) -> Vec<World> {
+        let seeds = self.seeds.iter().enumerate();
         seeds
-            .map(|seed| World::generate(*seed, self.size.generated(), minor.number()))
+            .map(|(index, seed)| {
+                World::generate(*seed, self.size.generated(), index, minor.number(), controllers)
+            })
             .collect()
     }
 }
 
 /// Clusters with a node that has no zone apart from others: it takes topology hints from all clusters beside it.
-pub(crate) fn batches(options: &Options, minor: Minor) -> Vec<Batch> {
+pub(crate) fn batches(options: &Options, controllers: &Controllers, minor: Minor) -> Vec<Batch> {
     let mut groups = BTreeMap::<(bool, usize), Vec<u64>>::new();
     for seed in options.seeds.clone() {
-        let zoned = World::generate(seed, options.size.generated(), minor.number()).zoned();
+        let zoned = World::generate(seed, options.size.generated(), 0, minor.number(), controllers).zoned();
         groups.entry((zoned, max_endpoints(seed))).or_default().push(seed);
     }
     let mut batches = Vec::new();
@@ -211,11 +233,47 @@ pub(crate) fn batches(options: &Options, minor: Minor) -> Vec<Batch> {
     batches
 }
 
+/// The limit of mirrored endpoints beside one of endpoints in a slice: the small one is met by a few addresses, and the
+/// large one, the default, by a thousand.
+pub(crate) fn max_mirrored(max_endpoints: usize) -> usize {
+    match max_endpoints {
+        small @ ..10 => small,
+        _ => 1000,
+    }
+}
+
 fn max_endpoints(seed: u64) -> usize {
     MAX_ENDPOINTS[usize::from(seed.is_multiple_of(2))]
 }
 
 impl Options {
+    /// What is compared with kube-controller-manager, and which controllers of both.
+    pub(crate) fn sides(&self) -> Result<(Subject, Controllers)> {
+        let mut names = self.controllers.clone();
+        if self.against_kcm {
+            if names.is_empty() {
+                names = Controller::ALL.iter().map(|one| one.name().to_owned()).collect();
+            }
+            let left_out = self
+                .left_out
+                .iter()
+                .map(|name| Controllers::one(name))
+                .next()
+                .transpose()?;
+            return Ok((Subject::Kcm { left_out }, Controllers::named(&names)?));
+        }
+        let subject = Subject::Quaymaster {
+            binary: self.binary.clone(),
+            environment: Vec::new(),
+        };
+        let controllers = if names.is_empty() {
+            Controllers::of_program(&self.binary)?
+        } else {
+            Controllers::named(&names)?
+        };
+        Ok((subject, controllers))
+    }
+
     /// The minors, at least one.
     pub(crate) fn minors(&self) -> Result<Vec<Minor>> {
         if self.minors.is_empty() {

@@ -29,6 +29,11 @@ pub(crate) fn scenario(cluster: &Cluster, steps: &[Step]) -> String {
                 ),
                 None,
             ),
+            Action::EditEndpoints(edit) => (
+                format!("{:?} of Endpoints {}/{}", edit.kind, edit.namespace, edit.service),
+                None,
+            ),
+            Action::EditCidr(edit) => (format!("{:?} of ServiceCIDR {}", edit.kind, edit.name), None),
         };
         // Writing to a String cannot fail.
         _ = writeln!(text, "--- # step {}: {what} ({:?})", index + 1, step.kind);

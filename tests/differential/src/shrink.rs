@@ -26,22 +26,33 @@ pub(crate) fn units(scenario: &Scenario) -> Vec<Unit> {
     objects.chain(steps).collect()
 }
 
-/// What may have to do with some Services, by `namespace/name`: all but what is of other Services or in other namespaces.
-pub(crate) fn concerning(scenario: &Scenario, services: &[String]) -> Vec<Unit> {
-    let namespaces: BTreeSet<&str> = services
+/// What may have to do with some Services, by `namespace/name`, or ServiceCIDRs, by name: all but what is of other Services
+/// or in other namespaces.
+pub(crate) fn concerning(scenario: &Scenario, owners: &[String]) -> Vec<Unit> {
+    let namespaces: BTreeSet<&str> = owners
         .iter()
-        .filter_map(|path| path.split('/').next())
+        .filter_map(|owner| owner.split_once('/'))
+        .map(|(namespace, _)| namespace)
         .collect();
+    // Services hold ServiceCIDRs by their addresses.
+    let cidrs = owners.iter().any(|owner| !owner.contains('/'));
     let of_object = |key: &Key| match key.kind {
-        Kind::Service => services.contains(&key.path()),
-        _ => key.namespace.is_empty() || namespaces.contains(key.namespace.as_str()),
+        Kind::Service => cidrs || owners.contains(&key.path()),
+        Kind::Endpoints => owners.contains(&key.path()),
+        Kind::ServiceCIDR | Kind::IPAddress => cidrs,
+        Kind::Node | Kind::EndpointSlice | Kind::Pod => {
+            key.namespace.is_empty() || namespaces.contains(key.namespace.as_str())
+        }
     };
+    let of_service = |namespace: &str, service: &str| owners.contains(&format!("{namespace}/{service}"));
     let concerns = |unit: &Unit| match unit {
         Unit::Object(key) => of_object(key),
         Unit::Step(index) => match &scenario.steps[*index].action {
             Action::Put(object) => of_object(&object.key()),
             Action::Delete(key) => of_object(key),
-            Action::EditSlice(edit) => services.contains(&format!("{}/{}", edit.namespace, edit.service)),
+            Action::EditSlice(edit) => of_service(&edit.namespace, &edit.service),
+            Action::EditEndpoints(edit) => of_service(&edit.namespace, &edit.service),
+            Action::EditCidr(_) => cidrs,
         },
     };
     units(scenario).into_iter().filter(concerns).collect()

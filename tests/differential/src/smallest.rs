@@ -42,7 +42,13 @@ pub(crate) async fn print(finding: &Finding, options: &Options, settings: &Setti
             .enumerate()
             .map(|(index, units)| {
                 let prefix = format!("s{}r{runs}c{index}-", finding.seed);
-                World::of(only(&scenario, units), prefix, settings.minor.number())
+                World::of(
+                    only(&scenario, units),
+                    prefix,
+                    index,
+                    settings.minor.number(),
+                    settings.controllers,
+                )
             })
             .collect();
         let outcome = Box::pin(batch::run(&worlds, &settings)).await?;
@@ -105,10 +111,10 @@ pub(crate) async fn print(finding: &Finding, options: &Options, settings: &Setti
     Ok(())
 }
 
-/// The Services of a finding as the generator names them.
+/// The Services and ServiceCIDRs of a finding as the generator names them.
 fn without_prefix(finding: &Finding) -> impl Iterator<Item = String> {
-    let services = finding.services.iter();
-    services.filter_map(|service| service.strip_prefix(&finding.prefix).map(str::to_owned))
+    let owners = finding.owners.iter();
+    owners.filter_map(|owner| owner.strip_prefix(&finding.prefix).map(str::to_owned))
 }
 
 fn command(seed: u64, options: &Options, minor: Minor) -> String {

@@ -3,20 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use k8s_openapi::api::core::v1::{ObjectReference, Pod, Service};
+use k8s_openapi::api::core::v1::{Endpoints, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{Client, ResourceExt as _};
-use quaymaster_oracle::generate::{Cluster, Key};
-use quaymaster_oracle::managed;
+use quaymaster_oracle::generate::Cluster;
 use quaymaster_oracle::names::{SERVICE_NAME, SLICE_CONTROLLER, SLICE_MANAGED_BY};
 use quaymaster_oracle::slices::auto;
+use quaymaster_oracle::{managed, tell};
 
 use crate::kinds::list_all;
 
 /// All that a control plane holds that matters.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    /// Uids of owners and targets are replaced by whether they are those of the live object.
     pub(crate) objects: Cluster,
     /// By path of a Service that there is: families of which it ever had a slice of its own.
     families: BTreeMap<String, BTreeSet<String>>,
@@ -25,28 +24,13 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// Reads everything. `had` are the families of which Services ever had a slice of their own, by uid.
     pub(crate) async fn read(client: &Client, had: &BTreeSet<(String, String)>) -> Result<Self> {
-        let mut objects = list_all(client).await?;
+        let objects = list_all(client).await?;
         let families = objects.all::<Service>().map(|service| {
             let uid = service.uid().unwrap_or_default();
             let of = had.iter().filter(|(owner, _)| *owner == uid);
             (path_of(service), of.map(|(_, family)| family.clone()).collect())
         });
         let families = families.collect();
-        let uids: BTreeMap<Key, Option<String>> = objects
-            .objects()
-            .map(|object| (object.key(), object.metadata().uid.clone()))
-            .collect();
-        for slice in objects.all_mut::<EndpointSlice>() {
-            let namespace = slice.namespace().unwrap_or_default();
-            for owner in slice.metadata.owner_references.iter_mut().flatten() {
-                let live = uids.get(&Key::of::<Service>(&namespace, &owner.name));
-                owner.uid = liveness(live == Some(&Some(owner.uid.clone())));
-            }
-            let targets = slice.endpoints.iter_mut().flatten();
-            for target in targets.filter_map(|endpoint| endpoint.target_ref.as_mut()) {
-                tell_target(&uids, target);
-            }
-        }
         Ok(Self { objects, families })
     }
 
@@ -54,6 +38,25 @@ impl Snapshot {
     pub(crate) fn service(&self, path: &str) -> Option<&Service> {
         let (namespace, name) = path.split_once('/')?;
         self.objects.get(namespace, name)
+    }
+
+    /// Endpoints with this path, with targets told by whether they are there.
+    pub(crate) fn told_endpoints(&self, path: &str) -> Option<Endpoints> {
+        let (namespace, name) = path.split_once('/')?;
+        let mut endpoints: Endpoints = self.objects.get::<Endpoints>(namespace, name)?.clone();
+        for subset in endpoints.subsets.iter_mut().flatten() {
+            let lists = [&mut subset.addresses, &mut subset.not_ready_addresses];
+            for target in lists
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter_map(|address| address.target_ref.as_mut())
+            {
+                let name = target.name.as_deref().unwrap_or_default();
+                tell(target, self.objects.get(namespace, name));
+            }
+        }
+        Some(endpoints)
     }
 
     /// Families of which a Service that there is ever had a slice of its own.
@@ -66,8 +69,11 @@ impl Snapshot {
     /// the Service.
     pub(crate) fn unowned_placeholders(&self) -> BTreeMap<String, usize> {
         let unowned = |slice: &&EndpointSlice| {
-            let owners = slice.metadata.owner_references.iter().flatten();
-            let owned = owners.into_iter().any(|owner| owner.uid == liveness(true));
+            let service = self
+                .service(&service_path(slice))
+                .and_then(|service| service.uid());
+            let mut owners = slice.metadata.owner_references.iter().flatten();
+            let owned = owners.any(|owner| Some(&owner.uid) == service.as_ref());
             !owned && slice.endpoints.as_ref().is_none_or(Vec::is_empty) && self.is_kept(slice)
         };
         let mut found = BTreeMap::new();
@@ -125,15 +131,4 @@ pub(crate) fn service_path(slice: &EndpointSlice) -> String {
         slice.namespace().unwrap_or_default(),
         name.map_or("", String::as_str)
     )
-}
-
-fn tell_target(uids: &BTreeMap<Key, Option<String>>, target: &mut ObjectReference) {
-    let namespace = target.namespace.as_deref().unwrap_or_default();
-    let name = target.name.as_deref().unwrap_or_default();
-    let live = uids.get(&Key::of::<Pod>(namespace, name)) == Some(&target.uid);
-    target.uid = Some(liveness(live));
-}
-
-fn liveness(live: bool) -> String {
-    if live { "live" } else { "stale" }.to_owned()
 }

@@ -1,10 +1,25 @@
 //! A generated cluster as a real apiserver takes it: names of its own, and nothing that the apiserver allocates.
 
-use k8s_openapi::api::core::v1::{Node, Pod, Service, ServicePort, ServiceSpec};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use k8s_openapi::api::core::v1::{Endpoints, Node, Pod, Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use quaymaster_oracle::generate::{Action, Cluster, Key, Object, Scenario, Size, Step, Typed as _, generate};
-use quaymaster_oracle::names::{TOPOLOGY_HINTS, TOPOLOGY_MODE, ZONE};
+use quaymaster_oracle::generate::{
+    Action, Cluster, Key, Kind, Object, SPACE, Scenario, Size, Step, Typed as _, generate,
+};
+use quaymaster_oracle::names::{SLICE_CONTROLLER, TOPOLOGY_HINTS, TOPOLOGY_MODE, ZONE};
 use quaymaster_oracle::slices::{NULL_EQUALS_EMPTY, PREFER_SAME};
+
+use crate::controllers::{Controller, Controllers};
+
+/// The first minor whose apiserver takes IPv4 addresses in one form only (gate `StrictIPCIDRValidation`).
+pub(crate) const STRICT_ADDRESSES: u32 = 36;
+
+/// Addresses of Services, but for those of ServiceCIDRs: the largest ranges that an apiserver takes.
+pub(crate) const MAIN_RANGES: [&str; 2] = ["10.96.0.0/12", "fd00:96::/108"];
+/// Where they begin.
+const MAIN_FOUR: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 0);
+const MAIN_SIX: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x96, 0, 0, 0, 0, 0, 0);
 
 /// The label that the generator and the apiserver put on nodes.
 const HOSTNAME: &str = "kubernetes.io/hostname";
@@ -23,19 +38,43 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// The cluster of a seed, for a control plane of this minor (37 for 1.37).
-    pub(crate) fn generate(seed: u64, size: Size, minor: u32) -> Self {
-        Self::of(generate(seed, size), format!("s{seed}-"), minor)
+    /// The cluster of a seed, for a control plane of this minor (37 for 1.37), as one of the clusters there. What these
+    /// controllers have nothing to do with is left out.
+    pub(crate) fn generate(
+        seed: u64,
+        size: Size,
+        index: usize,
+        minor: u32,
+        controllers: &Controllers,
+    ) -> Self {
+        Self::of(
+            generate(seed, size),
+            format!("s{seed}-"),
+            index,
+            minor,
+            controllers,
+        )
     }
 
     /// A scenario under names of its own; the prefix ends with a dash and has no other.
-    pub(crate) fn of(scenario: Scenario, prefix: String, minor: u32) -> Self {
+    pub(crate) fn of(
+        scenario: Scenario,
+        prefix: String,
+        index: usize,
+        minor: u32,
+        controllers: &Controllers,
+    ) -> Self {
         let Scenario { seed, cluster, steps } = scenario;
-        let rename = Rename { prefix, minor };
+        let rename = Rename {
+            prefix,
+            index,
+            minor,
+            controllers,
+        };
         Self {
             seed,
             cluster: rename.cluster(&cluster),
-            steps: steps.into_iter().map(|step| rename.step(step)).collect(),
+            steps: steps.into_iter().filter_map(|step| rename.step(step)).collect(),
             prefix: rename.prefix,
         }
     }
@@ -56,6 +95,8 @@ impl World {
             Action::Put(object) => object.key().namespace,
             Action::Delete(key) => key.namespace.clone(),
             Action::EditSlice(edit) => edit.namespace.clone(),
+            Action::EditEndpoints(edit) => edit.namespace.clone(),
+            Action::EditCidr(_) => String::new(),
         });
         let mut names: Vec<String> = self
             .cluster
@@ -88,30 +129,60 @@ fn has_zone_and_cpu(node: &Node) -> bool {
     zone && cpu
 }
 
-struct Rename {
+/// Addresses of its own, and names, for a cluster among others on one control plane.
+struct Rename<'a> {
     prefix: String,
+    /// Its place among the clusters of the control plane.
+    index: usize,
     minor: u32,
+    controllers: &'a Controllers,
 }
 
-impl Rename {
-    fn cluster(&self, cluster: &Cluster) -> Cluster {
-        let objects = cluster.objects().map(|object| self.object(object.clone()));
-        Cluster::of(objects, cluster.version)
+impl Rename<'_> {
+    /// Whether what an object is about is compared in this run.
+    fn concerns(&self, kind: Kind) -> bool {
+        let any = |controllers: &[Controller]| controllers.iter().any(|one| self.controllers.has(*one));
+        match kind {
+            Kind::Endpoints => any(&[Controller::Endpoints, Controller::Mirroring]),
+            Kind::ServiceCIDR | Kind::IPAddress => any(&[Controller::ServiceCidr]),
+            Kind::Node | Kind::Service | Kind::EndpointSlice | Kind::Pod => true,
+        }
     }
 
-    fn step(&self, step: Step) -> Step {
+    fn cluster(&self, cluster: &Cluster) -> Cluster {
+        let objects = cluster.objects().filter(|object| self.concerns(object.kind()));
+        Cluster::of(objects.map(|object| self.object(object.clone())), cluster.version)
+    }
+
+    /// The step under other names; `None` where it concerns nothing of this run.
+    fn step(&self, step: Step) -> Option<Step> {
         let action = match step.action {
-            Action::Put(object) => Action::Put(self.object(object)),
-            Action::Delete(key) => Action::Delete(self.key(key)),
+            Action::Put(object) => self
+                .concerns(object.kind())
+                .then(|| Action::Put(self.object(object))),
+            Action::Delete(key) => self.concerns(key.kind).then(|| Action::Delete(self.key(key))),
             Action::EditSlice(mut edit) => {
                 edit.namespace = self.name(&edit.namespace);
-                Action::EditSlice(edit)
+                let kept = edit.manager == SLICE_CONTROLLER || self.controllers.has(Controller::Mirroring);
+                kept.then_some(Action::EditSlice(edit))
+            }
+            Action::EditEndpoints(mut edit) => {
+                edit.namespace = self.name(&edit.namespace);
+                self.controllers
+                    .has(Controller::Endpoints)
+                    .then_some(Action::EditEndpoints(edit))
+            }
+            Action::EditCidr(mut edit) => {
+                edit.name = self.name(&edit.name);
+                self.controllers
+                    .has(Controller::ServiceCidr)
+                    .then_some(Action::EditCidr(edit))
             }
         };
-        Step {
+        Some(Step {
             kind: step.kind,
-            action,
-        }
+            action: action?,
+        })
     }
 
     fn key(&self, mut key: Key) -> Key {
@@ -135,7 +206,17 @@ impl Rename {
             Object::Node(node) => node_labels(node),
             Object::Pod(pod) => self.pod(pod),
             Object::Service(service) => self.service(service),
-            Object::EndpointSlice(_) => {}
+            Object::Endpoints(endpoints) => self.endpoints(endpoints),
+            Object::ServiceCIDR(cidr) => {
+                for range in cidr
+                    .spec
+                    .iter_mut()
+                    .flat_map(|spec| spec.cidrs.iter_mut().flatten())
+                {
+                    *range = self.held_address(range);
+                }
+            }
+            Object::EndpointSlice(_) | Object::IPAddress(_) => {}
         }
         object
     }
@@ -150,12 +231,33 @@ impl Rename {
         }
     }
 
-    /// Addresses and node ports are the apiserver's to give; an update without them keeps those there are.
+    fn endpoints(&self, endpoints: &mut Endpoints) {
+        for subset in endpoints.subsets.iter_mut().flatten() {
+            let lists = [&mut subset.addresses, &mut subset.not_ready_addresses];
+            for address in lists.into_iter().flatten().flatten() {
+                if self.minor >= STRICT_ADDRESSES {
+                    address.ip = strict(&address.ip);
+                }
+                address.node_name = address.node_name.as_ref().map(|name| self.name(name));
+                let namespace = address
+                    .target_ref
+                    .as_mut()
+                    .and_then(|target| target.namespace.as_mut());
+                if let Some(namespace) = namespace {
+                    *namespace = self.name(namespace);
+                }
+            }
+        }
+    }
+
+    /// Addresses are given, so that they are the same on every control plane and none comes from a ServiceCIDR by chance;
+    /// node ports are the apiserver's to give, and an update without them keeps those there are.
     fn service(&self, service: &mut Service) {
         let spec = service.spec.get_or_insert_default();
-        if spec.cluster_ip.as_deref() != Some("None") {
-            spec.cluster_ip = None;
-            spec.cluster_ips = None;
+        for address in spec.cluster_ips.iter_mut().flatten().chain(&mut spec.cluster_ip) {
+            if address != "None" {
+                *address = self.service_address(address);
+            }
         }
         for port in spec.ports.iter_mut().flatten() {
             port.node_port = None;
@@ -177,6 +279,63 @@ impl Rename {
             *newer = older;
         }
     }
+
+    /// The address of a Service as the generator gives it, in the part of the main range that is this cluster's, or in its
+    /// ServiceCIDRs where there are any.
+    fn service_address(&self, address: &str) -> String {
+        /// Addresses of a cluster in the main range.
+        const EACH: usize = 1 << 14;
+        /// The first of them that are not given: the apiserver has one of its own.
+        const FREE: usize = 256;
+        /// Where those of ServiceCIDRs go when there are none.
+        const HELD: usize = 15_000;
+        let held = SPACE.iter().any(|space| address.starts_with(space));
+        if held && self.concerns(Kind::ServiceCIDR) {
+            return self.held_address(address);
+        }
+        let number = match address.parse() {
+            Ok(IpAddr::V4(address)) => {
+                let [.., high, low] = address.octets().map(usize::from);
+                high * 250 + low - 1
+            }
+            Ok(IpAddr::V6(address)) => usize::from(address.segments()[7]),
+            Err(_) => 0,
+        };
+        let number = self.index * EACH + FREE + number + if held { HELD } else { 0 };
+        let number = u32::try_from(number).unwrap_or(0);
+        if address.contains(':') {
+            let [first, second, ..] = MAIN_SIX.segments();
+            let [high, low] = [number >> 16, number & 0xffff].map(|part| u16::try_from(part).unwrap_or(0));
+            Ipv6Addr::new(first, second, 0, 0, 0, 0, high, low).to_string()
+        } else {
+            Ipv4Addr::from(u32::from(MAIN_FOUR) + number).to_string()
+        }
+    }
+
+    /// An address or range of the scenario's ServiceCIDRs, moved to where no other cluster has any.
+    fn held_address(&self, text: &str) -> String {
+        let [four, six] = SPACE;
+        if let Some(rest) = text.strip_prefix(four) {
+            format!("172.{}.{}.{rest}", 16 + self.index / 256, self.index % 256)
+        } else if let Some(rest) = text.strip_prefix(six) {
+            format!("{six}{:x}:{rest}", self.index + 1)
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// An IPv4 address in the one form that newer API servers take.
+fn strict(ip: &str) -> String {
+    let plain = ip.strip_prefix("::ffff:").unwrap_or(ip);
+    if plain.contains(':') {
+        return plain.to_owned();
+    }
+    let octets = plain.split('.').map(|octet| octet.trim_start_matches('0'));
+    let octets: Vec<&str> = octets
+        .map(|octet| if octet.is_empty() { "0" } else { octet })
+        .collect();
+    octets.join(".")
 }
 
 /// A node is labelled with its name.

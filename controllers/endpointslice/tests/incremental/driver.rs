@@ -85,8 +85,11 @@ impl Reader {
                     self.world.apply_pod(record, view);
                 }
             }
-            // Those of the controller come from the apiserver beside it.
-            Object::EndpointSlice(_) => {}
+            // Slices come from the apiserver beside it, and the controller reads nothing else.
+            Object::EndpointSlice(_)
+            | Object::Endpoints(_)
+            | Object::ServiceCIDR(_)
+            | Object::IPAddress(_) => {}
         }
     }
 }

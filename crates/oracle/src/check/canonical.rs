@@ -142,7 +142,7 @@ fn canonical_endpoint(endpoint: &Endpoint) -> CanonicalEndpoint {
 }
 
 /// A value without `null`, empty strings, lists and maps, which the API does not tell from absent ones.
-fn tidy(value: Value) -> Option<Value> {
+pub(crate) fn tidy(value: Value) -> Option<Value> {
     match value {
         Value::Null => None,
         Value::String(text) if text.is_empty() => None,

@@ -44,6 +44,20 @@ exceptions! {
     /// placeholder (fixed after 1.37, kubernetes/kubernetes#141593); quaymaster replaces it by one that is owned, so
     /// that the garbage collector does not take the Service's only slice.
     UnownedPlaceholder = "unowned-placeholder";
+    /// The order of subsets hangs on uids, and so does which addresses are cut off above a thousand.
+    TruncatedOrder = "truncated-order";
+    /// Endpoints of a Service without selector that was deleted and made again: whether those of the earlier one go
+    /// depends on whether the controller looked in between.
+    RecreatedService = "recreated-service";
+    /// kube-controller-manager does not miss the owner of a mirrored slice.
+    UnownedMirror = "unowned-mirror";
+    /// kube-controller-manager mixes up which mirrored slice it makes of which, and asks for one that is there.
+    MirrorRecycling = "mirror-recycling";
+    /// Subsets of the same ports with an application protocol stay apart, and come together in one slice.
+    ApplicationProtocol = "application-protocol";
+    /// Of equal ServiceCIDRs that are deleted together kube-controller-manager lets all go, also where addresses hang on
+    /// them.
+    EqualCidrs = "equal-cidrs";
 }
 
 /// How often each exception applied.

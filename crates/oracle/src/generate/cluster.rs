@@ -108,7 +108,7 @@ impl Cluster {
                 .map(|object| self.deleted(object))
                 .into_iter()
                 .collect(),
-            Action::EditSlice(_) => Vec::new(),
+            Action::EditSlice(_) | Action::EditEndpoints(_) | Action::EditCidr(_) => Vec::new(),
         }
     }
 

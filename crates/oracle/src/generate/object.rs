@@ -1,7 +1,8 @@
 //! Objects of all kinds that scenarios hold.
 
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Endpoints, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{IPAddress, ServiceCIDR};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
@@ -112,8 +113,14 @@ macro_rules! kinds {
 kinds! {
     /// A node.
     Node,
+    /// A ServiceCIDR.
+    ServiceCIDR,
     /// A Service.
     Service,
+    /// An address of a Service, which is the API server's to make.
+    IPAddress,
+    /// Endpoints.
+    Endpoints,
     /// An EndpointSlice that no controller keeps.
     EndpointSlice,
     /// A Pod.

@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::Generator;
 use super::nodes::LATE_NODES;
 use super::object::{Key, Object};
+use super::ports::wide_names;
 use super::step::{Step, StepKind};
 
 /// Values of the three labels that selectors are made of.
@@ -19,13 +20,20 @@ pub(super) const LABELS: [(&str, &[&str]); 3] = [
     ("version", &["v1", "v2"]),
 ];
 
+/// A label of all Pods of large clusters.
+pub(super) const OF_ALL: (&str, &str) = ("part-of", "all");
+
 /// The grace period a Pod has by default.
 const GRACE_SECONDS: i64 = 30;
 
 impl Generator {
     /// A Pod that was just created: pending, without an address, mostly without a node.
     pub(super) fn new_pod(&mut self) -> Step {
-        let namespace = self.namespace();
+        let mut namespace = self.namespace();
+        // Large ones have a namespace that is large.
+        if self.numbers.namespaces > 2 && self.rng.chance(85) {
+            "ns-0".clone_into(&mut namespace);
+        }
         let serial = self.serial();
         let pod = self.pending_pod(namespace, format!("pod-{serial}"));
         Step::put(StepKind::PodAdded, pod)
@@ -76,6 +84,9 @@ impl Generator {
 
     fn pod_labels(&mut self) -> BTreeMap<String, String> {
         let mut labels = BTreeMap::new();
+        if self.numbers.namespaces > 2 {
+            labels.insert(OF_ALL.0.to_owned(), OF_ALL.1.to_owned());
+        }
         for (name, values) in LABELS {
             // The first value is the most frequent, so that some Service is large.
             let index = if self.rng.chance(50) {
@@ -117,6 +128,13 @@ impl Generator {
         if self.rng.chance(50) {
             ports.push(port("dns", 53, "UDP"));
             ports.push(port("dns-tcp", 53, "TCP"));
+        }
+        if self.wide {
+            for (name, number) in wide_names() {
+                if self.rng.chance(50) {
+                    ports.push(port(&name, number, "TCP"));
+                }
+            }
         }
         let mut containers = vec![container("main", ports, None)];
         if self.rng.chance(30) {

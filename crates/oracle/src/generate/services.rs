@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Generator;
-use super::pods::LABELS;
-use super::ports::service_ports;
+use super::pods::{LABELS, OF_ALL};
+use super::ports::{large_ports, service_ports, wide_ports};
 use super::step::{Step, StepKind};
 use crate::names;
 
@@ -41,7 +41,7 @@ impl Generator {
                 ..ObjectMeta::default()
             },
             spec: Some(ServiceSpec {
-                selector: self.rng.chance(90).then(|| self.selector()),
+                selector: self.rng.chance(82).then(|| self.selector()),
                 session_affinity: Some("None".to_owned()),
                 publish_not_ready_addresses: self.rng.chance(15).then_some(true),
                 traffic_distribution: self
@@ -75,6 +75,19 @@ impl Generator {
             }
         }
         service
+    }
+
+    /// A Service of all Pods of a namespace that are labelled so, whose Endpoints have no room for all addresses.
+    pub(super) fn service_of_all(&mut self) -> Step {
+        let serial = self.serial();
+        let mut service = self.service("ns-0".to_owned(), format!("all-{serial}"));
+        let ports = if self.wide { wide_ports() } else { large_ports() };
+        self.make_cluster_ip(&mut service, ports, false);
+        let spec = service.spec.get_or_insert_default();
+        let (label, value) = if self.wide { ("app", "web") } else { OF_ALL };
+        spec.external_traffic_policy = None;
+        spec.selector = Some([(label.to_owned(), value.to_owned())].into());
+        Step::put(StepKind::ServiceAdded, service)
     }
 
     /// One to three pairs.

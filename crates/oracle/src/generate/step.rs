@@ -1,6 +1,6 @@
 //! One change to a cluster.
 
-use super::edit::SliceEdit;
+use super::edit::{CidrEdit, EndpointsEdit, SliceEdit};
 use super::object::{Key, Object};
 
 /// One change. Every one holds all it needs, so that dropping others leaves it meaningful.
@@ -22,6 +22,10 @@ pub enum Action {
     /// Changes a slice behind the controller's back. Not part of the cluster: the caller applies it to the slices
     /// as they are then.
     EditSlice(SliceEdit),
+    /// Changes Endpoints behind the controller's back, likewise.
+    EditEndpoints(EndpointsEdit),
+    /// Changes a ServiceCIDR behind the controller's back, likewise.
+    EditCidr(CidrEdit),
 }
 
 impl Step {
@@ -129,5 +133,29 @@ listed_enum! {
         PodAddressChanged,
         /// Someone edits, deletes or adds a slice.
         SliceEdited,
+        /// Someone edits or deletes a mirrored slice.
+        MirroredSliceEdited,
+        /// Endpoints appear.
+        EndpointsAdded,
+        /// Endpoints get other addresses.
+        EndpointsChanged,
+        /// Endpoints get other labels and annotations.
+        EndpointsRelabelled,
+        /// Endpoints are gone.
+        EndpointsDeleted,
+        /// Endpoints are there again under their old name, with a new uid.
+        EndpointsRecreated,
+        /// Someone edits or deletes Endpoints that a controller keeps.
+        EndpointsEdited,
+        /// A ServiceCIDR appears.
+        CidrAdded,
+        /// A ServiceCIDR is deleted, which addresses may hold up.
+        CidrDeleted,
+        /// A ServiceCIDR gets a range of the other family.
+        CidrFamilyAdded,
+        /// Someone edits what a controller keeps of a ServiceCIDR.
+        CidrEdited,
+        /// A Service with an address of a ServiceCIDR appears.
+        ServiceInRange,
     }
 }

@@ -31,7 +31,14 @@ impl Generator {
             _ => StepKind::TopologyAnnotationChanged,
         };
         let before = service.clone();
-        let may_have_node_ports = type_of(&service) == "ClusterIP" && !headless(&service);
+        /// A Service of more ports would use up those of the nodes.
+        const FEW: usize = 10;
+        let ports = service
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.ports.as_ref())
+            .map_or(0, Vec::len);
+        let may_have_node_ports = type_of(&service) == "ClusterIP" && !headless(&service) && ports < FEW;
         let spec = service.spec.get_or_insert_default();
         match kind {
             StepKind::SelectorChanged if spec.selector.is_some() => spec.selector = Some(self.selector()),

@@ -218,18 +218,24 @@ fn compare_with_desired(
 }
 
 #[test]
-fn every_kind_of_step_and_slice_edit_occurs() {
-    let (mut kinds, mut edits) = (BTreeSet::new(), BTreeSet::new());
-    for seed in 0..40 {
+fn every_kind_of_step_and_edit_occurs() {
+    let (mut kinds, mut slices) = (BTreeSet::new(), BTreeSet::new());
+    let (mut endpoints, mut cidrs) = (BTreeSet::new(), BTreeSet::new());
+    for seed in 0..80 {
         for step in generate(seed, Size::Small).steps {
             kinds.insert(step.kind);
-            if let Action::EditSlice(edit) = step.action {
-                edits.insert(edit.kind);
+            match step.action {
+                Action::EditSlice(edit) => _ = slices.insert(edit.kind),
+                Action::EditEndpoints(edit) => _ = endpoints.insert(edit.kind),
+                Action::EditCidr(edit) => _ = cidrs.insert(edit.kind),
+                Action::Put(_) | Action::Delete(_) => {}
             }
         }
     }
     assert_eq!(kinds, StepKind::ALL.iter().copied().collect());
-    assert_eq!(edits, SliceEditKind::ALL.iter().copied().collect());
+    assert_eq!(slices, SliceEditKind::ALL.iter().copied().collect());
+    assert_eq!(endpoints, EndpointsEditKind::ALL.iter().copied().collect());
+    assert_eq!(cidrs, CidrEditKind::ALL.iter().copied().collect());
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! What others do to objects that controllers keep, as these are then.
 
+use k8s_openapi::api::core::v1::Endpoints;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::ServiceCIDR;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
-use quaymaster_oracle::generate::SliceEdit;
+use quaymaster_oracle::generate::{CidrEdit, EndpointsEdit, EndpointsWrite, SliceEdit};
 use quaymaster_oracle::slices::Write;
 
-use super::{Edits, delete_kept};
+use super::{Edits, delete_kept, gone};
 
 /// Conflicts after which an edit is left out.
 const ATTEMPTS: usize = 4;
@@ -34,6 +36,55 @@ pub(super) async fn slice(client: &Client, edit: &SliceEdit) -> kube::Result<Edi
         match result {
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
             result => return result,
+        }
+    }
+    Ok(Edits::default())
+}
+
+/// Edits Endpoints as they are now, where a controller keeps them.
+pub(super) async fn endpoints(client: &Client, edit: &EndpointsEdit) -> kube::Result<Edits> {
+    let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), &edit.namespace);
+    for _ in 0..ATTEMPTS {
+        let Some(found) = gone(endpoints.get(&edit.service).await)? else {
+            return Ok(Edits::default());
+        };
+        let result = match edit.write(&found) {
+            None => return Ok(Edits::default()),
+            Some(EndpointsWrite::Update(edited)) => {
+                let stored = endpoints
+                    .replace(&edit.service, &PostParams::default(), &edited)
+                    .await;
+                stored.map(|stored| Edits::written(&stored))
+            }
+            Some(EndpointsWrite::Delete) => delete_kept(&endpoints, &edit.service).await,
+        };
+        match result {
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+            result => return result,
+        }
+    }
+    Ok(Edits::default())
+}
+
+/// Edits a ServiceCIDR as it is now.
+pub(super) async fn cidr(client: &Client, edit: &CidrEdit) -> kube::Result<Edits> {
+    let cidrs: Api<ServiceCIDR> = Api::all(client.clone());
+    let params = PostParams::default();
+    for _ in 0..ATTEMPTS {
+        let Some(found) = gone(cidrs.get(&edit.name).await)? else {
+            return Ok(Edits::default());
+        };
+        let Some(edited) = edit.edited(&found) else {
+            return Ok(Edits::default());
+        };
+        let result = if edit.is_of_status() {
+            cidrs.replace_status(&edit.name, &params, &edited).await
+        } else {
+            cidrs.replace(&edit.name, &params, &edited).await
+        };
+        match result {
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+            result => return result.map(|stored| Edits::written(&stored)),
         }
     }
     Ok(Edits::default())

@@ -1,5 +1,7 @@
 //! Services.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
@@ -21,13 +23,30 @@ pub(super) async fn put(client: &Client, old: Option<&Service>, new: &Service) -
     body.metadata.deletion_grace_period_seconds = None;
     match old {
         Some(_) => _ = services.replace(&name, &PostParams::default(), &body).await?,
-        None => create(&services, &body).await?,
+        None => create_in_range(&services, &body).await?,
     }
     let was_terminating = old.is_some_and(|old| old.metadata.deletion_timestamp.is_some());
     if new.metadata.deletion_timestamp.is_some() && !was_terminating {
         services.delete(&name, &DeleteParams::default()).await?;
     }
     Ok(())
+}
+
+/// Creates one whose address may be of a ServiceCIDR that the apiserver has yet to notice.
+async fn create_in_range(services: &Api<Service>, body: &Service) -> kube::Result<()> {
+    const ATTEMPTS: u32 = 40;
+    const PAUSE: Duration = Duration::from_millis(100);
+    /// What the apiserver says to an address in no range (`pkg/registry/core/service/storage/alloc.go`).
+    const NO_RANGE: &str = "does not match the current range";
+    for _ in 1..ATTEMPTS {
+        match create(services, body).await {
+            Err(kube::Error::Api(status)) if status.message.contains(NO_RANGE) => {
+                tokio::time::sleep(PAUSE).await
+            }
+            result => return result,
+        }
+    }
+    create(services, body).await
 }
 
 /// Whatever holds it.

@@ -4,7 +4,7 @@ use super::*;
 
 fn writes(by_service: &[(&str, usize)]) -> Writes {
     let write = || Write {
-        kind: ("update".to_owned(), "IPv4".to_owned()),
+        kind: ["endpointslices", "update", "IPv4"].map(str::to_owned),
         words: "a write".to_owned(),
     };
     let words = |count: usize| (0..count).map(|_| write()).collect();
@@ -79,7 +79,7 @@ fn what_comes_back_may_be_written_where_a_restart_writes_it_in_any_case() {
     );
     let mut others = writes(&[("ns/web", 4)]);
     for write in others.by_service.values_mut().flatten() {
-        "delete".clone_into(&mut write.kind.0);
+        "delete".clone_into(&mut write.kind[1]);
     }
     assert!(!handover(others, none(), &[], back()).faults().is_empty());
 }

@@ -2,13 +2,19 @@
 
 use super::*;
 use crate::batch::Finding;
+use crate::controllers::Controller;
+
+fn all() -> Controllers {
+    let names: Vec<String> = Controller::ALL.iter().map(|one| one.name().to_owned()).collect();
+    Controllers::named(&names).unwrap()
+}
 
 /// A report of so many clusters on which all is well.
 fn report(clusters: usize) -> Report {
-    let mut report = Report::new(37);
+    let mut report = Report::new(37, &all());
     let mut outcome = Outcome {
         slices: [100, 100],
-        kept_events: [100, 100],
+        kept_events: [(Kind::EndpointSlice, [100, 100])].into(),
         ..Outcome::default()
     };
     for side in &mut outcome.coverage {
@@ -38,7 +44,7 @@ fn a_difference_a_violation_and_a_refusal_each_fail_a_run() {
         seed: 1,
         when: "at some time".to_owned(),
         what: vec!["something".to_owned()],
-        services: Vec::new(),
+        owners: Vec::new(),
     };
     let some = || vec!["something".to_owned()];
     let outcomes = [
@@ -89,8 +95,29 @@ fn many_more_slices_or_changes_than_kube_controller_manager_fail_a_run() {
     slices.slices = [100, 111];
     assert!(why(&slices).contains("111 slices"), "{}", why(&slices));
     let mut changes = report(DEMANDING);
-    changes.kept_events = [100, 121];
-    assert!(why(&changes).contains("121 changes"), "{}", why(&changes));
-    changes.kept_events = [100, 120];
-    assert_eq!(why(&changes), "");
+    changes.kept_events = [(Kind::EndpointSlice, [100, 121])].into();
+    assert!(
+        why(&changes).contains("121 changes of EndpointSlice"),
+        "{}",
+        why(&changes)
+    );
+    changes.kept_events = [(Kind::EndpointSlice, [100, 120]), (Kind::ServiceCIDR, [9, 90])].into();
+    assert_eq!(why(&changes), "", "nine are chance");
+}
+
+#[test]
+fn rules_of_controllers_that_do_not_run_need_not_be_met() {
+    let names = ["endpointslice-controller".to_owned()];
+    let mut report = Report::new(37, &Controllers::named(&names).unwrap());
+    let mut outcome = Outcome::default();
+    for side in &mut outcome.coverage {
+        for rule in Rule::ALL
+            .iter()
+            .filter(|rule| rule.controller() == Controller::EndpointSlice)
+        {
+            side.count(*rule);
+        }
+    }
+    report.take(DEMANDING, &outcome);
+    assert_eq!(why(&report), "");
 }

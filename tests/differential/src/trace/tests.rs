@@ -1,3 +1,4 @@
+use quaymaster_oracle::names::SLICE_CONTROLLER;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -69,13 +70,31 @@ fn hold(holder: Holder, after: u64) -> Hold {
     }
 }
 
+/// Replays under these controllers, of which slices and mirrored subsets have at most three endpoints.
+fn run_with(names: &[&str], events: &[Event], edits: &Edits, holds: &[Hold]) -> Trace {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let given = Given {
+        edits,
+        holds,
+        controllers: &Controllers::named(&names).unwrap(),
+        max_endpoints: 3,
+        max_mirrored: 3,
+        minor: 37,
+    };
+    replay(events, given)
+}
+
+fn run(events: &[Event], edits: &Edits, holds: &[Hold]) -> Trace {
+    run_with(&["endpointslice-controller"], events, edits, holds)
+}
+
 /// What does not hold while quaymaster keeps the slices.
 fn violations(events: &[Event], edits: &Edits) -> Vec<String> {
-    let trace = replay(events, edits, &[hold(Holder::Quaymaster, 0)], 3, 37);
+    let trace = run(events, edits, &[hold(Holder::Subject, 0)]);
     let violations = trace.violations.into_iter();
     violations
         .map(|(holder, what)| {
-            assert_eq!(holder, Holder::Quaymaster);
+            assert_eq!(holder, Holder::Subject);
             what
         })
         .collect()
@@ -213,11 +232,11 @@ fn what_does_not_hold_is_told_of_who_kept_the_slices_then() {
     let mut events = published();
     events.push(event(5, slice(SLICE_CONTROLLER, &[])));
     let holds = [
-        hold(Holder::Quaymaster, 0),
+        hold(Holder::Subject, 0),
         hold(Holder::Kcm, 3),
-        hold(Holder::Quaymaster, 5),
+        hold(Holder::Subject, 5),
     ];
-    let trace = replay(&events, &Edits::default(), &holds, 3, 37);
+    let trace = run(&events, &Edits::default(), &holds);
     assert_eq!(trace.violations[0].0, Holder::Kcm);
     assert_eq!(trace.updates, [1, 0]);
 }
@@ -229,10 +248,10 @@ fn while_nobody_keeps_the_slices_nobody_is_late() {
     events.push(event(100, pod(&events, false)));
     let ended = |at| Hold {
         until: Some(Duration::from_secs(at)),
-        ..hold(Holder::Quaymaster, 0)
+        ..hold(Holder::Subject, 0)
     };
-    let late = |holds: &[Hold]| replay(&events, &Edits::default(), holds, 3, 37).violations.len();
-    assert_eq!(late(&[ended(60), hold(Holder::Quaymaster, 96)]), 0);
-    assert_eq!(late(&[ended(64), hold(Holder::Quaymaster, 98)]), 1);
+    let late = |holds: &[Hold]| run(&events, &Edits::default(), holds).violations.len();
+    assert_eq!(late(&[ended(60), hold(Holder::Subject, 96)]), 0);
+    assert_eq!(late(&[ended(64), hold(Holder::Subject, 98)]), 1);
     assert_eq!(late(&[ended(64), hold(Holder::Kcm, 98)]), 0);
 }

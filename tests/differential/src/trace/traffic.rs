@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
-use quaymaster_oracle::slices::Desired;
 
 use crate::plane::Hold;
 
@@ -15,12 +14,15 @@ const GONE_WITHIN: Duration = Duration::from_mins(1);
 /// An endpoint as traffic sees it: family, Pod and address.
 pub(super) type Backend = (String, String, String);
 
+/// The backends that should be published, with the uids of what they are.
+pub(super) type Required = BTreeMap<Backend, String>;
+
 /// Which of its backends the slices of a Service may not lose, or not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keeps {
     /// What is ready stays, and nothing else.
     WhatIsReady,
-    /// Nobody looks after the Service any more: its slices stay as they are.
+    /// Nobody looks after the Service, or what is chosen of it is anybody's choice: what is there may stay.
     Everything,
     /// The Service is being deleted, so that what would need a new slice gets none.
     Nothing,
@@ -50,22 +52,13 @@ impl Traffic {
     /// be missing from the union of slices; one that is not ready must go.
     pub(super) fn step(
         &mut self,
-        desired: &Desired,
+        required: &Required,
         published: &BTreeSet<Backend>,
         written: &BTreeSet<Backend>,
         at: Duration,
         keeps: Keeps,
         holds: &[Hold],
     ) -> Vec<String> {
-        let mut required = BTreeMap::<Backend, String>::new();
-        for (key, group) in &desired.groups {
-            for endpoint in group.endpoints.values().filter(|endpoint| is_ready(endpoint)) {
-                let uid = endpoint.target_ref.as_ref().and_then(|target| target.uid.clone());
-                for backend in backends(&format!("{:?}", key.address_type), endpoint) {
-                    required.insert(backend, uid.clone().unwrap_or_default());
-                }
-            }
-        }
         self.held
             .retain(|backend, held| required.get(backend) == Some(&held.uid));
         let missing = self
@@ -85,9 +78,7 @@ impl Traffic {
             }
         }
 
-        let surplus = |backend: &&Backend| {
-            keeps != Keeps::Everything && desired.managed && !required.contains_key(*backend)
-        };
+        let surplus = |backend: &&Backend| keeps != Keeps::Everything && !required.contains_key(*backend);
         let surplus: BTreeSet<Backend> = published.iter().filter(surplus).cloned().collect();
         self.surplus.retain(|backend, _| surplus.contains(backend));
         found.extend(self.overdue(at, holds));
@@ -96,9 +87,9 @@ impl Traffic {
         }
 
         for (backend, uid) in required {
-            if published.contains(&backend) && !self.held.contains_key(&backend) {
-                let published = written.contains(&backend);
-                self.held.insert(backend, Held { uid, published });
+            if published.contains(backend) && !self.held.contains_key(backend) {
+                let (uid, published) = (uid.clone(), written.contains(backend));
+                self.held.insert(backend.clone(), Held { uid, published });
             }
         }
         found
@@ -151,12 +142,12 @@ pub(super) fn ready_backends(slice: &EndpointSlice) -> BTreeSet<Backend> {
         .collect()
 }
 
-fn is_ready(endpoint: &Endpoint) -> bool {
+pub(super) fn is_ready(endpoint: &Endpoint) -> bool {
     let conditions = endpoint.conditions.as_ref();
     conditions.and_then(|conditions| conditions.ready) != Some(false)
 }
 
-fn backends(family: &str, endpoint: &Endpoint) -> Vec<Backend> {
+pub(super) fn backends(family: &str, endpoint: &Endpoint) -> Vec<Backend> {
     let pod = endpoint
         .target_ref
         .as_ref()

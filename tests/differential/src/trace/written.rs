@@ -47,7 +47,7 @@ fn in_place(old: &EndpointSlice, new: &EndpointSlice) -> bool {
 }
 
 /// What of a slice a controller decides, but for the trigger time, which is no reason for a write.
-fn content(slice: &EndpointSlice) -> EndpointSlice {
+pub(super) fn content(slice: &EndpointSlice) -> EndpointSlice {
     let mut content = slice.clone();
     let metadata = &mut content.metadata;
     metadata.resource_version = None;
