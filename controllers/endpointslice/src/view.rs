@@ -23,11 +23,14 @@ impl EndpointSlices {
                 None => self.service_removed(*id, change.latest(), dirty),
             },
             Delta::Node { change } => self.node_changed(world, *change, dirty),
-            // The answer to an own write comes by itself, with what it was an answer to.
+            // The answer to an own write comes by itself, with what it was an answer to; the others are not read.
             Delta::Slice {
                 origin: Origin::OwnWrite,
                 ..
-            } => {}
+            }
+            | Delta::Endpoints { .. }
+            | Delta::ServiceCidr { .. }
+            | Delta::IpAddress { .. } => {}
             Delta::Slice {
                 change,
                 origin: Origin::Watch,
@@ -159,11 +162,12 @@ impl EndpointSlices {
         }
         if self.zones.node_changed(before, after) {
             for id in self.auto.iter().copied().collect::<Vec<_>>() {
-                let Some(state) = self.services.get(&id) else {
+                let (Some(state), Some(service)) = (self.services.get(&id), world.service(id)) else {
                     continue;
                 };
                 let hints = state.hint_state();
-                if hints.is_populated() && !hints.is_overloaded(&self.zones) {
+                // Upstream looks at those alone that are overloaded: a family that was refused waits for something else.
+                if hints.covers(service.slice_families()) && !hints.is_overloaded(&self.zones) {
                     continue;
                 }
                 if let Some(key) = self.with(world, id, |state, cx| {

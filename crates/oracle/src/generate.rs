@@ -26,8 +26,7 @@ mod tests;
 pub use cidrs::{SPACE, in_space};
 pub use cluster::{Change, ChangeKind, Cluster};
 pub use edit::{
-    CidrEdit, CidrEditKind, EndpointsEdit, EndpointsEditKind, EndpointsWrite, FOREIGN, SliceEdit,
-    SliceEditKind,
+    CidrEdit, CidrEditKind, EndpointsEdit, EndpointsEditKind, EndpointsWrite, SliceEdit, SliceEditKind,
 };
 pub use object::{Key, Kind, Object, Typed};
 pub use rng::Rng;

@@ -1,6 +1,8 @@
 //! Keys and values of the Kubernetes API that controllers read or write (`k8s.io/api`: `core/v1`, `discovery/v1`,
 //! `networking/v1`; kubernetes `pkg/controller/endpoint`, `pkg/controller/servicecidrs`).
 
+/// What keys of annotations begin with that generated edits put on objects; no Service has one.
+pub const EDITS: &str = "edits.example.com/";
 /// Label of a slice: its Service.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// Label of a slice: who keeps it.

@@ -103,8 +103,7 @@ pub fn endpoint(
             namespace: pod.key.namespace.clone(),
             name: pod.key.name.clone(),
             uid: pod.uid.clone(),
-            api_version: None,
-            field_path: None,
+            details: None,
         }),
         hints,
     })
@@ -148,10 +147,15 @@ pub(crate) fn same_pod_and_address(a: &EndpointRecord, b: &EndpointRecord) -> bo
 /// Whether an observed endpoint must be rewritten to become the desired one, hints apart
 /// (`k8s.io/endpointslice/util/controller_utils.go`, `EndpointsEqualBeyondHash`).
 pub fn differs(desired: &EndpointRecord, observed: &EndpointRecord) -> bool {
+    let same_target = match (&desired.target, &observed.target) {
+        (Some(desired), Some(observed)) => desired.same_but_for_version(observed),
+        (None, None) => true,
+        _ => false,
+    };
     desired.node != observed.node
         || desired.zone != observed.zone
         || desired.conditions != observed.conditions
-        || desired.target != observed.target
+        || !same_target
 }
 
 /// Whether the hints of an observed endpoint must be rewritten. Hints of endpoints that are not ready are nobody's

@@ -362,6 +362,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_wrapper_started_ends_with_it() {
+        let (_folder, mut process) = shell("sleep 60 & echo child $!; wait");
+        let line = process
+            .wait_for_log("child", Duration::from_secs(10))
+            .await
+            .unwrap();
+        let child = Path::new("/proc").join(line.replace("child ", ""));
+        assert!(child.exists());
+        process.server().terminate(Duration::from_secs(10)).await.unwrap();
+        let ended = || {
+            let stat = fs::read_to_string(child.join("stat"));
+            // One that nobody has waited for yet has ended as well.
+            stat.map_or(true, |stat| stat.contains(") Z "))
+        };
+        let begun = Instant::now();
+        while !ended() && begun.elapsed() < Duration::from_secs(10) {
+            tokio::time::sleep(POLL).await;
+        }
+        assert!(ended());
+    }
+
+    #[tokio::test]
     async fn a_program_that_ignores_the_request_to_end_is_killed() {
         let (_folder, mut process) = shell("trap '' TERM; echo up; while :; do sleep 0.1; done");
         process.wait_for_log("up", Duration::from_secs(10)).await.unwrap();

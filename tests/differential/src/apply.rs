@@ -57,18 +57,41 @@ impl Edits {
     }
 }
 
-/// Brings objects from what `before` holds to what a step wants. What is not found is taken as done.
-pub(crate) async fn step(client: &Client, before: &Cluster, step: &Step) -> kube::Result<Edits> {
-    match &step.action {
-        Action::Put(object) => put(client, before.object(&object.key()), object).await,
-        Action::Delete(key) => match before.object(key) {
-            Some(old) => delete(client, old).await,
-            None => Ok(Edits::default()),
-        },
-        Action::EditSlice(edit) => edit::slice(client, edit).await,
-        Action::EditEndpoints(edit) => edit::endpoints(client, edit).await,
-        Action::EditCidr(edit) => edit::cidr(client, edit).await,
+/// What a step hit that edits an object as it finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hit {
+    /// Nothing: none allowed it.
+    Nothing,
+    /// Nothing: the controller was faster each time.
+    Overtaken,
+    /// An object, by what it held before, in words.
+    Object(String),
+}
+
+impl Hit {
+    /// What was hit, in words that are equal where the same was hit on both sides.
+    pub(crate) fn words(&self) -> &str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Overtaken => "nothing, as the controller was faster each time",
+            Self::Object(held) => held,
+        }
     }
+}
+
+/// Brings objects from what `before` holds to what a step wants. What is not found is taken as done.
+pub(crate) async fn step(client: &Client, before: &Cluster, step: &Step) -> kube::Result<(Edits, Hit)> {
+    let edits = match &step.action {
+        Action::Put(object) => put(client, before.object(&object.key()), object).await?,
+        Action::Delete(key) => match before.object(key) {
+            Some(old) => delete(client, old).await?,
+            None => Edits::default(),
+        },
+        Action::EditSlice(edit) => return edit::slice(client, edit).await,
+        Action::EditEndpoints(edit) => return edit::endpoints(client, edit).await,
+        Action::EditCidr(edit) => return edit::cidr(client, edit).await,
+    };
+    Ok((edits, Hit::Nothing))
 }
 
 async fn put(client: &Client, old: Option<&Object>, new: &Object) -> kube::Result<Edits> {

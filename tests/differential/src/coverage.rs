@@ -4,6 +4,8 @@ mod cidrs;
 mod endpoints;
 mod mirrored;
 mod slices;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -43,122 +45,130 @@ macro_rules! rules {
     };
 }
 
+// Groups are sections of the description of the controller that the rules of this project follow.
 rules! {
     EndpointSlice {
-        ServiceChange = "triggers", "a Service changes";
-        PodChange = "triggers", "a Pod changes";
-        NodeChange = "triggers", "a node changes";
-        SliceChangedByOthers = "triggers", "someone else changes or deletes a slice";
-        ServiceGone = "sync", "a Service is gone";
-        ExternalName = "sync", "a Service is of type ExternalName";
-        NoSelector = "sync", "a Service has no selector";
-        TerminatingService = "sync", "a Service is being deleted";
-        ReadyEndpoint = "endpoints", "a ready endpoint";
-        UnreadyEndpoint = "endpoints", "an endpoint that is not ready";
-        TerminatingServing = "endpoints", "a terminating endpoint that still serves";
-        TerminatingUnready = "endpoints", "a terminating endpoint that does not serve";
-        PublishNotReady = "endpoints", "an endpoint ready only because not-ready addresses are published";
-        Hostname = "endpoints", "an endpoint with a hostname";
-        MissingNode = "endpoints", "a Pod left out for want of its node";
-        SeveralGroups = "port groups", "a Service whose Pods have different ports";
-        NoPorts = "port groups", "endpoints without ports";
-        EmptyGroup = "port groups", "a set of ports without endpoints";
-        SingleStack = "families", "a Service of one family";
-        DualStack = "families", "a Service of two families";
-        UpdatedInPlace = "algorithm", "a slice changes and keeps its ports";
-        Filled = "algorithm", "a slice is filled to the maximum";
-        Placeholder = "algorithm", "an empty slice of a Service without endpoints";
-        Created = "writes", "a slice is created";
-        Recycled = "writes", "a slice gets other ports";
-        Deleted = "writes", "a slice is deleted";
-        Owner = "new slices", "a slice with its owner";
-        TriggerTime = "new slices", "a slice with a trigger time";
-        Repaired = "tracker", "a label that is not the Service's is taken off";
-        AutoHints = "hints by annotation", "hints are given";
-        AutoRefused = "hints by annotation", "the annotation is there, and no hints are given";
-        PreferClose = "traffic distribution", "PreferClose with hints";
-        PreferSameZone = "traffic distribution", "PreferSameZone with hints";
-        PreferSameNode = "traffic distribution", "PreferSameNode with hints";
-        ServiceLabels = "labels", "labels of the Service are copied";
-        ReservedLabels = "labels", "a Service has a reserved label";
-        HeadlessLabel = "labels", "a headless Service";
+        ServiceChange = "2.1 triggers", "a Service changes";
+        PodChange = "2.1 triggers", "a Pod changes";
+        NodeChange = "2.1 triggers", "a node changes";
+        SliceChangedByOthers = "2.1 triggers", "someone else changes or deletes a slice";
+        ServiceGone = "2.2 sync", "a Service is gone";
+        ExternalName = "2.2 sync", "a Service is of type ExternalName";
+        NoSelector = "2.2 sync", "a Service has no selector";
+        ReadyEndpoint = "2.3 endpoints", "a ready endpoint";
+        UnreadyEndpoint = "2.3 endpoints", "an endpoint that is not ready";
+        TerminatingServing = "2.3 endpoints", "a terminating endpoint that still serves";
+        TerminatingUnready = "2.3 endpoints", "a terminating endpoint that does not serve";
+        PublishNotReady = "2.3 endpoints", "an endpoint ready only because not-ready addresses are published";
+        Hostname = "2.3 endpoints", "an endpoint with a hostname";
+        MissingNode = "2.3 endpoints", "a Pod left out for want of its node";
+        SeveralGroups = "2.4 port groups", "a Service whose Pods have different ports";
+        NoPorts = "2.4 port groups", "endpoints without ports";
+        EmptyGroup = "2.4 port groups", "a set of ports without endpoints";
+        SingleStack = "2.5 families", "a Service of one family";
+        DualStack = "2.5 families", "a Service of two families";
+        FamilyDropped = "2.5 families", "a slice goes of a family that the Service has no longer";
+        UpdatedInPlace = "2.6 algorithm", "a slice changes and keeps its ports";
+        TakenAlong = "2.6 algorithm", "endpoints go into a slice that changes anyway (step 2)";
+        Joined = "2.6 algorithm", "the rest goes into an unchanged slice with room (step 3)";
+        Filled = "2.6 algorithm", "a slice is filled to the maximum";
+        OtherOwner = "2.6 algorithm", "a slice goes that the Service does not own";
+        Duplicate = "2.6 algorithm", "an endpoint that is there twice is taken out";
+        Placeholder = "2.6 algorithm", "an empty slice of a Service without endpoints";
+        Created = "2.7 writes", "a slice is created";
+        CreateSkipped = "2.7 writes", "endpoints of a Service that is being deleted have no slice";
+        Recycled = "2.7 writes", "a slice gets other ports";
+        Deleted = "2.7 writes", "a slice is deleted";
+        TerminatingService = "2.7 writes", "a Service is being deleted";
+        Owner = "2.8 new slices", "a slice with its owner";
+        TriggerTime = "2.8 new slices", "a slice with a trigger time";
+        PutRight = "2.9 tracker", "a slice that someone else changed is written";
+        AutoHints = "2.10 hints by annotation", "hints are given";
+        AutoRefused = "2.10 hints by annotation", "the annotation is there, and no hints are given";
+        PreferClose = "2.11 traffic distribution", "PreferClose with hints";
+        PreferSameZone = "2.11 traffic distribution", "PreferSameZone with hints";
+        PreferSameNode = "2.11 traffic distribution", "PreferSameNode with hints";
+        ServiceLabels = "2.12 labels", "labels of the Service are copied";
+        ReservedLabels = "2.12 labels", "a Service has a reserved label";
+        HeadlessLabel = "2.12 labels", "a headless Service";
+        Repaired = "2.12 labels", "a label that is not the Service's is taken off";
     }
 
     Endpoints {
-        EndpointsChangedByOthers = "triggers", "someone else changes or deletes Endpoints";
-        EndpointsSwept = "sync", "Endpoints without a Service are deleted";
-        EndpointsTakenOver = "sync", "Endpoints that a user made get those of a Service";
-        EndpointsReady = "addresses", "a ready address";
-        EndpointsNotReady = "addresses", "an address that is not ready";
-        EndpointsHostname = "addresses", "an address with a hostname";
-        EndpointsTerminating = "addresses", "a terminating Pod is left out";
-        EndpointsPublished = "addresses", "a terminating Pod where not-ready addresses are published";
-        EndpointsSecondFamily = "addresses", "the second family of a Service is left out";
-        EndpointsOtherFamily = "addresses", "a Pod without an address of the primary family is left out";
-        EndpointsUnknownNode = "addresses", "a Pod on a node that does not exist is published";
-        EndpointsUnresolved = "ports", "a Pod without any of the ports is left out";
-        EndpointsNoPorts = "ports", "a subset without ports";
-        EndpointsSubsets = "repacking", "Pods with different ports";
-        EndpointsShared = "repacking", "ports of the same addresses share a subset";
-        EndpointsTwoSubsets = "repacking", "an address in two subsets";
-        EndpointsReadyCut = "truncation", "ready addresses are cut off";
-        EndpointsNotReadyCut = "truncation", "addresses that are not ready are cut off";
-        EndpointsFitAgain = "truncation", "addresses fit again";
-        EndpointsCreated = "writes", "Endpoints are created";
-        EndpointsUpdated = "writes", "Endpoints are updated";
-        EndpointsEmpty = "writes", "Endpoints without addresses";
-        EndpointsTrigger = "writes", "a trigger time is written";
-        EndpointsNoTrigger = "writes", "an update without a trigger time";
-        EndpointsAnnotations = "writes", "annotations of others stay";
-        EndpointsLabels = "labels", "labels of the Service are copied";
-        EndpointsHeadless = "labels", "a headless Service";
-        EndpointsReserved = "labels", "a Service has a label that is reserved on Endpoints";
-        EndpointsRepaired = "labels", "a label that is not the Service's is taken off";
+        EndpointsChangedByOthers = "4.1 triggers", "someone else changes or deletes Endpoints";
+        EndpointsSwept = "4.2 sync", "Endpoints without a Service are deleted";
+        EndpointsTakenOver = "4.2 sync", "Endpoints that a user made get those of a Service";
+        EndpointsReady = "4.2 addresses", "a ready address";
+        EndpointsNotReady = "4.2 addresses", "an address that is not ready";
+        EndpointsHostname = "4.2 addresses", "an address with a hostname";
+        EndpointsTerminating = "4.2 addresses", "a terminating Pod is left out";
+        EndpointsPublished = "4.2 addresses", "a terminating Pod where not-ready addresses are published";
+        EndpointsSecondFamily = "4.2 addresses", "the second family of a Service is left out";
+        EndpointsOtherFamily = "4.2 addresses", "a Pod without an address of the primary family is left out";
+        EndpointsUnknownNode = "4.2 addresses", "a Pod on a node that does not exist is published";
+        EndpointsUnresolved = "4.2 ports", "a Pod without any of the ports is left out";
+        EndpointsNoPorts = "4.2 ports", "a subset without ports";
+        EndpointsCreated = "4.2 writes", "Endpoints are created";
+        EndpointsUpdated = "4.2 writes", "Endpoints are updated";
+        EndpointsEmpty = "4.2 writes", "Endpoints without addresses";
+        EndpointsTrigger = "4.2 writes", "a trigger time is written";
+        EndpointsNoTrigger = "4.2 writes", "an update without a trigger time";
+        EndpointsAnnotations = "4.2 writes", "annotations of others stay";
+        EndpointsLabels = "4.2 labels", "labels of the Service are copied";
+        EndpointsHeadless = "4.2 labels", "a headless Service";
+        EndpointsReserved = "4.2 labels", "a Service has a label that is reserved on Endpoints";
+        EndpointsRepaired = "4.2 labels", "a label that is not the Service's is taken off";
+        EndpointsReadyCut = "4.3 truncation", "ready addresses are cut off";
+        EndpointsNotReadyCut = "4.3 truncation", "addresses that are not ready are cut off";
+        EndpointsFitAgain = "4.3 truncation", "addresses fit again";
+        EndpointsSubsets = "4.4 repacking", "Pods with different ports";
+        EndpointsShared = "4.4 repacking", "ports of the same addresses share a subset";
+        EndpointsTwoSubsets = "4.4 repacking", "an address in two subsets";
     }
 
     Mirroring {
-        MirrorChangedByOthers = "triggers", "someone else changes or deletes a mirrored slice";
-        MirrorSkipped = "sync", "Endpoints with the label that says so are not mirrored";
-        MirrorSkipOther = "sync", "that label with another value";
-        MirrorLeader = "sync", "Endpoints that are a lock are not mirrored";
-        MirrorNoService = "sync", "Endpoints without a Service are not mirrored";
-        MirrorSelector = "sync", "Endpoints of a Service with a selector are not mirrored";
-        MirrorExternal = "sync", "Endpoints of an ExternalName Service are mirrored";
-        MirrorLeftBehind = "sync", "Endpoints that a controller has left behind are mirrored";
-        MirrorReady = "endpoints", "a ready endpoint";
-        MirrorNotReady = "endpoints", "an endpoint that is not ready";
-        MirrorTarget = "endpoints", "a target that is no Pod";
-        MirrorHostname = "endpoints", "an endpoint with a hostname";
-        MirrorNode = "endpoints", "an endpoint with a node";
-        MirrorMapped = "endpoints", "an IPv4 address in the form of IPv6";
-        MirrorTwice = "subsets", "an address ready and not ready";
-        MirrorMerged = "subsets", "subsets of the same ports come together";
-        MirrorApart = "subsets", "subsets with an application protocol stay apart";
-        MirrorFamilies = "subsets", "slices of both families from one subset";
-        MirrorNoPorts = "subsets", "a subset without ports";
-        MirrorTooMany = "subsets", "more addresses than are mirrored";
-        MirrorNothing = "subsets", "Endpoints without addresses have no slice";
-        MirrorCreated = "writes", "a mirrored slice is created";
-        MirrorUpdated = "writes", "a mirrored slice is updated";
-        MirrorRecycled = "writes", "a mirrored slice gets other ports";
-        MirrorDeleted = "writes", "a mirrored slice of a group that is gone is deleted";
-        MirrorCleaned = "writes", "slices of what is no longer mirrored are deleted";
-        MirrorOwner = "writes", "a slice gets the owner that replaced its own";
-        MirrorLabels = "metadata", "labels of Endpoints are copied";
-        MirrorReserved = "metadata", "Endpoints have a label that is reserved on slices";
-        MirrorAnnotations = "metadata", "annotations of Endpoints are copied";
-        MirrorNotCopied = "metadata", "an annotation that is not copied";
+        MirrorChangedByOthers = "5.1 triggers", "someone else changes or deletes a mirrored slice";
+        MirrorSkipped = "5.2 sync", "Endpoints with the label that says so are not mirrored";
+        MirrorSkipOther = "5.2 sync", "that label with another value";
+        MirrorLeader = "5.2 sync", "Endpoints that are a lock are not mirrored";
+        MirrorNoService = "5.2 sync", "Endpoints without a Service are not mirrored";
+        MirrorSelector = "5.2 sync", "Endpoints of a Service with a selector are not mirrored";
+        MirrorExternal = "5.2 sync", "Endpoints of an ExternalName Service are mirrored";
+        MirrorLeftBehind = "5.2 sync", "Endpoints that a controller has left behind are mirrored";
+        MirrorReady = "5.3 endpoints", "a ready endpoint";
+        MirrorNotReady = "5.3 endpoints", "an endpoint that is not ready";
+        MirrorTarget = "5.3 endpoints", "a target that is no Pod";
+        MirrorHostname = "5.3 endpoints", "an endpoint with a hostname";
+        MirrorNode = "5.3 endpoints", "an endpoint with a node";
+        MirrorMapped = "5.3 endpoints", "an IPv4 address in the form of IPv6";
+        MirrorTwice = "5.3 subsets", "an address ready and not ready";
+        MirrorMerged = "5.3 subsets", "subsets of the same ports come together";
+        MirrorApart = "5.3 subsets", "subsets with an application protocol stay apart";
+        MirrorFamilies = "5.3 subsets", "slices of both families from one subset";
+        MirrorNoPorts = "5.3 subsets", "a subset without ports";
+        MirrorTooMany = "5.3 subsets", "more addresses than are mirrored";
+        MirrorNothing = "5.3 subsets", "Endpoints without addresses have no slice";
+        MirrorCreated = "5.4 writes", "a mirrored slice is created";
+        MirrorUpdated = "5.4 writes", "a mirrored slice is updated";
+        MirrorRecycled = "5.4 writes", "a mirrored slice gets other ports";
+        MirrorDeleted = "5.4 writes", "a mirrored slice of a group that is gone is deleted";
+        MirrorCleaned = "5.4 writes", "slices of what is no longer mirrored are deleted";
+        MirrorOwner = "5.4 writes", "a slice gets the owner that replaced its own";
+        MirrorLabels = "5.4 metadata", "labels of Endpoints are copied";
+        MirrorReserved = "5.4 metadata", "Endpoints have a label that is reserved on slices";
+        MirrorAnnotations = "5.4 metadata", "annotations of Endpoints are copied";
+        MirrorNotCopied = "5.4 metadata", "an annotation that is not copied";
     }
 
     ServiceCidr {
-        CidrChangedByOthers = "triggers", "someone else makes, changes or deletes a ServiceCIDR";
-        CidrFinalizer = "sync", "a finalizer is added";
-        CidrReady = "sync", "a ServiceCIDR is ready";
-        CidrHeld = "deletion", "addresses hold a deletion up";
-        CidrReleased = "deletion", "a ServiceCIDR is let go";
-        CidrCovered = "deletion", "one is let go whose addresses another one holds";
-        CidrTwoFamilies = "ranges", "a ServiceCIDR of two families";
-        CidrOverlap = "ranges", "ServiceCIDRs overlap";
+        CidrChangedByOthers = "6.1 triggers", "someone else makes, changes or deletes a ServiceCIDR";
+        CidrFinalizer = "6.2 sync", "a finalizer is added";
+        CidrReady = "6.2 sync", "a ServiceCIDR is ready";
+        CidrTwoFamilies = "6.2 ranges", "a ServiceCIDR of two families";
+        CidrOverlap = "6.2 ranges", "ServiceCIDRs overlap";
+        CidrHeld = "6.3 deletion", "addresses hold a deletion up";
+        CidrReleased = "6.3 deletion", "a ServiceCIDR is let go";
+        CidrCovered = "6.3 deletion", "one is let go whose addresses another one holds";
     }
 }
 
@@ -202,7 +212,8 @@ impl Coverage {
             .collect()
     }
 
-    fn of(&self, rule: Rule) -> usize {
+    /// How often a rule was met.
+    pub(crate) fn of(&self, rule: Rule) -> usize {
         self.0.get(&rule).copied().unwrap_or(0)
     }
 }
@@ -217,7 +228,7 @@ pub(crate) fn table(sides: &[Coverage; 2], controllers: &Controllers) -> String 
             _ = writeln!(text, " {}", rule.controller().name());
         }
         let [left, right] = sides.each_ref().map(|side| side.of(rule));
-        _ = writeln!(text, "  {:20} {left:8} {right:8}  {}", rule.group(), rule.text());
+        _ = writeln!(text, "  {:25} {left:8} {right:8}  {}", rule.group(), rule.text());
     }
     text
 }

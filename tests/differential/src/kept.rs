@@ -40,6 +40,11 @@ pub(crate) fn kept_by(controllers: &Controllers) -> impl Iterator<Item = &'stati
     })
 }
 
+/// Whether controllers keep objects of this resource, or may have to.
+pub(crate) fn is_kept_resource(resource: &str) -> bool {
+    KEPT.iter().any(|kept| kept.resource == resource)
+}
+
 /// Whether controllers keep the object, or may have to.
 pub(crate) fn is_kept(object: &Object) -> bool {
     KEPT.iter().any(|kept| kept.kind == object.kind())

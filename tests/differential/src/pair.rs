@@ -14,12 +14,14 @@ use quaymaster_oracle::Exceptions;
 use quaymaster_oracle::generate::{Action, Cluster, Kind, Step, StepKind};
 use quaymaster_testkit::audit::{Entry, Mark};
 
-use crate::apply;
+use crate::apply::{self, Hit};
 use crate::batch::{Finding, Outcome, Settings};
 use crate::controllers::Controller;
+use crate::edits::{EditCounts, TwoEdits};
 use crate::kept::{Difference, Look, compare};
 use crate::plane::{Holder, Plane};
 use crate::report::add;
+use crate::run::listed;
 use crate::trace::LEFT_BY_APISERVER;
 use crate::world::World;
 
@@ -31,6 +33,7 @@ const QUIET_LIMIT: Duration = Duration::from_mins(2);
 pub(crate) struct Pair<'a> {
     pub(crate) planes: [Plane; 2],
     refusals: Mutex<Vec<String>>,
+    edits: Mutex<Vec<TwoEdits>>,
     settings: Settings<'a>,
 }
 
@@ -43,14 +46,24 @@ impl<'a> Pair<'a> {
         Ok(Self {
             planes: [kcm, quaymaster],
             refusals: Mutex::default(),
+            edits: Mutex::default(),
             settings: settings.clone(),
         })
     }
 
-    pub(crate) fn keep_logs(&self) {
-        for plane in &self.planes {
-            plane.keep_logs();
+    /// Copies the logs to where they stay, and tells where.
+    pub(crate) fn keep_logs(&self, seeds: &[u64]) {
+        eprintln!("logs of the control planes of seeds {}:", listed(seeds));
+        for (plane, holder) in self.planes.iter().zip(HOLDERS) {
+            match plane.keep_logs() {
+                Ok(kept) => eprintln!("  {} side: {}", holder.name(), kept.display()),
+                Err(error) => eprintln!("  those of the {} side could not be kept: {error}", holder.name()),
+            }
         }
+    }
+
+    pub(crate) fn edit_counts(&self) -> EditCounts {
+        EditCounts::of(&self.edits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn take_refusals(&self) -> Vec<String> {
@@ -147,7 +160,7 @@ impl<'a> Pair<'a> {
                         self.step(plane, &nothing, step)
                     })
                     .buffer_unordered(PARALLEL)
-                    .collect::<Vec<()>>()
+                    .collect::<Vec<Hit>>()
                     .await;
             }
             Ok(())
@@ -157,14 +170,29 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    async fn step(&self, plane: &Plane, before: &Cluster, step: Step) {
+    async fn step(&self, plane: &Plane, before: &Cluster, step: Step) -> Hit {
         match apply::step(&plane.client, before, &step).await {
-            Ok(edits) => plane.edits().add(edits),
+            Ok((edits, hit)) => {
+                plane.edits().add(edits);
+                hit
+            }
             Err(error) => {
                 let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-                refusals.push(format!("{:?}: {error}", step.kind));
+                refusals.push(format!("{:?} of {}: {error}", step.kind, step.action.path()));
+                Hit::Nothing
             }
         }
+    }
+
+    /// Remembers what an edit hit.
+    fn edited(&self, index: usize, action: &Action, hit: [Hit; 2]) {
+        let Some(what) = action.edit() else { return };
+        let mut edits = self.edits.lock().unwrap_or_else(PoisonError::into_inner);
+        edits.push(TwoEdits {
+            owner: action.path(),
+            what: format!("step {}: {what}", index + 1),
+            hit,
+        });
     }
 
     /// Some steps of each cluster, given by a part of all: those of a cluster one after the other, the clusters beside each
@@ -180,12 +208,14 @@ impl<'a> Pair<'a> {
             .iter()
             .zip(clusters.iter_mut())
             .map(async |(world, cluster)| {
-                for step in &world.steps[part(world.steps.len())] {
+                for index in part(world.steps.len()) {
+                    let step = &world.steps[index];
                     let [left, right] = &self.planes;
-                    futures::join!(
+                    let hit = futures::join!(
                         self.step(left, cluster, step.clone()),
                         self.step(right, cluster, step.clone())
                     );
+                    self.edited(index, &step.action, hit.into());
                     cluster.apply(step);
                 }
             });
@@ -212,18 +242,20 @@ impl<'a> Pair<'a> {
         for (exception, count) in exceptions {
             *outcome.exceptions.entry(exception).or_default() += count;
         }
+        let edits = self.edits.lock().unwrap_or_else(PoisonError::into_inner);
         outcome
             .differences
             .extend(found.into_iter().map(|(world, differences)| {
+                let owners = differences.iter().map(|difference| difference.owner.clone());
+                let owners: Vec<String> = owners.collect();
+                let concern = edits.iter().filter(|edit| owners.contains(&edit.owner));
                 Finding {
                     prefix: world.prefix.clone(),
                     seed: world.seed,
                     when: when.to_owned(),
                     what: differences.iter().map(ToString::to_string).collect(),
-                    owners: differences
-                        .into_iter()
-                        .map(|difference| difference.owner)
-                        .collect(),
+                    edits: concern.map(TwoEdits::words).collect(),
+                    owners,
                 }
             }));
         Ok(())

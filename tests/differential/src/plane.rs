@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client};
 use quaymaster_testkit::audit::{Entry, Mark};
@@ -50,6 +51,17 @@ impl Subject {
     pub(crate) fn is_kcm(&self) -> bool {
         matches!(self, Self::Kcm { .. })
     }
+
+    /// Whether this holder asked for it, by how it names itself to the apiserver.
+    pub(crate) fn wrote(&self, holder: Holder, entry: &Entry) -> bool {
+        let user_agent = &entry.user_agent;
+        if holder == Holder::Kcm || self.is_kcm() {
+            // The garbage collector of the control plane is a kube-controller-manager, too.
+            user_agent.starts_with("kube-controller-manager/") && !user_agent.contains("garbage-collector")
+        } else {
+            user_agent.starts_with("quaymaster/")
+        }
+    }
 }
 
 /// Who keeps the objects.
@@ -67,6 +79,14 @@ impl Holder {
         match self {
             Self::Kcm => 0,
             Self::Subject => 1,
+        }
+    }
+
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Kcm => "kube-controller-manager",
+            Self::Subject => "quaymaster",
         }
     }
 }
@@ -103,6 +123,10 @@ pub(crate) struct Hold {
     pub(crate) from: Duration,
     /// The end; none while it lasts.
     pub(crate) until: Option<Duration>,
+    /// Before its process was started, by the clock of this machine.
+    pub(crate) started: Timestamp,
+    /// After its process had ended; none while it runs.
+    pub(crate) ended: Option<Timestamp>,
 }
 
 impl Plane {
@@ -145,6 +169,7 @@ impl Plane {
     pub(crate) async fn hold(&mut self, holder: Holder) -> Result<()> {
         let after = self.revision().await?;
         self.held_since = self.mark()?;
+        let started = Timestamp::now();
         self.running = Some(match (holder, self.subject.clone()) {
             (Holder::Kcm, _) => Running::Kcm(self.start_kcm(&self.controllers).await?),
             (Holder::Subject, Subject::Kcm { left_out }) => {
@@ -163,6 +188,8 @@ impl Plane {
             after,
             from: self.recorder.now(),
             until: None,
+            started,
+            ended: None,
         });
         Ok(())
     }
@@ -216,7 +243,6 @@ impl Plane {
             Some(Running::Kcm(kcm)) => _ = kcm.stop().await?,
             Some(Running::Quaymaster(mut quaymaster)) => {
                 if let Some(status) = quaymaster.server().exited() {
-                    self.servers.keep_logs();
                     anyhow::bail!(
                         "quaymaster ended by itself with {status}; its log ends with\n{}",
                         quaymaster.server().log_tail(20)
@@ -229,6 +255,7 @@ impl Plane {
         let now = self.recorder.now();
         if let Some(hold) = self.holds.last_mut() {
             hold.until.get_or_insert(now);
+            hold.ended.get_or_insert_with(Timestamp::now);
         }
         Ok(())
     }
@@ -254,15 +281,7 @@ impl Plane {
 
     /// Whether the entry is a change that this holder asked for, granted or not.
     fn wrote(&self, entry: &Entry, holder: Holder) -> bool {
-        let kcm = holder == Holder::Kcm || self.subject.is_kcm();
-        let agent = &entry.user_agent;
-        // The garbage collector of the control plane is a kube-controller-manager, too.
-        let by_holder = if kcm {
-            agent.starts_with("kube-controller-manager/") && !agent.contains("garbage-collector")
-        } else {
-            agent.starts_with("quaymaster/")
-        };
-        by_holder && entry.is_complete() && entry.is_write()
+        entry.is_complete() && entry.is_write() && self.subject.wrote(holder, entry)
     }
 
     /// Changes of what is kept that a holder has asked for since, granted or not.
@@ -273,13 +292,10 @@ impl Plane {
         Ok(entries)
     }
 
-    /// All that the subject has ever asked to change here; on the other side's control plane only where it can be told.
-    pub(crate) fn writes_of_subject(&self) -> Result<Vec<Entry>> {
-        if self.subject.is_kcm() {
-            return Ok(Vec::new());
-        }
+    /// All that either of them has ever asked to change here.
+    pub(crate) fn writes(&self) -> Result<Vec<Entry>> {
         let mut entries = self.servers.audit().entries()?;
-        entries.retain(|entry| self.wrote(entry, Holder::Subject));
+        entries.retain(|entry| self.wrote(entry, Holder::Kcm) || self.wrote(entry, Holder::Subject));
         Ok(entries)
     }
 
@@ -304,8 +320,8 @@ impl Plane {
         self.edits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Copies the logs to where they stay.
-    pub(crate) fn keep_logs(&self) {
-        self.servers.keep_logs();
+    /// Copies the logs to where they stay, and gives the place.
+    pub(crate) fn keep_logs(&self) -> std::io::Result<PathBuf> {
+        self.servers.copy_logs()
     }
 }

@@ -1,23 +1,24 @@
 //! A whole run: seeds in, differences out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
-use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
+use futures::stream::{StreamExt as _, iter};
 use quaymaster_oracle::generate;
-use quaymaster_testkit::assets::Minor;
+use quaymaster_testkit::assets::{Assets, Minor, Places};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{self, Finding, Settings};
 use crate::controllers::{Controller, Controllers};
 use crate::plane::Subject;
 use crate::planted;
-use crate::report::Report;
-use crate::smallest;
+use crate::report::{DEMANDING, Report};
+use crate::smallest::{self, command};
 use crate::world::World;
 
 /// Limits of endpoints in a slice; a seed always has the same. The small one makes Services of few Pods have
@@ -29,6 +30,9 @@ const PAIRS: usize = 2;
 
 /// Seeds that are made smaller, at most; the others are only named.
 const SHRUNK: usize = 3;
+
+/// Seeds with violations for which the command is printed, at most.
+const SHOWN: usize = 20;
 
 /// How large each cluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -60,6 +64,17 @@ impl Size {
     }
 }
 
+impl Size {
+    /// From how many clusters on a run must have met every rule, and sums are compared.
+    pub(crate) fn demanding(self) -> usize {
+        match self {
+            Self::Small => DEMANDING,
+            Self::Medium => DEMANDING / 2,
+            Self::Large => DEMANDING / 5,
+        }
+    }
+}
+
 /// What to compare.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
@@ -73,62 +88,114 @@ pub struct Options {
     pub rounds: usize,
     /// The `quaymaster` program.
     pub binary: PathBuf,
+    /// Whether that is one of the user's own.
+    pub given: bool,
     /// Controllers by kube-controller-manager's names; none for all that the program has.
     pub controllers: Vec<String>,
     /// Whether kube-controller-manager is compared with itself, in place of the program.
     pub against_kcm: bool,
     /// A controller that is left out on the right side, then.
     pub left_out: Option<String>,
-    /// Whether the program holds planted faults, each of which is to be found.
-    pub planted: bool,
+    /// Names of the planted faults that the program holds and that are to be found; empty in an ordinary run.
+    pub planted: Vec<String>,
 }
 
-/// Runs, and prints what it finds. The last line is `N clusters, D differences`, with the number of violations where
-/// there are any.
+/// Runs, and prints what it finds. The last line is `N clusters, D differences`, with the number of violations, and of
+/// clusters that were not compared to the end, where there are any. Gives whether quaymaster does not differ, everything
+/// holds, and everything was compared.
 ///
 /// # Errors
-/// Where quaymaster differs, something does not hold, or not everything was compared; and where the programs do not
-/// start or do not come to rest.
-pub async fn run(options: &Options) -> Result<()> {
-    if options.planted {
+/// Where the options are none to go by.
+pub async fn run(options: &Options) -> Result<bool> {
+    if !options.planted.is_empty() {
         return planted::run(options).await;
     }
-    let mut total = [0, 0, 0];
+    let mut totals = Totals::default();
     let mut verdict = Ok(());
     let (subject, controllers) = options.sides()?;
-    if subject.is_kcm() {
-        println!("On both sides kube-controller-manager.");
-    }
     for minor in options.minors()? {
-        println!("Kubernetes {minor}, {controllers}:");
-        let report = minor_run(options, &subject, &controllers, minor).await?;
-        total[0] += report.clusters;
-        total[1] += report.differences;
-        total[2] += report.violations;
+        println!(
+            "Kubernetes {} under kube-controller-manager and under {}, {controllers}:",
+            version(minor),
+            match &subject {
+                Subject::Quaymaster { binary, .. } => binary.display().to_string(),
+                Subject::Kcm { left_out: None } => "the same again".to_owned(),
+                Subject::Kcm {
+                    left_out: Some(left_out),
+                } => format!("the same without {}", left_out.name()),
+            }
+        );
+        let report = minor_run(options, &subject, &controllers, minor, totals).await;
+        totals = totals.with(&report);
         verdict = verdict.and(report.verdict());
     }
-    let [clusters, differences, violations] = total;
-    let violations = match violations {
-        0 => String::new(),
-        some => format!(", {some} violations"),
-    };
-    // Before the last line: what follows on standard error is the same in words.
     if let Err(error) = &verdict {
         println!("failed: {error:#}");
     }
-    println!("{clusters} clusters, {differences} differences{violations}");
-    verdict
+    println!("{totals}");
+    Ok(verdict.is_ok())
 }
 
-/// A run on one minor.
+/// The patch version of a minor's programs; the minor where they do not say.
+fn version(minor: Minor) -> String {
+    let assets = Places::from_env().and_then(|places| Assets::find(Some(minor), &places));
+    let version = assets.and_then(|assets| assets.version());
+    version.unwrap_or_else(|_| minor.to_string())
+}
+
+/// What the last line says.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    clusters: usize,
+    differences: usize,
+    violations: usize,
+    broken_off: usize,
+}
+
+impl Totals {
+    fn with(self, report: &Report) -> Self {
+        Self {
+            clusters: self.clusters + report.clusters,
+            differences: self.differences + report.differences,
+            violations: self.violations + report.violations,
+            broken_off: self.broken_off + report.broken_off,
+        }
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            clusters,
+            differences,
+            violations,
+            broken_off,
+        } = self;
+        write!(f, "{clusters} clusters, {differences} differences")?;
+        if *violations > 0 {
+            write!(f, ", {violations} violations")?;
+        }
+        if *broken_off > 0 {
+            write!(f, ", {broken_off} more clusters not compared to the end")?;
+        }
+        Ok(())
+    }
+}
+
+/// A run on one minor; `before` is what came of those before.
 async fn minor_run(
     options: &Options,
     subject: &Subject,
     controllers: &Controllers,
     minor: Minor,
-) -> Result<Report> {
+    before: Totals,
+) -> Report {
     let begun = Instant::now();
+    if options.size != Size::Small {
+        eprintln!("        dividing the clusters among control planes");
+    }
     let batches = batches(options, controllers, minor);
+    let count = batches.len();
     let settings = Settings {
         minor,
         subject: subject.clone(),
@@ -139,52 +206,63 @@ async fn minor_run(
         handover: true,
         again: batch::SECOND_LOOK,
     };
-    let mut report = Report::new(minor.number(), controllers);
+    let mut report = Report::new(minor.number(), controllers, options.size.demanding());
     let mut findings = Vec::new();
-    let runs = batches.iter().map(async |batch| {
+    let runs = batches.iter().zip(1..).map(async |(batch, number)| {
+        eprintln!(
+            "{:5.0} s  batch {number} of {count} begins: {batch}",
+            begun.elapsed().as_secs_f64()
+        );
         let settings = Settings {
             max_endpoints: batch.max_endpoints,
             max_mirrored: max_mirrored(batch.max_endpoints),
             ..settings.clone()
         };
-        let outcome = Box::pin(batch::run(&batch.worlds(controllers, minor), &settings)).await?;
-        anyhow::Ok((batch, outcome))
+        let outcome = Box::pin(batch::run(&batch.worlds(controllers, minor), &settings)).await;
+        (batch, number, outcome)
     });
     let mut runs = std::pin::pin!(iter(runs).buffer_unordered(PAIRS));
-    while let Some((batch, outcome)) = runs.try_next().await? {
+    while let Some((batch, number, outcome)) = runs.next().await {
         eprintln!(
-            "{:5.0} s  {} clusters, at most {} endpoints in a slice, {}: {}",
+            "{:5.0} s  batch {number} of {count} is done: {}",
             begun.elapsed().as_secs_f64(),
-            batch.seeds.len(),
-            batch.max_endpoints,
-            if batch.zoned {
-                "all nodes with zones"
-            } else {
-                "nodes of all kinds"
-            },
             outcome.laps
         );
-        report.take(batch.seeds.len(), &outcome);
-        findings.extend(outcome.differences);
+        report.take(&batch.seeds, &outcome);
+        let of_batch = outcome.differences.into_iter();
+        findings.extend(of_batch.map(|finding| (finding, batch)));
     }
     report.print();
-    for finding in one_for_each_seed(findings) {
+    if !report.violating.is_empty() {
+        println!("clusters with violations again (these are not made smaller):");
+    }
+    for seed in report.violating.iter().take(SHOWN) {
+        println!("  {}", command(*seed, options, minor));
+    }
+    let findings = one_for_each_seed(findings);
+    if !findings.is_empty() {
+        println!(
+            "so far: {}; now a smaller cluster is looked for",
+            before.with(&report)
+        );
+    }
+    for (finding, batch) in findings {
         let settings = Settings {
-            max_endpoints: max_endpoints(finding.seed),
-            max_mirrored: max_mirrored(max_endpoints(finding.seed)),
+            max_endpoints: batch.max_endpoints,
+            max_mirrored: max_mirrored(batch.max_endpoints),
             handover: false,
             ..settings.clone()
         };
-        smallest::print(&finding, options, &settings).await?;
+        smallest::print(&finding, &batch.seeds, options, &settings).await;
     }
-    Ok(report)
+    report
 }
 
-fn one_for_each_seed(findings: Vec<Finding>) -> Vec<Finding> {
+fn one_for_each_seed(findings: Vec<(Finding, &Batch)>) -> Vec<(Finding, &Batch)> {
     let mut seeds = BTreeSet::new();
-    let mut findings: Vec<Finding> = findings
+    let mut findings: Vec<(Finding, &Batch)> = findings
         .into_iter()
-        .filter(|finding| seeds.insert(finding.seed))
+        .filter(|(finding, _)| seeds.insert(finding.seed))
         .collect();
     findings.truncate(SHRUNK);
     findings
@@ -196,6 +274,29 @@ pub(crate) struct Batch {
     size: Size,
     pub(crate) max_endpoints: usize,
     zoned: bool,
+}
+
+impl fmt::Display for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = if self.zoned {
+            "all nodes with zones"
+        } else {
+            "nodes of all kinds"
+        };
+        write!(
+            f,
+            "{} clusters, at most {} endpoints in a slice, {nodes}, seeds {}",
+            self.seeds.len(),
+            self.max_endpoints,
+            listed(&self.seeds)
+        )
+    }
+}
+
+/// Seeds in one line.
+pub(crate) fn listed(seeds: &[u64]) -> String {
+    let seeds: Vec<String> = seeds.iter().map(ToString::to_string).collect();
+    seeds.join(", ")
 }
 
 impl Batch {

@@ -21,6 +21,17 @@ pub(crate) struct Snapshot {
     families: BTreeMap<String, BTreeSet<String>>,
 }
 
+/// A slice without endpoints and ports that no live Service owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unowned {
+    /// Its name.
+    pub(crate) slice: String,
+    /// Its address type.
+    pub(crate) family: String,
+    /// Whether its Service is being deleted, so that nothing is created for it.
+    pub(crate) terminating: bool,
+}
+
 impl Snapshot {
     /// Reads everything. `had` are the families of which Services ever had a slice of their own, by uid.
     pub(crate) async fn read(client: &Client, had: &BTreeSet<(String, String)>) -> Result<Self> {
@@ -65,20 +76,26 @@ impl Snapshot {
         self.families.get(service).unwrap_or(&NONE)
     }
 
-    /// Slices without endpoints that no live Service owns, of Services that a controller looks after, by path of
+    /// Slices without endpoints and ports that no live Service owns, of Services that a controller looks after, by path of
     /// the Service.
-    pub(crate) fn unowned_placeholders(&self) -> BTreeMap<String, usize> {
-        let unowned = |slice: &&EndpointSlice| {
-            let service = self
-                .service(&service_path(slice))
-                .and_then(|service| service.uid());
+    pub(crate) fn unowned_placeholders(&self) -> BTreeMap<String, Vec<Unowned>> {
+        let mut found = BTreeMap::<String, Vec<Unowned>>::new();
+        for slice in self.objects.all().filter(|slice| self.is_kept(slice)) {
+            let path = service_path(slice);
+            let service = self.service(&path);
+            let uid = service.and_then(|service| service.uid());
             let mut owners = slice.metadata.owner_references.iter().flatten();
-            let owned = owners.any(|owner| Some(&owner.uid) == service.as_ref());
-            !owned && slice.endpoints.as_ref().is_none_or(Vec::is_empty) && self.is_kept(slice)
-        };
-        let mut found = BTreeMap::new();
-        for slice in self.objects.all().filter(unowned) {
-            *found.entry(service_path(slice)).or_default() += 1;
+            let placeholder = slice.metadata.deletion_timestamp.is_none()
+                && slice.endpoints.as_ref().is_none_or(Vec::is_empty)
+                && slice.ports.as_ref().is_none_or(Vec::is_empty);
+            if owners.any(|owner| Some(&owner.uid) == uid.as_ref()) || !placeholder {
+                continue;
+            }
+            found.entry(path).or_default().push(Unowned {
+                slice: slice.name_any(),
+                family: slice.address_type.clone(),
+                terminating: service.is_some_and(|service| service.metadata.deletion_timestamp.is_some()),
+            });
         }
         found
     }

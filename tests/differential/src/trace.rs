@@ -28,6 +28,9 @@ use cidrs::Cidrs;
 pub(crate) use endpoints::LEFT_BY_APISERVER;
 use traffic::{Backend, Traffic};
 
+/// What was decided before a Service lost its selector, say, is written within this.
+const STILL_WRITTEN: Duration = Duration::from_secs(10);
+
 /// What is known beside the changes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Given<'a> {
@@ -73,6 +76,8 @@ struct Namespace {
     left_behind: BTreeMap<String, Service>,
     pods: BTreeMap<String, Pod>,
     slices: BTreeMap<String, EndpointSlice>,
+    /// Slices that the harness wrote last.
+    edited: BTreeSet<String>,
     endpoints: BTreeMap<String, Endpoints>,
     /// When Endpoints of this name last changed.
     endpoints_since: BTreeMap<String, Duration>,
@@ -133,6 +138,11 @@ impl Replay<'_> {
         self.given.controllers.has(controller)
     }
 
+    /// Whether any controller has run by then.
+    fn begun(&self, revision: u64) -> bool {
+        self.given.holds.first().is_none_or(|hold| hold.after < revision)
+    }
+
     fn event(&mut self, event: &Event) {
         self.trace.revisions += 1;
         match &event.object {
@@ -179,6 +189,9 @@ impl Replay<'_> {
 
     /// Looks at all that consumers see of a Service.
     fn publications(&mut self, path: &str, namespace: &mut Namespace, name: &str, event: &Event) {
+        if !self.begun(event.revision) {
+            return;
+        }
         if self.has(Controller::EndpointSlice) {
             self.slices_traffic(path, namespace, name, event);
         }
@@ -205,7 +218,8 @@ impl Replay<'_> {
         self.coverage(event.revision).count(Rule::NodeChange);
         let node_name = node.name_any();
         let was_there = put(&mut self.nodes, &node_name, node, event).is_some();
-        if was_there && !event.deleted || !self.has(Controller::EndpointSlice) {
+        let counts = self.begun(event.revision) && self.has(Controller::EndpointSlice);
+        if was_there && !event.deleted || !counts {
             return;
         }
         let mut namespaces = std::mem::take(&mut self.namespaces);
@@ -227,20 +241,27 @@ impl Replay<'_> {
 
     fn service(&mut self, namespace: &mut Namespace, service: &Service, event: &Event) {
         let name = service.name_any();
-        self.coverage(event.revision).service(service, event.deleted);
+        let deleted = event.deleted;
+        self.coverage(event.revision).service(service, deleted);
         let old = put(&mut namespace.services, &name, service, event);
         // What a change of these takes out of the slices goes before what it brings in is there.
         let decides = |service: &Service| {
             let spec = service.spec.clone().unwrap_or_default();
-            (spec.selector, spec.ip_families, spec.type_)
+            (spec.selector, spec.ip_families)
         };
         let same = |old: &Service| old.metadata.uid == service.metadata.uid;
+        if let Some(old) = old.as_ref().filter(|_| deleted)
+            && old.metadata.deletion_timestamp.is_some()
+            && self.lacks_a_slice(namespace, old)
+        {
+            self.coverage(event.revision).count(Rule::CreateSkipped);
+        }
         let forget = |namespace: &mut Namespace| {
             for published in [Published::Slices, Published::Endpoints] {
                 namespace.traffic.remove(&(published, name.clone()));
             }
         };
-        let Some(old) = old.filter(|old| !event.deleted && same(old)) else {
+        let Some(old) = old.filter(|old| !deleted && same(old)) else {
             namespace.services_since.insert(name.clone(), event.at);
             namespace.left_behind.remove(&name);
             forget(namespace);

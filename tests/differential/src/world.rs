@@ -1,5 +1,8 @@
 //! A generated cluster as a real apiserver takes it: names of its own, and nothing that the apiserver allocates.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use k8s_openapi::api::core::v1::{Endpoints, Node, Pod, Service, ServicePort, ServiceSpec};
@@ -49,11 +52,16 @@ impl World {
     ) -> Self {
         Self::of(
             generate(seed, size),
-            format!("s{seed}-"),
+            Self::prefix_of(seed),
             index,
             minor,
             controllers,
         )
+    }
+
+    /// What names of the cluster of a seed begin with.
+    pub(crate) fn prefix_of(seed: u64) -> String {
+        format!("s{seed}-")
     }
 
     /// A scenario under names of its own; the prefix ends with a dash and has no other.

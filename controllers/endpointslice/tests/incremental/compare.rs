@@ -5,17 +5,21 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_oracle::Exceptions;
-use quaymaster_oracle::slices::{Canonical, Desired, DesiredKey, Difference, Setting, canonical, fair};
+use quaymaster_oracle::slices::{
+    Canonical, Desired, DesiredKey, Difference, GroupKey, Setting, canonical, fair,
+};
 
 /// What is known when results are compared that began with the same slices and may have seen another history.
 fn setting(service: &Service, fresh: bool) -> Setting<'_> {
-    static NONE: BTreeSet<String> = BTreeSet::new();
+    static FAMILIES: BTreeSet<String> = BTreeSet::new();
+    static GROUPS: BTreeSet<GroupKey> = BTreeSet::new();
     Setting {
         service: Some(service),
         nodes: None,
         fresh,
         upstream: [true, false],
-        families: [&NONE, &NONE],
+        families: [&FAMILIES, &FAMILIES],
+        may_be_empty: [&GROUPS, &GROUPS],
     }
 }
 
@@ -40,8 +44,8 @@ fn told(difference: &Difference, left: &str, right: &str) -> String {
             .map_or("absent".to_owned(), serde_json::Value::to_string)
     };
     match difference {
-        Difference::OnlyLeft(group) => format!("{group}: only {left}"),
-        Difference::OnlyRight(group) => format!("{group}: only {right}"),
+        Difference::OnlyLeft(group, what) => format!("{group}: only {left}, {what}"),
+        Difference::OnlyRight(group, what) => format!("{group}: only {right}, {what}"),
         Difference::EndpointOnlyLeft(group, endpoint) => format!("{group}: {endpoint}: only {left}"),
         Difference::EndpointOnlyRight(group, endpoint) => format!("{group}: {endpoint}: only {right}"),
         Difference::Field {

@@ -5,15 +5,7 @@
 //! the aliases there in kubernetes/cloud-provider. Kubernetes 1.33 to 1.37.
 
 /// Those that quaymaster is to take over later.
-pub(super) const PLANNED: &[&str] = &[
-    "endpoints-controller",
-    "endpoint",
-    "endpoints",
-    "endpointslice-mirroring-controller",
-    "endpointslicemirroring",
-    "service-cidr-controller",
-    "service-cidr",
-];
+pub(super) const PLANNED: &[&str] = &["endpoints-controller", "endpoint", "endpoints"];
 
 /// All others.
 pub(super) const OTHERS: &[&str] = &[

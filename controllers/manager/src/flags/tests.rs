@@ -19,6 +19,39 @@ fn services_written_at_once_are_unbounded_unless_a_number_from_1_to_50_is_given(
     }
 }
 
+#[test]
+fn mirroring_has_kube_controller_managers_defaults_and_bounds() {
+    let flags = Flags::try_parse_from(["quaymaster"]).unwrap().mirroring;
+    assert_eq!(flags.mirroring_max_endpoints_per_subset, 1000);
+    assert_eq!(flags.mirroring_concurrent_service_endpoint_syncs, None);
+    assert_eq!(flags.mirroring_endpointslice_updates_batch_period, Duration::ZERO);
+    for (flag, right, wrong) in [
+        (
+            "--mirroring-max-endpoints-per-subset",
+            ["1", "1000"],
+            ["0", "1001"],
+        ),
+        (
+            "--mirroring-concurrent-service-endpoint-syncs",
+            ["1", "50"],
+            ["0", "51"],
+        ),
+    ] {
+        for value in right {
+            assert!(
+                Flags::try_parse_from(["quaymaster", flag, value]).is_ok(),
+                "{flag} {value}"
+            );
+        }
+        for value in wrong {
+            let error = Flags::try_parse_from(["quaymaster", flag, value])
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(flag), "{error}");
+        }
+    }
+}
+
 /// What is said of these arguments, which are wrong.
 fn refusal(arguments: &[&str]) -> String {
     let arguments = ["quaymaster"].iter().chain(arguments);

@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::canonical::tidy;
 use super::exception::{Exception, Exceptions};
 use super::told::tell;
-use crate::generate::FOREIGN;
 use crate::names;
 use crate::rules::desired::{Rules, managed};
 use crate::rules::endpoints::{self, Desired, plain};
@@ -107,7 +106,7 @@ fn metadata(
         let mut annotations = endpoints.metadata.annotations.clone().unwrap_or_default();
         annotations.remove(names::TRIGGER_TIME);
         let before = annotations.len();
-        annotations.retain(|key, _| !key.starts_with(FOREIGN));
+        annotations.retain(|key, _| !key.starts_with(names::EDITS));
         let notes = before - annotations.len();
         (
             endpoints.metadata.labels.clone().unwrap_or_default(),
@@ -129,7 +128,12 @@ fn metadata(
     if left_labels != right_labels {
         found.push(format!("labels: left {left_labels:?}, right {right_labels:?}"));
     }
-    if left_annotations != right_annotations {
+    let own = |annotations: &BTreeMap<String, String>| annotations.get(names::OVER_CAPACITY).cloned();
+    let differ = left_annotations != right_annotations;
+    if differ && setting.recreated && own(&left_annotations) == own(&right_annotations) {
+        // Where the object of the earlier Service was kept, its annotations are there still.
+        apply(Exception::RecreatedService);
+    } else if differ {
         found.push(format!(
             "annotations: left {left_annotations:?}, right {right_annotations:?}"
         ));

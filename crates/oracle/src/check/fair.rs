@@ -6,13 +6,12 @@ use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use super::canonical::{
-    Canonical, Compare, Difference, Group, HintComparison, SliceMeta, canonical, diff_with,
+    Canonical, Compare, Difference, GroupKey, HintComparison, SliceMeta, canonical, diff_with,
 };
 use super::exception::{Exception, Exceptions};
 use super::hints::{tolerance, wrong_hints};
 use super::zones::Zones;
-use crate::generate::FOREIGN;
-use crate::names::{HEADLESS, SLICE_CONTROLLER};
+use crate::names::{EDITS, HEADLESS, SLICE_CONTROLLER};
 use crate::rules::desired::managed;
 use crate::rules::hints::auto;
 
@@ -32,6 +31,9 @@ pub struct Setting<'a> {
     pub upstream: [bool; 2],
     /// Families of which a Service that is being deleted once had a slice, on each side.
     pub families: [&'a BTreeSet<String>; 2],
+    /// Groups that Pods of the Service are of, none of which is an endpoint there, on each side: an empty slice of such a group
+    /// stays ([`Desired::empty_groups`](crate::slices::Desired::empty_groups)).
+    pub may_be_empty: [&'a BTreeSet<GroupKey>; 2],
 }
 
 /// What differs between the slices of one Service; exceptions are counted and left out. Owners have the uid `live` where
@@ -119,19 +121,11 @@ fn one_service(
                 apply(Exception::TerminatingService);
                 return false;
             }
-            let of_empty_slices = match difference {
-                Difference::OnlyLeft(key) | Difference::OnlyRight(key) | Difference::SliceCount(key, ..) => {
-                    without_endpoints(left, right, &key.address_type).then_some(key)
-                }
-                _ => None,
-            };
+            let of_empty_slices = (!setting.fresh)
+                .then(|| of_empty_slices(setting, difference, left, right))
+                .flatten();
             empty.extend(of_empty_slices.cloned());
             of_empty_slices.is_none()
-        })
-        .chain(if setting.upstream[1] {
-            Vec::new()
-        } else {
-            empty_beside_others(left, right)
         })
         .chain(match &zones {
             Some(zones) if by_annotation => wrong_hints(left, right, zones),
@@ -168,11 +162,39 @@ fn hangs_on_what_was_seen(
             && !form.groups.keys().any(|group| group.address_type == *family)
     };
     match difference {
-        Difference::OnlyLeft(key) => !lost(1, right, &key.address_type),
-        Difference::OnlyRight(key) => !lost(0, left, &key.address_type),
+        Difference::OnlyLeft(key, _) => !lost(1, right, &key.address_type),
+        Difference::OnlyRight(key, _) => !lost(0, left, &key.address_type),
         Difference::EndpointOnlyLeft(..) | Difference::EndpointOnlyRight(..) => true,
         _ => false,
     }
+}
+
+/// The group, where only one side has an empty slice that may stay there. Over a finished cluster, where nothing has been
+/// emptied yet, there is none.
+fn of_empty_slices<'a>(
+    setting: &Setting<'_>,
+    difference: &'a Difference,
+    left: &Canonical,
+    right: &Canonical,
+) -> Option<&'a GroupKey> {
+    let [left_may, right_may] = setting.may_be_empty;
+    match difference {
+        // A set of ports that Pods still have, none of which is an endpoint: what was emptied there stays, where it was
+        // emptied before it could be deleted.
+        Difference::OnlyLeft(key, _) if left_may.contains(key) && is_empty(left, key) => Some(key),
+        Difference::OnlyRight(key, _) if right_may.contains(key) && is_empty(right, key) => Some(key),
+        Difference::OnlyLeft(key, _) | Difference::OnlyRight(key, _) | Difference::SliceCount(key, ..) => {
+            without_endpoints(left, right, &key.address_type).then_some(key)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the slices of a group have no endpoints.
+fn is_empty(side: &Canonical, key: &GroupKey) -> bool {
+    side.groups
+        .get(key)
+        .is_some_and(|group| group.endpoints.is_empty())
 }
 
 /// Whether neither side has an endpoint of the family. Beside endpoints an empty slice has no reason to be.
@@ -180,17 +202,6 @@ fn without_endpoints(left: &Canonical, right: &Canonical, address_type: &str) ->
     let groups = left.groups.iter().chain(&right.groups);
     let mut of_family = groups.filter(|(key, _)| key.address_type == address_type);
     of_family.all(|(_, group)| group.endpoints.is_empty())
-}
-
-/// Empty slices of the right side in groups with endpoints.
-fn empty_beside_others(left: &Canonical, right: &Canonical) -> Vec<Difference> {
-    let empty = |group: &Group| group.sizes.iter().filter(|size| **size == 0).count();
-    let groups = right.groups.iter().filter_map(|(key, group)| {
-        let other = left.groups.get(key)?;
-        let surplus = !group.endpoints.is_empty() && empty(group) > empty(other);
-        surplus.then(|| Difference::SliceCount(key.clone(), other.sizes.clone(), group.sizes.clone()))
-    });
-    groups.collect()
 }
 
 /// Whether metadata differs by nothing but the headless label.
@@ -209,7 +220,8 @@ fn headless_label_alone(difference: &Difference, left: &Canonical, right: &Canon
     without(left) == without(right)
 }
 
-/// Whether one side has a placeholder without its owner where the other side has an owned one, all else equal.
+/// Whether one side has a placeholder without its owner where the other side has an owned one, all else equal but for labels
+/// without value, which upstream does not see on a placeholder either.
 fn unowned_placeholder(difference: &Difference, one: &Canonical, other: &Canonical) -> bool {
     let Difference::Metadata { group: key, .. } = difference else {
         return false;
@@ -220,7 +232,7 @@ fn unowned_placeholder(difference: &Difference, one: &Canonical, other: &Canonic
     let placeholder = key.ports.is_empty() && one.endpoints.is_empty() && other.endpoints.is_empty();
     let live = |owners: &[String]| owners.iter().any(|owner| owner.contains(r#""uid":"live""#));
     let without_owners = |metadata: &BTreeSet<SliceMeta>| -> BTreeSet<SliceMeta> {
-        let cleared = metadata.iter().cloned().map(|mut meta| {
+        let cleared = without_empty_labels(metadata).into_iter().map(|mut meta| {
             meta.owners.clear();
             meta
         });
@@ -240,17 +252,19 @@ fn placeholder_empty_label(difference: &Difference, left: &Canonical, right: &Ca
     let (Some(left), Some(right)) = (left.groups.get(key), right.groups.get(key)) else {
         return false;
     };
-    let without_empty = |metadata: &BTreeSet<SliceMeta>| -> BTreeSet<SliceMeta> {
-        let stripped = metadata.iter().cloned().map(|mut meta| {
-            meta.labels.retain(|_, value| !value.is_empty());
-            meta
-        });
-        stripped.collect()
-    };
     key.ports.is_empty()
         && left.endpoints.is_empty()
         && right.endpoints.is_empty()
-        && without_empty(&left.metadata) == without_empty(&right.metadata)
+        && without_empty_labels(&left.metadata) == without_empty_labels(&right.metadata)
+}
+
+/// Metadata without the labels that have no value.
+fn without_empty_labels(metadata: &BTreeSet<SliceMeta>) -> BTreeSet<SliceMeta> {
+    let stripped = metadata.iter().cloned().map(|mut meta| {
+        meta.labels.retain(|_, value| !value.is_empty());
+        meta
+    });
+    stripped.collect()
 }
 
 /// The slices without annotations of steps, and how many there were.
@@ -262,7 +276,7 @@ fn without_foreign_annotations(slices: &[EndpointSlice]) -> (Vec<EndpointSlice>,
         .filter_map(|slice| slice.metadata.annotations.as_mut())
     {
         let before = annotations.len();
-        annotations.retain(|key, _| !key.starts_with(FOREIGN));
+        annotations.retain(|key, _| !key.starts_with(EDITS));
         taken += before - annotations.len();
     }
     (slices, taken)

@@ -12,9 +12,6 @@ pub use slices::{SliceEdit, SliceEditKind};
 use super::Generator;
 use super::step::Step;
 
-/// What annotations begin with that edits put on objects.
-pub const FOREIGN: &str = "example.com/";
-
 impl Generator {
     /// An edit of an object of any kind.
     pub(super) fn edit(&mut self) -> Option<Step> {

@@ -28,6 +28,32 @@ pub enum Action {
     EditCidr(CidrEdit),
 }
 
+impl Action {
+    /// `namespace/name` of what it changes, the name alone of what is in no namespace, and of the Service where it edits a
+    /// slice.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Put(object) => object.key().path(),
+            Self::Delete(key) => key.path(),
+            Self::EditSlice(edit) => format!("{}/{}", edit.namespace, edit.service),
+            Self::EditEndpoints(edit) => format!("{}/{}", edit.namespace, edit.service),
+            Self::EditCidr(edit) => edit.name.clone(),
+        }
+    }
+}
+
+impl Action {
+    /// What it does to an object as that is then; nothing where it does not edit one.
+    pub fn edit(&self) -> Option<String> {
+        match self {
+            Self::Put(_) | Self::Delete(_) => None,
+            Self::EditSlice(edit) => Some(format!("{:?} of a slice", edit.kind)),
+            Self::EditEndpoints(edit) => Some(format!("{:?} of Endpoints", edit.kind)),
+            Self::EditCidr(edit) => Some(format!("{:?} of a ServiceCIDR", edit.kind)),
+        }
+    }
+}
+
 impl Step {
     /// A step that creates or replaces an object.
     pub(super) fn put(kind: StepKind, object: impl Into<Object>) -> Self {

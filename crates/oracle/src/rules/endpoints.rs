@@ -1,6 +1,7 @@
 //! Endpoints of a Service with a selector, and one sync of their controller (`syncService` in kubernetes
 //! `pkg/controller/endpoint/endpoints_controller.go`).
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -36,7 +37,7 @@ pub struct Desired {
 
 /// What the Endpoints of `service` should say; `None` where the controller does not look after it, so that whatever
 /// exists stays. `pods` are all Pods of its namespace; others are ignored.
-pub fn desired(service: &Service, pods: &[Pod], rules: Rules) -> Option<Desired> {
+pub fn desired(service: &Service, pods: &[impl Borrow<Pod>], rules: Rules) -> Option<Desired> {
     if !managed(service) {
         return None;
     }
@@ -50,13 +51,14 @@ pub fn desired(service: &Service, pods: &[Pod], rules: Rules) -> Option<Desired>
 }
 
 /// For each Pod and port a subset of its own.
-fn origins(service: &Service, pods: &[Pod]) -> Vec<Origin> {
+fn origins(service: &Service, pods: &[impl Borrow<Pod>]) -> Vec<Origin> {
     let spec = service.spec.clone().unwrap_or_default();
     let publish = spec.publish_not_ready_addresses.unwrap_or(false);
     let service_ports = spec.ports.unwrap_or_default();
     let headless = spec.cluster_ip.as_deref() == Some("None");
     let mut origins = Vec::new();
-    for pod in pods.iter().filter(|pod| selects(service, pod) && eligible(pod)) {
+    let pods = pods.iter().map(Borrow::borrow);
+    for pod in pods.filter(|pod| selects(service, pod) && eligible(pod)) {
         // Terminating Pods count as ready where those that are not ready are published, and else not at all.
         if pod.metadata.deletion_timestamp.is_some() && !publish {
             continue;
@@ -205,7 +207,7 @@ fn labels(service: &Service) -> BTreeMap<String, String> {
 /// labels that are reserved on Endpoints.
 pub fn reconcile(
     service: &Service,
-    pods: &[Pod],
+    pods: &[impl Borrow<Pod>],
     current: Option<&Endpoints>,
     trigger_time: Option<Timestamp>,
     rules: Rules,
@@ -240,7 +242,7 @@ pub fn reconcile(
 }
 
 /// Whether upstream leaves an object as it is.
-fn looks_right(service: &Service, pods: &[Pod], current: &Endpoints, rules: Rules) -> bool {
+fn looks_right(service: &Service, pods: &[impl Borrow<Pod>], current: &Endpoints, rules: Rules) -> bool {
     let hash = PortHash::of(rules.minor);
     let wanted = repack_origins(&origins(service, pods), hash);
     let found = current.subsets.clone().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! From a Pod to an endpoint.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, PodCondition, Service};
@@ -115,8 +116,9 @@ pub(crate) fn zone(node: &Node) -> Option<String> {
 }
 
 /// The node of that name.
-pub(crate) fn node<'a>(nodes: &'a [Node], name: &str) -> Option<&'a Node> {
+pub(crate) fn node<'a, N: Borrow<Node>>(nodes: &'a [N], name: &str) -> Option<&'a Node> {
     nodes
         .iter()
+        .map(N::borrow)
         .find(|node| node.metadata.name.as_deref() == Some(name))
 }

@@ -111,7 +111,8 @@ fn a_whole_slice_is_written_as_the_api_spells_it() {
                 "hostname": "web-0",
                 "targetRef": {
                     "kind": "Pod", "namespace": "shop", "name": "web-0",
-                    "uid": "3f2a8d1c-0b4e-4c1a-9d3e-0123456789ab"
+                    "uid": "3f2a8d1c-0b4e-4c1a-9d3e-0123456789ab",
+                    "apiVersion": "v1", "resourceVersion": "12", "fieldPath": "spec"
                 },
                 "nodeName": "n1",
                 "zone": "a",

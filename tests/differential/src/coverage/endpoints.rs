@@ -11,8 +11,16 @@ use quaymaster_oracle::names::{
 use super::{Coverage, Rule};
 
 impl Coverage {
-    /// What should be, at one revision. `pods` are those that the Service selects.
-    pub(crate) fn desired_endpoints(&mut self, service: &Service, pods: &[Pod], desired: &Desired) {
+    /// What should be, at one revision. `pods` are those that the Service selects; `unknown_node` says whether an address is on a
+    /// node that does not exist.
+    pub(crate) fn desired_endpoints(
+        &mut self,
+        service: &Service,
+        pods: &[&Pod],
+        desired: &Desired,
+        unknown_node: bool,
+    ) {
+        self.count_if(unknown_node, Rule::EndpointsUnknownNode);
         let spec = service.spec.clone().unwrap_or_default();
         let publish = spec.publish_not_ready_addresses == Some(true);
         let dual = spec

@@ -95,8 +95,15 @@ impl Coverage {
     ) {
         if deleted {
             // The garbage collector deletes those of a Service that is gone.
-            if service.is_some() {
+            if let Some(service) = service {
                 self.count(Rule::Deleted);
+                if dropped_family(new, service) {
+                    self.count(Rule::FamilyDropped);
+                }
+                // One of a former Service may be the garbage collector's.
+                if new.metadata.owner_references.as_ref().is_none_or(Vec::is_empty) {
+                    self.count(Rule::OtherOwner);
+                }
             }
             return;
         }
@@ -106,6 +113,7 @@ impl Coverage {
             Some(old) if ports(old) != ports(new) => self.count(Rule::Recycled),
             Some(old) => {
                 self.count(Rule::UpdatedInPlace);
+                self.in_place(old, new);
                 if size(new) == max_endpoints && size(old) < max_endpoints {
                     self.count(Rule::Filled);
                 }
@@ -142,6 +150,27 @@ impl Coverage {
         self.hints(new, service);
     }
 
+    /// A change of a slice that keeps its ports, by what became of its endpoints.
+    fn in_place(&mut self, old: &EndpointSlice, new: &EndpointSlice) {
+        let [before, after] = [old, new].map(without_hints);
+        let came = after
+            .iter()
+            .any(|(identity, _)| !before.iter().any(|(old, _)| old == identity));
+        let stay = before.iter().all(|endpoint| after.contains(endpoint));
+        let same = stay && old.metadata.labels == new.metadata.labels;
+        match (came, before.is_empty()) {
+            (true, false) if same => self.count(Rule::Joined),
+            (true, false) => self.count(Rule::TakenAlong),
+            _ => {}
+        }
+        let different: BTreeSet<&String> = before.iter().map(|(identity, _)| identity).collect();
+        let twice = different.len() < before.len();
+        let different: BTreeSet<&String> = after.iter().map(|(identity, _)| identity).collect();
+        if twice && different.len() == after.len() {
+            self.count(Rule::Duplicate);
+        }
+    }
+
     fn hints(&mut self, slice: &EndpointSlice, service: Option<&Service>) {
         let Some(service) = service else { return };
         let hinted = slice
@@ -176,6 +205,28 @@ impl Coverage {
 fn ports(slice: &EndpointSlice) -> BTreeSet<String> {
     let ports = slice.ports.iter().flatten();
     ports.map(|port| format!("{port:?}")).collect()
+}
+
+/// Identity and content of each endpoint.
+fn without_hints(slice: &EndpointSlice) -> Vec<(String, Endpoint)> {
+    let endpoints = slice.endpoints.iter().flatten().cloned();
+    let endpoints = endpoints.map(|mut endpoint| {
+        endpoint.hints = None;
+        endpoint.addresses.sort_unstable();
+        let target = endpoint.target_ref.as_ref();
+        let name = target.and_then(|target| target.name.as_deref());
+        (
+            format!("{:?} {name:?} {:?}", endpoint.addresses, endpoint.hostname),
+            endpoint,
+        )
+    });
+    endpoints.collect()
+}
+
+/// Whether a slice is of a family that its Service does not have.
+fn dropped_family(slice: &EndpointSlice, service: &Service) -> bool {
+    let families = service.spec.as_ref().and_then(|spec| spec.ip_families.as_ref());
+    families.is_some_and(|families| !families.is_empty() && !families.contains(&slice.address_type))
 }
 
 /// Whether the slice had a label that its Service does not have.

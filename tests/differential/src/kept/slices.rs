@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{Endpoints, Node};
+use k8s_openapi::api::core::v1::{Endpoints, Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt as _;
 use quaymaster_oracle::generate::Kind;
 use quaymaster_oracle::names::{MIRRORING_CONTROLLER, SLICE_MANAGED_BY};
-use quaymaster_oracle::{Exceptions, mirroring, slices, tell, tell_owner};
+use quaymaster_oracle::slices::GroupKey;
+use quaymaster_oracle::{Exceptions, Rules, mirroring, slices, tell, tell_owner};
 
 use super::{Difference, Kept, Look};
 use crate::controllers::Controller;
@@ -37,12 +38,15 @@ fn compare(look: &Look<'_>, world: &World, exceptions: &mut Exceptions) -> Vec<D
     }
     let mut found = Vec::new();
     for (path, [left, right]) in &own {
+        let may_be_empty = [(look.left, left), (look.right, right)]
+            .map(|(side, slices)| empty_groups(side, path, slices, &nodes, look.minor));
         let setting = slices::Setting {
             service: look.left.service(path),
             nodes: Some(&nodes),
             fresh: look.fresh,
             upstream: look.upstream,
             families: look.sides().map(|side| side.families(path)),
+            may_be_empty: may_be_empty.each_ref(),
         };
         let what = slices::fair(&setting, [left, right], exceptions);
         found.extend(what.iter().map(|what| Difference::of(path, "slices", what)));
@@ -60,6 +64,25 @@ fn compare(look: &Look<'_>, world: &World, exceptions: &mut Exceptions) -> Vec<D
         }
     }
     found
+}
+
+/// Groups of a Service that has an empty slice in which such a one stays.
+fn empty_groups(
+    side: &Snapshot,
+    path: &str,
+    slices: &[EndpointSlice],
+    nodes: &[Node],
+    minor: u32,
+) -> BTreeSet<GroupKey> {
+    let empty = |slice: &EndpointSlice| slice.endpoints.as_ref().is_none_or(Vec::is_empty);
+    let Some(service) = side.service(path).filter(|_| slices.iter().any(empty)) else {
+        return BTreeSet::new();
+    };
+    let pods = side.objects.all::<Pod>();
+    let pods: Vec<&Pod> = pods
+        .filter(|pod| pod.metadata.namespace == service.metadata.namespace)
+        .collect();
+    slices::desired(service, &pods, nodes, Rules { minor }).empty_groups(path)
 }
 
 fn compare_mirrored(

@@ -212,6 +212,15 @@ pub const FAULTS: &[Fault] = &[
         ],
     },
     Fault {
+        name: "external-name-kept",
+        what: "a Service of type ExternalName gets slices like any other",
+        edits: &[Edit {
+            file: "crates/model/src/service.rs",
+            from: "self.selector.is_some() && self.kind != ServiceType::ExternalName",
+            to: r#"self.selector.is_some() && (self.kind != ServiceType::ExternalName || crate::planted("external-name-kept"))"#,
+        }],
+    },
+    Fault {
         name: "empties-stay",
         what: "slices that lose all endpoints stay",
         edits: &[Edit {

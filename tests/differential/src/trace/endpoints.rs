@@ -1,24 +1,21 @@
 //! Endpoints, from revision to revision.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{EndpointAddress, EndpointSubset, Endpoints, Pod};
+use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Pod};
 use kube::ResourceExt as _;
 use quaymaster_oracle::endpoints::desired;
-use quaymaster_oracle::generate::{FOREIGN, Object};
-use quaymaster_oracle::names::TRIGGER_TIME;
+use quaymaster_oracle::generate::Object;
+use quaymaster_oracle::names::{EDITS, TRIGGER_TIME};
 use quaymaster_oracle::{Rules, managed, selects};
 
 use super::traffic::{Backend, Keeps, Required};
-use super::{Namespace, Published, Replay, put};
+use super::{Namespace, Published, Replay, STILL_WRITTEN, put};
 use crate::coverage::Rule;
 use crate::record::Event;
 
 /// From this minor on the apiserver leaves Endpoints when it deletes their Service.
 pub(crate) const LEFT_BY_APISERVER: u32 = 37;
-/// For how long after a change of the Service a write may still have been decided before.
-pub(super) const LATE: Duration = Duration::from_secs(10);
 
 impl Replay<'_> {
     /// A change of Endpoints.
@@ -30,9 +27,13 @@ impl Replay<'_> {
                 .count(Rule::EndpointsChangedByOthers);
             let key = (Published::Endpoints, name);
             if let Some(traffic) = namespace.traffic.get_mut(&key) {
-                for edited in old.iter().chain([endpoints]) {
-                    traffic.forget(&ready_backends(edited));
-                }
+                let before = old.as_ref().map(ready_backends).unwrap_or_default();
+                let after = if event.deleted {
+                    BTreeSet::new()
+                } else {
+                    ready_backends(endpoints)
+                };
+                traffic.forget(&before.symmetric_difference(&after).cloned().collect());
             }
             return;
         }
@@ -47,7 +48,7 @@ impl Replay<'_> {
             self.count_update(event.revision);
         }
         let since = namespace.services_since.get(&name).copied().unwrap_or_default();
-        let settled = event.at.saturating_sub(since) > LATE;
+        let settled = event.at > since + STILL_WRITTEN;
         let mut faults = Vec::new();
         if event.deleted {
             if settled && service.is_some() {
@@ -84,15 +85,21 @@ impl Replay<'_> {
             return;
         };
         let selected = namespace.pods.values().filter(|pod| selects(service, pod));
-        let pods: Vec<Pod> = selected.cloned().collect();
+        let pods: Vec<&Pod> = selected.collect();
         let rules = Rules {
             minor: self.given.minor,
         };
         let Some(desired) = desired(service, &pods, rules) else {
             return;
         };
+        let unknown_node = published_of(&desired.subsets).any(|address| {
+            address
+                .node_name
+                .as_ref()
+                .is_some_and(|node| !self.nodes.contains_key(node))
+        });
         self.coverage(event.revision)
-            .desired_endpoints(service, &pods, &desired);
+            .desired_endpoints(service, &pods, &desired, unknown_node);
         // Which addresses are cut off changes with every Pod.
         let required = if desired.truncated {
             Required::new()
@@ -124,31 +131,54 @@ impl Replay<'_> {
 }
 
 fn required(subsets: &[EndpointSubset]) -> Required {
-    let addresses = subsets
+    let mut required = Required::new();
+    for subset in subsets {
+        for address in subset.addresses.iter().flatten() {
+            let uid = address.target_ref.as_ref().and_then(|target| target.uid.clone());
+            for backend in backends(subset, address) {
+                required.insert(backend, uid.clone().unwrap_or_default());
+            }
+        }
+    }
+    required
+}
+
+fn published_of(subsets: &[EndpointSubset]) -> impl Iterator<Item = &EndpointAddress> {
+    subsets
         .iter()
-        .flat_map(|subset| subset.addresses.iter().flatten());
-    let required = addresses.map(|address| {
-        let uid = address.target_ref.as_ref().and_then(|target| target.uid.clone());
-        (backend(address), uid.unwrap_or_default())
-    });
-    required.collect::<BTreeMap<_, _>>()
+        .flat_map(|subset| [&subset.addresses, &subset.not_ready_addresses])
+        .flat_map(|list| list.iter().flatten())
 }
 
 /// What Endpoints publish as ready.
 pub(super) fn ready_backends(endpoints: &Endpoints) -> BTreeSet<Backend> {
     let subsets = endpoints.subsets.iter().flatten();
     subsets
-        .flat_map(|subset| subset.addresses.iter().flatten())
-        .map(backend)
+        .flat_map(|subset| {
+            let addresses = subset.addresses.iter().flatten();
+            addresses.flat_map(|address| backends(subset, address))
+        })
         .collect()
 }
 
-fn backend(address: &EndpointAddress) -> Backend {
+fn backends(subset: &EndpointSubset, address: &EndpointAddress) -> [Backend; 2] {
+    let port = |port: &EndpointPort| {
+        format!(
+            "{}:{}/{}/{}",
+            port.name.as_deref().unwrap_or_default(),
+            port.port,
+            port.protocol.as_deref().unwrap_or("TCP"),
+            port.app_protocol.as_deref().unwrap_or_default(),
+        )
+    };
+    let mut ports: Vec<String> = subset.ports.iter().flatten().map(port).collect();
+    ports.sort_unstable();
     let pod = address.target_ref.as_ref().and_then(|target| target.name.clone());
-    (
-        "Endpoints".to_owned(),
-        pod.unwrap_or_default(),
-        address.ip.clone(),
+    Backend::of(
+        "Endpoints",
+        &pod.unwrap_or_default(),
+        &address.ip,
+        &ports.join(","),
     )
 }
 
@@ -167,5 +197,5 @@ fn content(endpoints: &Endpoints) -> Endpoints {
 
 fn foreign(endpoints: &Endpoints) -> impl Iterator<Item = (&String, &String)> {
     let annotations = endpoints.metadata.annotations.iter().flatten();
-    annotations.filter(|(key, _)| key.starts_with(FOREIGN))
+    annotations.filter(|(key, _)| key.starts_with(EDITS))
 }

@@ -1,6 +1,6 @@
 //! Slices that mirror Endpoints, from revision to revision.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Endpoints;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -10,9 +10,8 @@ use quaymaster_oracle::mirroring::{Config, allows_mirroring, desired, is_mirrore
 use quaymaster_oracle::names::MIRRORING_CONTROLLER;
 use quaymaster_oracle::slices::check_invariants;
 
-use super::endpoints::LATE;
-use super::traffic::{Keeps, Required, backends, is_ready, ready_backends};
-use super::{Namespace, Published, Replay, managed_by, service_of, written};
+use super::traffic::{Keeps, Required, backends, is_ready, ready_backends, spelled};
+use super::{Namespace, Published, Replay, STILL_WRITTEN, managed_by, service_of, written};
 use crate::record::Event;
 
 impl Replay<'_> {
@@ -40,9 +39,9 @@ impl Replay<'_> {
             return;
         }
         let path = format!("{}/{}", slice.namespace().unwrap_or_default(), slice.name_any());
-        let since = |of: &std::collections::BTreeMap<_, _>| of.get(&name).copied().unwrap_or_default();
+        let since = |of: &BTreeMap<_, _>| of.get(&name).copied().unwrap_or_default();
         let since = since(&namespace.services_since).max(since(&namespace.endpoints_since));
-        if mirrored.is_none() && event.at.saturating_sub(since) > LATE {
+        if mirrored.is_none() && event.at > since + STILL_WRITTEN {
             self.violation(
                 event.revision,
                 &format!("slice {path} was written although nothing is to be mirrored"),
@@ -84,7 +83,7 @@ impl Replay<'_> {
         for (key, group) in desired.iter().flat_map(|desired| &desired.groups) {
             for endpoint in group.endpoints.values().filter(|endpoint| is_ready(endpoint)) {
                 let uid = endpoint.target_ref.as_ref().and_then(|target| target.uid.clone());
-                for backend in backends(key.address_type.as_str(), endpoint) {
+                for backend in backends(key.address_type.as_str(), &spelled(&group.ports), endpoint) {
                     required.insert(backend, uid.clone().unwrap_or_default());
                 }
             }

@@ -1,17 +1,17 @@
 //! EndpointSlices of the controller of that name, from revision to revision; who keeps which is told here for all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt as _;
 use quaymaster_oracle::generate::Object;
 use quaymaster_oracle::names::{MIRRORING_CONTROLLER, SLICE_CONTROLLER};
 use quaymaster_oracle::slices::{Desired, check_invariants, desired};
-use quaymaster_oracle::{Rules, selects};
+use quaymaster_oracle::{Rules, managed, selects};
 
-use super::traffic::{Keeps, Required, backends, is_ready, ready_backends};
-use super::{Namespace, Published, Replay, managed_by, put, service_of, written};
+use super::traffic::{Keeps, Required, backends, is_ready, ready_backends, spelled};
+use super::{Namespace, Published, Replay, STILL_WRITTEN, managed_by, put, service_of, written};
 use crate::controllers::Controller;
 use crate::coverage::Rule;
 use crate::record::Event;
@@ -19,7 +19,9 @@ use crate::record::Event;
 impl Replay<'_> {
     /// A change of a slice of any manager.
     pub(super) fn slice(&mut self, namespace: &mut Namespace, slice: &EndpointSlice, event: &Event) {
-        let old = put(&mut namespace.slices, &slice.name_any(), slice, event);
+        let key = slice.name_any();
+        let old = put(&mut namespace.slices, &key, slice, event);
+        let was_edited = namespace.edited.remove(&key);
         let mirrors = managed_by(slice) == Some(MIRRORING_CONTROLLER);
         if self.by_harness(&event.object, event) {
             self.coverage(event.revision).count(if mirrors {
@@ -27,15 +29,23 @@ impl Replay<'_> {
             } else {
                 Rule::SliceChangedByOthers
             });
-            for edited in old.iter().chain([slice]) {
-                let published = if mirrors {
-                    Published::Mirrored
-                } else {
-                    Published::Slices
-                };
-                let key = service_of(edited).map(|name| (published, name));
-                if let Some(traffic) = key.and_then(|key| namespace.traffic.get_mut(&key)) {
-                    traffic.forget(&ready_backends(edited));
+            namespace.edited.insert(key);
+            let before = old.as_ref().map(ready_backends).unwrap_or_default();
+            let after = if event.deleted {
+                BTreeSet::new()
+            } else {
+                ready_backends(slice)
+            };
+            // What the edit leaves as it was stays the controller's.
+            let changed = before.symmetric_difference(&after).cloned().collect();
+            let published = if mirrors {
+                Published::Mirrored
+            } else {
+                Published::Slices
+            };
+            for service in old.iter().chain([slice]).filter_map(service_of) {
+                if let Some(traffic) = namespace.traffic.get_mut(&(published, service)) {
+                    traffic.forget(&changed);
                 }
             }
             return;
@@ -62,7 +72,17 @@ impl Replay<'_> {
             self.mirrored_slice(namespace, old.as_ref(), slice, event);
             return;
         }
-        let service = service_of(slice).and_then(|name| namespace.services.get(&name));
+        let name = service_of(slice).unwrap_or_default();
+        let service = namespace.services.get(&name);
+        let since = namespace.services_since.get(&name).copied().unwrap_or_default();
+        let settled = event.at > since + STILL_WRITTEN;
+        if settled && !event.deleted && service.is_some_and(|service| !managed(service)) {
+            let what = format!("slice {path} of a Service that nobody looks after was written");
+            self.violation(event.revision, &what);
+        }
+        if was_edited && !event.deleted {
+            self.coverage(event.revision).count(Rule::PutRight);
+        }
         let max_endpoints = self.given.max_endpoints;
         self.coverage(event.revision)
             .slice(old.as_ref(), slice, event.deleted, service, max_endpoints);
@@ -78,6 +98,39 @@ impl Replay<'_> {
         }
     }
 
+    /// Whether a Service has endpoints that no slice of it holds.
+    pub(super) fn lacks_a_slice(&self, namespace: &Namespace, service: &Service) -> bool {
+        let name = service.name_any();
+        let desired = self.desired(namespace, service);
+        let slices = namespace.slices.values();
+        let own = slices.filter(|slice| service_of(slice).as_deref() == Some(name.as_str()));
+        let held: BTreeSet<&String> = own
+            .flat_map(|slice| slice.endpoints.iter().flatten())
+            .flat_map(|endpoint| &endpoint.addresses)
+            .collect();
+        let endpoints = desired.groups.values().flat_map(|group| group.endpoints.values());
+        let mut addresses = endpoints.flat_map(|endpoint| &endpoint.addresses);
+        addresses.any(|address| !held.contains(address))
+    }
+
+    /// What should be published for a Service.
+    fn desired(&self, namespace: &Namespace, service: &Service) -> Desired {
+        let selected = namespace.pods.values().filter(|pod| selects(service, pod));
+        let pods: Vec<&Pod> = selected.collect();
+        let names = pods
+            .iter()
+            .filter_map(|pod| pod.spec.as_ref()?.node_name.as_ref());
+        let names: BTreeSet<&String> = names.collect();
+        let nodes: Vec<&Node> = names
+            .into_iter()
+            .filter_map(|name| self.nodes.get(name))
+            .collect();
+        let rules = Rules {
+            minor: self.given.minor,
+        };
+        desired(service, &pods, &nodes, rules)
+    }
+
     /// Compares what should be with what is published.
     pub(super) fn slices_traffic(
         &mut self,
@@ -90,16 +143,7 @@ impl Replay<'_> {
             return;
         };
         let service = left_behind.unwrap_or(is);
-        let selected = namespace.pods.values().filter(|pod| selects(service, pod));
-        let pods: Vec<Pod> = selected.cloned().collect();
-        let nodes: Vec<Node> = pods
-            .iter()
-            .filter_map(|pod| self.nodes.get(pod.spec.as_ref()?.node_name.as_ref()?).cloned())
-            .collect();
-        let rules = Rules {
-            minor: self.given.minor,
-        };
-        let desired = desired(service, &pods, &nodes, rules);
+        let desired = self.desired(namespace, service);
         if left_behind.is_none() {
             self.coverage(event.revision).desired(service, &desired);
         }
@@ -113,7 +157,7 @@ impl Replay<'_> {
             .collect();
         let written = self.written(event, |object| match object {
             Object::EndpointSlice(slice) => ready_backends(slice),
-            _ => std::collections::BTreeSet::new(),
+            _ => BTreeSet::new(),
         });
         let traffic = namespace
             .traffic
@@ -122,7 +166,7 @@ impl Replay<'_> {
         let keeps = if left_behind.is_some() || !desired.managed {
             Keeps::Everything
         } else if is.metadata.deletion_timestamp.is_some() {
-            Keeps::Nothing
+            Keeps::WhatStaysAsItIs
         } else {
             Keeps::WhatIsReady
         };
@@ -145,7 +189,7 @@ fn required(desired: &Desired) -> Required {
     for (key, group) in &desired.groups {
         for endpoint in group.endpoints.values().filter(|endpoint| is_ready(endpoint)) {
             let uid = endpoint.target_ref.as_ref().and_then(|target| target.uid.clone());
-            for backend in backends(key.address_type.as_str(), endpoint) {
+            for backend in backends(key.address_type.as_str(), &spelled(&group.ports), endpoint) {
                 required.insert(backend, uid.clone().unwrap_or_default());
             }
         }

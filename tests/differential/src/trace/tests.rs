@@ -1,3 +1,6 @@
+mod family;
+
+use k8s_openapi::jiff::Timestamp;
 use quaymaster_oracle::names::SLICE_CONTROLLER;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -67,6 +70,8 @@ fn hold(holder: Holder, after: u64) -> Hold {
         after,
         from: Duration::from_secs(after),
         until: None,
+        started: Timestamp::UNIX_EPOCH,
+        ended: None,
     }
 }
 
@@ -251,7 +256,150 @@ fn while_nobody_keeps_the_slices_nobody_is_late() {
         ..hold(Holder::Subject, 0)
     };
     let late = |holds: &[Hold]| run(&events, &Edits::default(), holds).violations.len();
-    assert_eq!(late(&[ended(60), hold(Holder::Subject, 96)]), 0);
-    assert_eq!(late(&[ended(64), hold(Holder::Subject, 98)]), 1);
-    assert_eq!(late(&[ended(64), hold(Holder::Kcm, 98)]), 0);
+    assert_eq!(late(&[ended(7), hold(Holder::Subject, 42)]), 0);
+    assert_eq!(late(&[ended(7), hold(Holder::Subject, 37)]), 1, "61 s of work");
+    assert_eq!(late(&[ended(7), hold(Holder::Kcm, 42)]), 0);
+}
+
+#[test]
+fn what_is_published_when_a_controller_has_come_to_rest_stays_for_too_long() {
+    let mut events = published();
+    events.push(event(5, pod(&events, false)));
+    events.push(event(12, pod(&events, false)));
+    let ended = |at| Hold {
+        until: Some(Duration::from_secs(at)),
+        ..hold(Holder::Subject, 0)
+    };
+    let late = |holds: &[Hold]| run(&events, &Edits::default(), holds).violations.len();
+    assert_eq!(late(&[ended(7), hold(Holder::Subject, 10)]), 0, "no time to rest");
+    assert_eq!(late(&[ended(8), hold(Holder::Subject, 10)]), 1);
+    assert_eq!(
+        late(&[ended(8), hold(Holder::Kcm, 10)]),
+        0,
+        "the other one answers now"
+    );
+    assert_eq!(late(&[hold(Holder::Subject, 0)]), 0, "it is at work");
+}
+
+#[test]
+fn slices_of_a_service_that_nobody_looks_after_are_not_written() {
+    let written_at = |at: u64| {
+        let mut events = published();
+        let Object::Service(service) = &events[1].object else {
+            panic!("the second event is of the Service");
+        };
+        let mut external = service.clone();
+        external.spec.as_mut().unwrap().type_ = Some("ExternalName".to_owned());
+        events.push(event(5, Object::Service(external)));
+        events.push(event(at, slice(SLICE_CONTROLLER, &["10.0.0.1", "10.0.0.2"])));
+        violations(&events, &Edits::default()).len()
+    };
+    assert_eq!(written_at(15), 0, "decided before");
+    assert_eq!(written_at(16), 1);
+}
+
+#[test]
+fn another_type_of_a_service_that_is_looked_after_frees_no_controller() {
+    let mut events = published();
+    let Object::Service(service) = &events[1].object else {
+        panic!("the second event is of the Service");
+    };
+    let mut service = service.clone();
+    service.spec.as_mut().unwrap().type_ = Some("NodePort".to_owned());
+    events.push(event(5, Object::Service(service)));
+    events.push(event(6, slice(SLICE_CONTROLLER, &[])));
+    assert_eq!(violations(&events, &Edits::default()).len(), 1);
+}
+
+#[test]
+fn a_slice_that_is_written_after_someone_else_has_changed_it_counts_as_put_right() {
+    let put_right = |edited: &[u64]| {
+        let mut events = published();
+        events.push(event(5, slice(SLICE_CONTROLLER, &[])));
+        events.push(event(6, slice(SLICE_CONTROLLER, &["10.0.0.1"])));
+        events.push(event(7, slice(SLICE_CONTROLLER, &["10.0.0.1", "10.0.0.2"])));
+        let edits = Edits {
+            revisions: edited.iter().copied().collect(),
+            ..Edits::default()
+        };
+        let trace = run(&events, &edits, &[hold(Holder::Subject, 0)]);
+        trace.coverage[Holder::Subject.side()].of(Rule::PutRight)
+    };
+    assert_eq!(put_right(&[]), 0);
+    assert_eq!(put_right(&[5]), 1);
+    assert_eq!(put_right(&[7]), 0, "nothing was written since");
+}
+
+#[test]
+fn endpoints_without_a_slice_count_when_a_service_that_was_being_deleted_goes() {
+    let skipped = |terminating: bool, addresses: &[&str]| {
+        let mut events = published();
+        events.push(event(5, slice(SLICE_CONTROLLER, addresses)));
+        let Object::Service(service) = &events[1].object else {
+            panic!("the second event is of the Service");
+        };
+        let mut service = service.clone();
+        if terminating {
+            service.metadata.deletion_timestamp =
+                serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        }
+        events.push(event(6, Object::Service(service.clone())));
+        events.push(Event {
+            deleted: true,
+            ..event(7, Object::Service(service))
+        });
+        let trace = run(&events, &Edits::default(), &[hold(Holder::Subject, 0)]);
+        trace.coverage[Holder::Subject.side()].of(Rule::CreateSkipped)
+    };
+    assert_eq!(skipped(true, &[]), 1);
+    assert_eq!(skipped(true, &["10.0.0.1"]), 0);
+    assert_eq!(skipped(false, &[]), 0);
+}
+
+#[test]
+fn an_edit_that_leaves_an_endpoint_alone_does_not_free_the_controller_of_it() {
+    let mut events = published();
+    events.push(event(5, slice(SLICE_CONTROLLER, &["10.0.0.1", "10.0.0.9"])));
+    events.push(event(6, slice(SLICE_CONTROLLER, &[])));
+    let edits = Edits {
+        revisions: [5].into(),
+        ..Edits::default()
+    };
+    assert_eq!(violations(&events, &edits).len(), 1);
+}
+
+/// The slice of [`published`] with this port.
+fn with_port(endpoints: &[&str], number: i32) -> Object {
+    let Object::EndpointSlice(mut slice) = slice(SLICE_CONTROLLER, endpoints) else {
+        panic!("it is a slice");
+    };
+    slice.ports = serde_json::from_value(json!([{ "name": "", "port": number }])).unwrap();
+    Object::EndpointSlice(slice)
+}
+
+#[test]
+fn an_endpoint_under_other_ports_than_its_own_is_missing_and_so_is_one_of_a_service_that_is_being_deleted() {
+    let deleted = |events: &[Event]| {
+        let Object::Service(service) = &events[1].object else {
+            panic!("the second event is of the Service");
+        };
+        let mut service = service.clone();
+        service.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        Object::Service(service)
+    };
+    for terminating in [false, true] {
+        let mut events = published();
+        if terminating {
+            events.push(event(5, deleted(&events)));
+        }
+        let mut moved = events.clone();
+        moved.push(event(6, with_port(&["10.0.0.1"], 1)));
+        let found = violations(&moved, &Edits::default());
+        assert!(
+            found.len() == 1 && found[0].contains("with ports"),
+            "{terminating}: {found:?}"
+        );
+        events.push(event(6, slice(SLICE_CONTROLLER, &[])));
+        assert_eq!(violations(&events, &Edits::default()).len(), 1, "{terminating}");
+    }
 }

@@ -13,13 +13,21 @@ on_each_minor!(
 );
 
 /// Everything the binary may ever ask for, as verb and resource.
-const EXPECTED: [(&str, &str); 14] = [
+const EXPECTED: [(&str, &str); 22] = [
     ("list", "services"),
     ("watch", "services"),
     ("list", "pods"),
     ("watch", "pods"),
     ("list", "nodes"),
     ("watch", "nodes"),
+    ("get", "endpoints"),
+    ("list", "endpoints"),
+    ("watch", "endpoints"),
+    ("list", "servicecidrs"),
+    ("watch", "servicecidrs"),
+    ("patch", "servicecidrs"),
+    ("list", "ipaddresses"),
+    ("watch", "ipaddresses"),
     ("list", "endpointslices"),
     ("watch", "endpointslices"),
     ("create", "endpointslices"),

@@ -72,7 +72,7 @@ fn the_headless_label_and_annotations_of_the_run_are_forgiven_after_changes() {
     let label = json!({"metadata": {"labels": {names::HEADLESS: ""}}});
     assert_eq!(run(label.clone(), false), (0, vec!["headless-label"]));
     assert_eq!(run(label, true).0, 1);
-    let note = json!({"metadata": {"annotations": {"example.com/note": "1"}}});
+    let note = json!({"metadata": {"annotations": {"edits.example.com/note": "1"}}});
     assert_eq!(run(note, false), (0, vec!["foreign-annotation"]));
 }
 
@@ -158,4 +158,22 @@ fn what_is_there_on_one_side_alone_is_a_difference_unless_nobody_keeps_it() {
         run_on(&recreated, Some(&hand_made), None),
         (0, vec!["recreated-service"])
     );
+}
+
+#[test]
+fn annotations_of_an_earlier_service_may_be_there_still_and_that_it_was_cut_off_may_not() {
+    let (service, pods) = (service("web"), pods(1));
+    let made = reconcile(&service, &pods, None, None, RULES).unwrap();
+    let with = |key: &str| {
+        let mut kept = made.clone();
+        let annotations = kept.metadata.annotations.get_or_insert_default();
+        annotations.insert(key.to_owned(), names::TRUNCATED.to_owned());
+        let setting = Setting {
+            recreated: true,
+            ..setting(&service, [&pods, &pods], false)
+        };
+        run_on(&setting, Some(&made), Some(&kept))
+    };
+    assert_eq!(with("example.com/note"), (0, vec!["recreated-service"]));
+    assert!(with(names::OVER_CAPACITY).0 > 0);
 }

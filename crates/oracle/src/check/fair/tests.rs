@@ -1,5 +1,6 @@
 //! What the comparison forgives, and what it does not.
 
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::{Value, json};
 
 use super::*;
@@ -68,13 +69,14 @@ fn run_on(
     right: &[EndpointSlice],
     fresh: bool,
 ) -> Found {
-    let families = ["IPv4".to_owned()].into();
+    let (families, none) = (["IPv4".to_owned()].into(), BTreeSet::new());
     let setting = Setting {
         service: Some(service),
         nodes: Some(nodes),
         fresh,
         upstream: [true, false],
         families: [&families, &families],
+        may_be_empty: [&none, &none],
     };
     let mut exceptions = Exceptions::new();
     let found = fair(&setting, [left, right], &mut exceptions);
@@ -139,8 +141,52 @@ fn slices_of_a_service_that_nobody_looks_after_may_differ() {
 fn empty_slices_may_differ_as_long_as_the_family_has_one() {
     let left = || vec![placeholder(json!({}))];
     let other = vec![slice("web-a", json!({"endpoints": []}))];
+    assert!(
+        run(&plain(), left(), other.clone(), true).0 > 0,
+        "over a finished cluster"
+    );
     assert_eq!(run(&plain(), left(), other, false), (0, vec!["empty-slices"]));
     assert!(run(&plain(), left(), vec![], false).0 > 0);
+}
+
+#[test]
+fn beside_endpoints_an_empty_slice_is_forgiven_while_pods_have_its_ports_on_the_side_where_it_is() {
+    let full = || slice("web-a", json!({}));
+    let empty = slice(
+        "web-b",
+        json!({"ports": [{"name": "http", "port": 81, "protocol": "TCP"}], "endpoints": []}),
+    );
+    let (without, with) = (vec![full()], vec![full(), empty.clone()]);
+    let group: BTreeSet<GroupKey> = canonical(&[empty]).groups.into_keys().collect();
+    let compared = |sides: [&Vec<EndpointSlice>; 2], may_be_empty: [&BTreeSet<GroupKey>; 2]| {
+        let (service, families) = (plain(), BTreeSet::new());
+        let setting = Setting {
+            service: Some(&service),
+            nodes: None,
+            fresh: false,
+            upstream: [true, false],
+            families: [&families, &families],
+            may_be_empty,
+        };
+        let mut exceptions = Exceptions::new();
+        let found = fair(&setting, sides.map(Vec::as_slice), &mut exceptions);
+        (
+            found.len(),
+            exceptions.into_keys().map(Exception::name).collect::<Vec<_>>(),
+        )
+    };
+    let none = BTreeSet::new();
+    let forgiven = (0, vec!["empty-slices"]);
+    assert_eq!(compared([&with, &without], [&group, &none]), forgiven);
+    assert_eq!(compared([&without, &with], [&none, &group]), forgiven);
+    assert!(compared([&with, &without], [&none, &group]).0 > 0);
+    assert!(compared([&without, &with], [&group, &none]).0 > 0);
+    let mut filled = with.clone();
+    filled[1].endpoints.clone_from(&full().endpoints);
+    assert!(
+        compared([&without, &filled], [&none, &group]).0 > 0,
+        "it has endpoints"
+    );
 }
 
 #[test]
@@ -177,14 +223,23 @@ fn a_placeholder_without_owner_is_forgiven_to_kube_controller_manager_only() {
     let found = run(&plain(), unowned(), owned(), false);
     assert_eq!(found, (0, vec!["unowned-placeholder"]));
     assert_eq!(run(&plain(), owned(), unowned(), false).0, 1);
+    let labelled = |value: &str| vec![placeholder(json!({"metadata": {"labels": {"team": value}}}))];
+    let found = run(&plain(), unowned(), labelled(""), false);
+    assert_eq!(
+        found,
+        (0, vec!["unowned-placeholder"]),
+        "a label without value beside it"
+    );
+    assert_eq!(run(&plain(), unowned(), labelled("a"), false).0, 1);
     let service = plain();
-    let families = BTreeSet::new();
+    let (families, none) = (BTreeSet::new(), BTreeSet::new());
     let both = Setting {
         service: Some(&service),
         nodes: None,
         fresh: false,
         upstream: [true, true],
         families: [&families, &families],
+        may_be_empty: [&none, &none],
     };
     let found = fair(&both, [&owned(), &unowned()], &mut Exceptions::new());
     assert_eq!(found, [], "both sides are kube-controller-manager");
@@ -242,7 +297,7 @@ fn hints_of_unready_endpoints_are_forgiven_and_those_of_ready_ones_are_not() {
 #[test]
 fn hints_by_annotation_may_name_other_zones_within_the_bounds_and_must_be_there() {
     let auto = service(json!({"metadata": {"annotations": {TOPOLOGY_MODE: "Auto"}}}));
-    let nodes: Vec<Node> = ["a", "b", "c"].map(node).into();
+    let mut nodes: Vec<Node> = ["a", "b", "c"].map(node).into();
     // So many endpoints with a hint for each zone.
     let side = |counts: [usize; 3]| {
         let zones = ["a", "b", "c"].into_iter().zip(counts);
@@ -259,14 +314,21 @@ fn hints_by_annotation_may_name_other_zones_within_the_bounds_and_must_be_there(
             .collect();
         vec![slice("web-a", json!({"endpoints": endpoints}))]
     };
+    // Each of three equal zones has at least 7 / 3 / 1.2 of 7 endpoints, so two: one is free.
+    let compared = |nodes: &[Node], left: [usize; 3], right: [usize; 3]| {
+        run_on(nodes, &auto, &side(left), &side(right), false)
+    };
+    assert_eq!(compared(&nodes, [3, 2, 2], [2, 3, 2]), (0, vec!["auto-hints"]));
+    assert!(compared(&nodes, [3, 2, 2], [5, 1, 1]).0 > 0);
+    // Of ten no endpoint is free where the zones have 37, 27.5 and 35.5 % of the CPU; both of these are left as they are.
+    for (node, cpu) in nodes.iter_mut().zip(["3700m", "2750m", "3550m"]) {
+        let allocatable = node.status.as_mut().unwrap().allocatable.as_mut().unwrap();
+        allocatable.insert("cpu".to_owned(), Quantity(cpu.to_owned()));
+    }
+    assert_eq!(compared(&nodes, [4, 2, 4], [4, 3, 3]), (0, vec!["auto-hints"]));
+    assert!(compared(&nodes, [4, 3, 3], [5, 2, 3]).0 > 0);
     let compared =
         |left: Vec<EndpointSlice>, right: Vec<EndpointSlice>| run_on(&nodes, &auto, &left, &right, false);
-    // Each of three equal zones has at least 7 / 3 / 1.2 of 7 endpoints, so two: one is free.
-    assert_eq!(
-        compared(side([3, 2, 2]), side([2, 3, 2])),
-        (0, vec!["auto-hints"])
-    );
-    assert!(compared(side([3, 2, 2]), side([5, 1, 1])).0 > 0);
     let mut bare = side([3, 2, 2]);
     for endpoint in bare[0].endpoints.iter_mut().flatten() {
         endpoint.hints = None;
@@ -292,9 +354,11 @@ fn annotations_of_the_run_itself_are_forgiven_and_others_are_not() {
         let annotations = json!({"metadata": {"annotations": {key: "x"}}});
         vec![slice("web-a", annotations)]
     };
-    let found = run(&plain(), left(), right("example.com/note"), false);
+    let found = run(&plain(), left(), right("edits.example.com/note"), false);
     assert_eq!(found, (0, vec!["foreign-annotation"]));
     assert_eq!(run(&plain(), left(), right("other.org/note"), false).0, 1);
+    // As the clusters' Services have it: on a slice it would be a copy.
+    assert_eq!(run(&plain(), left(), right("example.com/note"), false).0, 1);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use k8s_openapi::api::networking::v1::ServiceCIDR;
 
-use super::FOREIGN;
 use crate::generate::Generator;
 use crate::generate::step::{Action, Step, StepKind, listed_enum};
 use crate::names;
@@ -44,7 +43,7 @@ impl CidrEdit {
         match self.kind {
             CidrEditKind::DropFinalizer => finalizers.retain(|one| one != names::SERVICE_CIDR_FINALIZER),
             CidrEditKind::OtherFinalizer => {
-                let other = format!("{FOREIGN}hold");
+                let other = "example.com/hold".to_owned();
                 let before = finalizers.len();
                 finalizers.retain(|one| *one != other);
                 // None can be added to what is being deleted.

@@ -2,7 +2,6 @@
 
 use k8s_openapi::api::core::v1::{EndpointAddress, EndpointSubset, Endpoints};
 
-use super::FOREIGN;
 use crate::generate::Generator;
 use crate::generate::object::{Key, Object};
 use crate::generate::rng::Rng;
@@ -83,7 +82,7 @@ impl EndpointsEdit {
         let labels = metadata.labels.get_or_insert_default();
         match self.kind {
             EndpointsEditKind::ForeignLabel => {
-                labels.insert(format!("{FOREIGN}foreign"), "yes".to_owned());
+                labels.insert("example.com/foreign".to_owned(), "yes".to_owned());
             }
             EndpointsEditKind::DropLabel => {
                 let own = [names::HEADLESS, names::ENDPOINTS_MANAGED_BY];
@@ -104,7 +103,7 @@ impl EndpointsEdit {
             EndpointsEditKind::DropManager => _ = labels.remove(names::ENDPOINTS_MANAGED_BY),
             EndpointsEditKind::ForeignAnnotation => {
                 let annotations = metadata.annotations.get_or_insert_default();
-                annotations.insert(format!("{FOREIGN}note"), self.pick.to_string());
+                annotations.insert(format!("{}note", names::EDITS), self.pick.to_string());
             }
             EndpointsEditKind::OverCapacity => {
                 let annotations = metadata.annotations.get_or_insert_default();

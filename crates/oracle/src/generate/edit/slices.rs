@@ -3,7 +3,6 @@
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointHints, EndpointSlice, ForZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::FOREIGN;
 use crate::generate::Generator;
 use crate::generate::object::{Key, Object};
 use crate::generate::rng::Rng;
@@ -149,7 +148,7 @@ impl SliceEdit {
             }
             SliceEditKind::ForeignAnnotation => {
                 let annotations = metadata.annotations.get_or_insert_default();
-                annotations.insert(format!("{FOREIGN}note"), self.pick.to_string());
+                annotations.insert(format!("{}note", names::EDITS), self.pick.to_string());
             }
             SliceEditKind::DropOwner => metadata.owner_references = None,
             SliceEditKind::DropEndpoint

@@ -1,31 +1,34 @@
-//! A decided write as a request.
+//! Decided writes of slices as requests.
 
 use bytes::Bytes;
-use quaymaster_engine::Request;
+use quaymaster_model::write::{Op, SliceDraft, Write};
 use quaymaster_model::{ObjectKey, ResourceVersion, Text, Uid, names};
 use quaymaster_runtime::pool::Payload;
-use quaymaster_slices::{Op, SliceDraft, Write};
 use quaymaster_wire::json::{SliceBody, encode_slice};
 use quaymaster_world::Kind;
 
-/// The request for a write. Bodies of slices are encoded in the task that sends them.
-pub(crate) fn of(write: Write) -> Request {
-    let Write { id, key, op } = write;
-    let (kind, object) = (Kind::Slice, key.clone());
-    match op {
-        Op::Create(draft) => Request::create(kind, object, encoded(key, draft, None), id.0),
-        Op::Update {
-            draft,
-            uid,
-            resource_version,
-        } => {
-            let body = encoded(key, draft, Some((uid.clone(), resource_version)));
-            Request::update(kind, object, uid, body, id.0)
+use super::Request;
+
+impl From<Write> for Request {
+    /// The body is encoded in the task that sends it. It is given the number of the write.
+    fn from(write: Write) -> Self {
+        let Write { id, key, op } = write;
+        let (kind, object) = (Kind::Slice, key.clone());
+        match op {
+            Op::Create(draft) => Self::create(kind, object, encoded(key, draft, None), id.0),
+            Op::Update {
+                draft,
+                uid,
+                resource_version,
+            } => {
+                let body = encoded(key, draft, Some((uid.clone(), resource_version)));
+                Self::update(kind, object, uid, body, id.0)
+            }
+            Op::Delete {
+                uid,
+                resource_version,
+            } => Self::delete(kind, object, uid, Some(&resource_version), id.0),
         }
-        Op::Delete {
-            uid,
-            resource_version,
-        } => Request::delete(kind, object, uid, Some(&resource_version), id.0),
     }
 }
 
@@ -55,3 +58,6 @@ fn encoded(key: ObjectKey, draft: SliceDraft, over: Option<(Uid, ResourceVersion
         Ok(Bytes::from(encode_slice(&body)?))
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ const GROUPS: usize = 8;
 ///
 /// Against the standard parser: leading zeros are allowed everywhere and mean nothing (octets are decimal), and an
 /// IPv4-mapped IPv6 address is the IPv4 address. Zones are refused.
-pub(super) fn parse_ip(text: &str) -> Option<IpAddr> {
+pub fn parse_ip(text: &str) -> Option<IpAddr> {
     // Whatever the strict parser accepts the lenient one reads the same, and nearly all addresses are of that kind.
     let address = text.parse().ok().or_else(|| parse_lenient(text))?;
     Some(IpAddr::to_canonical(&address))
