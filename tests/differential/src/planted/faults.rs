@@ -186,8 +186,8 @@ pub const FAULTS: &[Fault] = &[
         what: "an endpoint keeps the uid of a Pod that was replaced",
         edits: &[Edit {
             file: CONVERT,
-            from: "|| desired.target != observed.target",
-            to: r#"|| desired.target != observed.target && !quaymaster_model::planted("target-stays")"#,
+            from: "|| !same_target",
+            to: r#"|| !same_target && !quaymaster_model::planted("target-stays")"#,
         }],
     },
     Fault {

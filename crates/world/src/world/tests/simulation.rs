@@ -1,9 +1,10 @@
 //! A small apiserver, watches that lag, break and repeat themselves, own writes that are answered at any time, and a
 //! world that must follow.
 
+mod indexes;
 mod op;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -13,7 +14,7 @@ use quaymaster_model::{
 };
 
 use super::fixtures::*;
-use crate::{Kind, PodId, World};
+use crate::{Kind, World};
 use op::{Op, op, op_or_restore};
 
 /// Objects of each kind.
@@ -411,60 +412,6 @@ impl Simulation {
         }
     }
 
-    /// The deltas add up to the world, and every index to a scan of it.
-    fn check_indexes(&self) {
-        let (world, shadow) = (&self.world, &self.shadow);
-        let pods: BTreeMap<_, _> = world.pods().map(|(id, pod)| (id, pod.clone())).collect();
-        assert_eq!(pods, shadow.pods);
-        let services: BTreeMap<_, _> = world
-            .services()
-            .map(|(id, service)| (id, service.clone()))
-            .collect();
-        assert_eq!(services, shadow.services);
-        let nodes: BTreeMap<_, _> = world
-            .nodes()
-            .map(|node| (node.name.clone(), node.clone()))
-            .collect();
-        assert_eq!(nodes, shadow.nodes);
-        let slices: BTreeMap<_, _> = world
-            .slices()
-            .map(|slice| (slice.key.clone(), Arc::clone(slice)))
-            .collect();
-        assert_eq!(slices, shadow.slices);
-        assert_eq!(by_key(world.all_endpoints()), shadow.endpoints);
-        assert_eq!(by_key(world.service_cidrs()), shadow.service_cidrs);
-        assert_eq!(by_key(world.ip_addresses()), shadow.ip_addresses);
-
-        for (id, pod) in &pods {
-            assert_eq!(
-                world.membership().services_of(*id),
-                shadow.matching(pod).as_slice()
-            );
-        }
-        for id in services.keys() {
-            let backing: BTreeSet<PodId> = world.membership().pods_of(*id).collect();
-            let expected = pods.iter().filter(|(_, pod)| shadow.matching(pod).contains(id));
-            assert_eq!(backing, expected.map(|(id, _)| *id).collect());
-        }
-        for object in 0..OBJECTS {
-            let key = object_key(object);
-            let mut on: Vec<PodId> = world.pods_on(&key.name).collect();
-            on.sort();
-            let expected = pods
-                .iter()
-                .filter(|(_, pod)| pod.node.as_ref() == Some(&key.name));
-            assert_eq!(on, expected.map(|(id, _)| *id).collect::<Vec<_>>());
-            let mut of: Vec<_> = world.slices_of(&key).map(|slice| &slice.key).collect();
-            of.sort();
-            let expected = slices.values().filter(|slice| {
-                slice.key.namespace == key.namespace && slice.service_name() == Some(&key.name)
-            });
-            assert_eq!(of, expected.map(|slice| &slice.key).collect::<Vec<_>>());
-        }
-        let endpoints: usize = slices.values().map(|slice| slice.endpoints.len()).sum();
-        assert_eq!(world.sizes().endpoints_in_slices, endpoints);
-    }
-
     /// Everything under way arrives.
     fn drain(&mut self) {
         while !self.answers.is_empty() {
@@ -524,10 +471,4 @@ proptest! {
     ) {
         run(true, &ops);
     }
-}
-
-fn by_key<'a, R: crate::Stored>(records: impl Iterator<Item = &'a Arc<R>>) -> BTreeMap<ObjectKey, Arc<R>> {
-    records
-        .map(|record| (record.key().clone(), Arc::clone(record)))
-        .collect()
 }
