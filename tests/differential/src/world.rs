@@ -171,8 +171,12 @@ impl Rename<'_> {
             Action::Delete(key) => self.concerns(key.kind).then(|| Action::Delete(self.key(key))),
             Action::EditSlice(mut edit) => {
                 edit.namespace = self.name(&edit.namespace);
-                let kept = edit.manager == SLICE_CONTROLLER || self.controllers.has(Controller::Mirroring);
-                kept.then_some(Action::EditSlice(edit))
+                let keeper = if edit.manager == SLICE_CONTROLLER {
+                    Controller::EndpointSlice
+                } else {
+                    Controller::Mirroring
+                };
+                self.controllers.has(keeper).then_some(Action::EditSlice(edit))
             }
             Action::EditEndpoints(mut edit) => {
                 edit.namespace = self.name(&edit.namespace);

@@ -35,7 +35,7 @@ pub struct Setting<'a> {
 /// where they are the Endpoints that are there.
 pub fn fair(setting: &Setting<'_>, sides: [&[EndpointSlice]; 2], exceptions: &mut Exceptions) -> Vec<String> {
     let forms = sides.map(canonical);
-    if compare(&forms[0], &forms[1]).is_empty() {
+    if compare(&forms[0], &forms[1]).is_empty() && same_endpoints(setting) {
         return Vec::new();
     }
     let mut apply = |exception| *exceptions.entry(exception).or_default() += 1;
