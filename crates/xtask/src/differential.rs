@@ -41,6 +41,16 @@ pub(crate) struct Arguments {
     /// The program to compare, instead of one built from this work tree
     #[arg(long, value_name = "PATH", value_parser = program)]
     quaymaster: Option<PathBuf>,
+    /// The controllers to compare, by kube-controller-manager's names, with commas between [default: all that the
+    /// program has]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    controllers: Vec<String>,
+    /// Compare kube-controller-manager with itself: what differs then is the harness's doing
+    #[arg(long, conflicts_with_all = ["quaymaster", "planted"])]
+    against_kcm: bool,
+    /// Leave this controller out on the right side, with --against-kcm: that is to be found
+    #[arg(long, value_name = "NAME", requires = "against_kcm")]
+    leave_out: Option<String>,
     /// Build a quaymaster with errors in it, switch each on in turn, or the one that is named, and fail when one is not
     /// found
     #[arg(
@@ -82,6 +92,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             None => built.quaymaster,
         },
         given: arguments.quaymaster.is_some(),
+        controllers: arguments.controllers.clone(),
+        against_kcm: arguments.against_kcm,
+        left_out: arguments.leave_out.clone(),
         planted: match &arguments.planted {
             None => Vec::new(),
             Some(name) if name != ALL => vec![name.clone()],

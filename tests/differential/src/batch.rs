@@ -1,20 +1,22 @@
 //! Many clusters side by side on a pair of control planes.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use quaymaster_oracle::generate::Cluster;
+use quaymaster_oracle::Exceptions;
+use quaymaster_oracle::generate::{Cluster, Kind};
 use quaymaster_testkit::assets::Minor;
 
 use crate::audit;
-use crate::compare::Exceptions;
+use crate::controllers::Controllers;
 use crate::coverage::Coverage;
+use crate::edits::EditCounts;
 use crate::handover::{self, Handover};
-use crate::pair::{EditCounts, Pair};
-use crate::plane::Holder;
+use crate::pair::Pair;
+use crate::plane::{Holder, Subject};
 use crate::report::add;
-use crate::trace;
+use crate::trace::{self, Given};
 use crate::world::World;
 
 /// One of so many steps comes while neither controller runs.
@@ -37,10 +39,10 @@ pub(crate) struct Outcome {
     pub(crate) exceptions: Exceptions,
     /// Requests that an apiserver refused, in words; each means that the generator asks for what cannot be.
     pub(crate) refusals: Vec<String>,
-    /// What became of steps that edit slices.
+    /// What became of steps that edit what controllers keep.
     pub(crate) edits: EditCounts,
-    /// Changes of slices on the side of kube-controller-manager and of quaymaster.
-    pub(crate) slice_events: [usize; 2],
+    /// Changes of what is kept on the side of kube-controller-manager and of the subject, by kind.
+    pub(crate) kept_events: BTreeMap<Kind, [usize; 2]>,
     /// What did not hold under quaymaster, on either control plane.
     pub(crate) violations: Vec<String>,
     /// What did not hold under kube-controller-manager.
@@ -69,20 +71,21 @@ pub(crate) struct Finding {
     pub(crate) seed: u64,
     pub(crate) when: String,
     pub(crate) what: Vec<String>,
-    /// What steps that edit slices of these Services had hit on each side by then.
+    /// What edits of these had hit on each side by then.
     pub(crate) edits: Vec<String>,
-    /// `namespace/name` of the Services that differ, as they are on the control planes.
-    pub(crate) services: Vec<String>,
+    /// `namespace/name` of the Services that differ, and names of ServiceCIDRs, as they are on the control planes.
+    pub(crate) owners: Vec<String>,
 }
 
 /// How a batch is run.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings<'a> {
     pub(crate) minor: Minor,
-    pub(crate) binary: &'a Path,
-    /// Environment of quaymaster.
-    pub(crate) environment: &'a [(String, String)],
+    pub(crate) subject: Subject,
+    pub(crate) controllers: &'a Controllers,
     pub(crate) max_endpoints: usize,
+    /// Most endpoints that are mirrored of a subset.
+    pub(crate) max_mirrored: usize,
     pub(crate) rounds: usize,
     /// Whether the controllers change places in the end.
     pub(crate) handover: bool,
@@ -121,7 +124,7 @@ pub(crate) async fn run(worlds: &[World], settings: &Settings<'_>) -> Outcome {
 }
 
 async fn rounds(
-    pair: &mut Pair,
+    pair: &mut Pair<'_>,
     worlds: &[World],
     settings: &Settings<'_>,
     outcome: &mut Outcome,
@@ -153,11 +156,11 @@ async fn rounds(
         pair.settle(SETTLED).await?;
         clock.lap("restarted");
         let when = format!("after round {} of {rounds}", round + 1);
-        let writes = pair.slice_writes(marks)?;
+        let writes = pair.kept_writes(marks)?;
         add(&mut outcome.restart_writes, writes.each_ref().map(Vec::len));
-        let [_, missed] = &writes;
-        let missed = missed.iter().map(|write| {
-            let write = handover::words(write);
+        let [_, missed] = writes;
+        let missed = pair.missed(missed).await?.into_iter().map(|write| {
+            let write = handover::words(&write);
             format!("{when}: what changed was not written until a restart: {write}")
         });
         outcome.violations.extend(missed);
@@ -176,12 +179,16 @@ async fn rounds(
         clock.lap("back");
     }
     pair.release().await?;
-    outcome.slice_events = pair.planes.each_ref().map(|plane| plane.recorder.slice_events());
+    for (side, plane) in pair.planes.iter().enumerate() {
+        for (kind, count) in plane.recorder.kept_events() {
+            outcome.kept_events.entry(kind).or_default()[side] += count;
+        }
+    }
     if settings.handover {
         let [left, right] = &mut pair.planes;
         let (left, right) = futures::try_join!(
             handover::from_kcm(left, SETTLED),
-            handover::from_quaymaster(right, SETTLED)
+            handover::from_subject(right, SETTLED)
         )?;
         outcome.handover = vec![left, right];
         clock.lap("handed over");
@@ -189,28 +196,49 @@ async fn rounds(
     for plane in &pair.planes {
         let events = plane.recorder.finish().map_err(anyhow::Error::msg)?;
         // Seconds of work, and more for large clusters: the other pair must go on meanwhile.
-        let (edits, holds) = (plane.edits().clone(), plane.holds.clone());
-        let (max_endpoints, minor) = (settings.max_endpoints, settings.minor.number());
-        let replay = move || trace::replay(&events, &edits, &holds, max_endpoints, minor);
+        let (edits, holds, controllers) = (
+            plane.edits().clone(),
+            plane.holds.clone(),
+            settings.controllers.clone(),
+        );
+        let (max_endpoints, max_mirrored) = (settings.max_endpoints, settings.max_mirrored);
+        let minor = settings.minor.number();
+        let replay = move || {
+            let given = Given {
+                edits: &edits,
+                holds: &holds,
+                controllers: &controllers,
+                max_endpoints,
+                max_mirrored,
+                minor,
+            };
+            trace::replay(&events, given)
+        };
         let trace = tokio::task::spawn_blocking(replay).await?;
         for (holder, violation) in trace.violations {
             match holder {
                 Holder::Kcm => outcome.violations_of_kcm.push(violation),
-                Holder::Quaymaster => outcome.violations.push(violation),
+                Holder::Subject => outcome.violations.push(violation),
             }
         }
         let writes = plane.writes()?;
+        let subject = &settings.subject;
         outcome
             .violations
-            .extend(audit::outside_of_holds(&writes, &plane.holds));
-        outcome.violations.extend(audit::violations(
-            &writes,
-            trace.updates[Holder::Quaymaster.side()],
-        ));
+            .extend(audit::outside_of_holds(&writes, &plane.holds, subject));
+        let seen = trace.updates[Holder::Subject.side()];
+        outcome
+            .violations
+            .extend(audit::violations(&writes, seen, subject, settings.controllers));
         outcome.revisions += trace.revisions;
         for (total, coverage) in outcome.coverage.iter_mut().zip(&trace.coverage) {
             total.add(coverage);
         }
+    }
+    if settings.subject.is_kcm() {
+        // What kube-controller-manager does wrong is not what is asked.
+        let violations = std::mem::take(&mut outcome.violations);
+        outcome.violations_of_kcm.extend(violations);
     }
     clock.lap("replayed");
     outcome.laps = clock.laps.join(", ");

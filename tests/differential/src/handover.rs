@@ -1,4 +1,4 @@
-//! One controller takes the slices of the other over, and gives them back.
+//! One controller takes the objects of the other over, and gives them back.
 
 #[cfg(test)]
 mod tests;
@@ -11,15 +11,15 @@ use anyhow::{Result, bail};
 use quaymaster_testkit::audit::Entry;
 use serde_json::Value;
 
-use crate::compare::Unowned;
 use crate::plane::{Holder, Plane};
+use crate::snapshot::Unowned;
 
 /// Longest wait for quiet.
 const LIMIT: Duration = Duration::from_mins(2);
 /// Where a slice names its Service.
 const SERVICE: &str = "/metadata/labels/kubernetes.io~1service-name";
 
-/// What was written to slices as holders changed at rest.
+/// What was written as holders changed at rest.
 #[derive(Clone, Debug)]
 pub(crate) struct Handover {
     what: &'static str,
@@ -41,26 +41,33 @@ pub(crate) struct Handover {
 #[derive(Clone, Debug, Default)]
 struct Writes {
     total: usize,
-    /// By path of the Service.
+    /// By path of the Service, or name of the ServiceCIDR.
     by_service: BTreeMap<String, Vec<Write>>,
 }
 
 #[derive(Clone, Debug)]
 struct Write {
-    /// Verb and address type: which of a Service's equal slices is written first may differ.
-    kind: (String, String),
-    /// Name of the slice; empty where a creation was refused.
-    slice: String,
+    /// Resource, verb and address type: which of a Service's equal slices is written first may differ.
+    kind: [String; 3],
+    /// Name of the object; empty where a creation was refused.
+    name: String,
     /// Whether a slice without endpoints and ports was asked for.
     placeholder: bool,
     words: String,
+}
+
+impl Write {
+    fn is(&self, resource: &str, verb: &str) -> bool {
+        let [of, asked, _] = &self.kind;
+        of == resource && asked == verb
+    }
 }
 
 impl Writes {
     /// Those that have no counterpart there, one for one.
     fn beyond<'a>(&'a self, there: &'a Self) -> impl Iterator<Item = (&'a String, &'a Write)> {
         self.by_service.iter().flat_map(|(service, writes)| {
-            let mut counterparts: Vec<&(String, String)> = there
+            let mut counterparts: Vec<&[String; 3]> = there
                 .by_service
                 .get(service)
                 .into_iter()
@@ -89,7 +96,7 @@ impl Handover {
     }
 
     fn may_be_hints(&self, service: &str, write: &Write) -> bool {
-        self.auto.contains(service) && write.kind.0 == "update"
+        self.auto.contains(service) && write.is("endpointslices", "update")
     }
 
     /// Writes beyond these: quaymaster gives placeholders their owners, with one create and one delete each, and
@@ -122,17 +129,15 @@ fn not_for_owners(service: &str, writes: &[Write], unowned: &[Unowned]) -> Vec<S
     let mut to_delete = to_create.clone();
     let mut faults = Vec::new();
     for write in writes {
-        let (verb, family) = (write.kind.0.as_str(), &write.kind.1);
-        let counterpart = match verb {
-            "create" if write.placeholder => {
-                let found = to_create.iter().position(|one| one.family == *family);
-                found.map(|found| to_create.swap_remove(found))
-            }
-            "delete" => {
-                let found = to_delete.iter().position(|one| one.slice == write.slice);
-                found.map(|found| to_delete.swap_remove(found))
-            }
-            _ => None,
+        let [_, _, family] = &write.kind;
+        let counterpart = if write.is("endpointslices", "create") && write.placeholder {
+            let found = to_create.iter().position(|one| one.family == *family);
+            found.map(|found| to_create.swap_remove(found))
+        } else if write.is("endpointslices", "delete") {
+            let found = to_delete.iter().position(|one| one.slice == write.name);
+            found.map(|found| to_delete.swap_remove(found))
+        } else {
+            None
         };
         if counterpart.is_none() {
             faults.push(write.words.clone());
@@ -171,7 +176,11 @@ impl fmt::Display for Handover {
 pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
     let unowned = plane.snapshot().await?.unowned_placeholders();
-    let taken = Some(writes(plane, Holder::Quaymaster, quiet).await?);
+    let taken = if plane.subject().is_kcm() {
+        None
+    } else {
+        Some(writes(plane, Holder::Subject, quiet).await?)
+    };
     let back = writes(plane, Holder::Kcm, quiet).await?;
     Ok(Handover {
         what: "take-over and hand-back",
@@ -183,8 +192,8 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
     })
 }
 
-/// Where quaymaster held: to kube-controller-manager, and a restart of that as baseline.
-pub(crate) async fn from_quaymaster(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
+/// Where the subject held: to kube-controller-manager, and a restart of that as baseline.
+pub(crate) async fn from_subject(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
     let back = writes(plane, Holder::Kcm, quiet).await?;
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
     Ok(Handover {
@@ -203,20 +212,29 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
     let mark = plane.mark()?;
     plane.hold(holder).await?;
     if !plane.recorder.quiet(quiet, LIMIT).await {
-        bail!("{holder:?} still writes slices after {LIMIT:?}");
+        bail!("{holder:?} still writes after {LIMIT:?}");
     }
     plane.release().await?;
     services.extend(plane.snapshot().await?.owners());
     let mut writes = Writes::default();
-    for entry in plane.slice_writes(mark, holder)? {
-        let slice = format!("{}/{}", entry.namespace(), entry.name());
-        // What was refused is in no snapshot.
-        let service = services.get(&slice).cloned();
-        let service = service.unwrap_or_else(|| format!("{}/{}", entry.namespace(), asked(&entry, SERVICE)));
+    for entry in plane.kept_writes(mark, holder)? {
+        let path = if entry.namespace().is_empty() {
+            entry.name().to_owned()
+        } else {
+            format!("{}/{}", entry.namespace(), entry.name())
+        };
+        let service = match entry.resource() {
+            // What was refused is in no snapshot.
+            "endpointslices" => services
+                .get(&path)
+                .cloned()
+                .unwrap_or_else(|| format!("{}/{}", entry.namespace(), service_asked(&entry))),
+            _ => path,
+        };
         let family = asked(&entry, "/addressType").to_owned();
         let write = Write {
-            kind: (entry.verb.clone(), family),
-            slice: entry.name().to_owned(),
+            kind: [entry.resource().to_owned(), entry.verb.clone(), family],
+            name: entry.name().to_owned(),
             placeholder: is_placeholder(&entry),
             words: words(&entry),
         };
@@ -224,6 +242,11 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
         writes.by_service.entry(service).or_default().push(write);
     }
     Ok(writes)
+}
+
+/// Name of the Service of the slice that was to be written.
+pub(crate) fn service_asked(entry: &Entry) -> &str {
+    asked(entry, SERVICE)
 }
 
 /// A piece of the slice that was to be written; empty where there is none.
@@ -246,8 +269,9 @@ fn is_placeholder(entry: &Entry) -> bool {
 /// A write in one line.
 pub(crate) fn words(entry: &Entry) -> String {
     format!(
-        "{} of {}/{} by {}, answered {}",
+        "{} of {} {}/{} by {}, answered {}",
         entry.verb,
+        entry.resource(),
         entry.namespace(),
         entry.name(),
         entry.user_agent.split('/').next().unwrap_or_default(),

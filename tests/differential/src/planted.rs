@@ -7,16 +7,19 @@ mod faults;
 
 pub use faults::{Edit, FAULTS, Fault, SWITCH, VARIABLE};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 use futures::stream::{StreamExt as _, iter};
+use quaymaster_oracle::generate::Kind;
 use quaymaster_testkit::assets::Minor;
 
 use crate::batch::{self, Outcome, Settings};
+use crate::controllers::Controllers;
+use crate::plane::Subject;
 use crate::report::{add, surplus};
-use crate::run::{Batch, Options, batches};
+use crate::run::{Batch, Options, batches, max_mirrored};
 
 /// Seeds tried at a time.
 const CHUNK: u64 = 20;
@@ -54,10 +57,11 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
             options.planted.join(", ")
         );
     };
-    println!("Kubernetes {minor}:");
+    let (_, controllers) = options.sides()?;
+    println!("Kubernetes {minor}, {controllers}:");
     let count = faults.len();
     let mut searches = iter(faults)
-        .map(|fault| Box::pin(search(fault, options, minor)))
+        .map(|fault| Box::pin(search(fault, options, &controllers, minor)))
         .buffer_unordered(AT_ONCE);
     let (mut missed, mut clusters) = (Vec::new(), 0);
     while let Some(search) = searches.next().await {
@@ -98,7 +102,7 @@ struct Sums {
     /// From how many on sums are compared.
     demanding: usize,
     slices: [usize; 2],
-    slice_events: [usize; 2],
+    kept_events: BTreeMap<Kind, [usize; 2]>,
 }
 
 impl Sums {
@@ -107,24 +111,26 @@ impl Sums {
             clusters: 0,
             demanding: options.size.demanding(),
             slices: [0, 0],
-            slice_events: [0, 0],
+            kept_events: BTreeMap::new(),
         }
     }
 
     fn add(&mut self, batch: &Batch, outcome: &Outcome) {
         self.clusters += batch.seeds.len();
         add(&mut self.slices, outcome.slices);
-        add(&mut self.slice_events, outcome.slice_events);
+        for (kind, counts) in &outcome.kept_events {
+            add(self.kept_events.entry(*kind).or_default(), *counts);
+        }
     }
 
     /// What there is too much of, where there are enough clusters to say so.
     fn surplus(&self) -> Option<String> {
-        let surplus = || surplus(self.slices, self.slice_events);
+        let surplus = || surplus(self.slices, &self.kept_events);
         (self.clusters >= self.demanding).then(surplus)?
     }
 }
 
-async fn search(fault: Fault, options: &Options, minor: Minor) -> Search {
+async fn search(fault: Fault, options: &Options, controllers: &Controllers, minor: Minor) -> Search {
     let begun = Instant::now();
     let chunks = options.seeds.clone().step_by(usize::try_from(CHUNK).unwrap_or(1));
     let batches: Vec<Batch> = chunks
@@ -134,7 +140,7 @@ async fn search(fault: Fault, options: &Options, minor: Minor) -> Search {
                 seeds,
                 ..options.clone()
             };
-            batches(&part, minor)
+            batches(&part, controllers, minor)
         })
         .collect();
     let told = |name: &str, tried: usize| {
@@ -143,7 +149,7 @@ async fn search(fault: Fault, options: &Options, minor: Minor) -> Search {
     };
     let (mut sums, mut seen, mut again) = (Sums::new(options), Vec::new(), &batches[..0]);
     for (index, batch) in batches.iter().enumerate() {
-        let outcome = look(batch, fault.name, options, minor).await;
+        let outcome = look(batch, fault.name, options, controllers, minor).await;
         sums.add(batch, &outcome);
         told(fault.name, sums.clusters);
         seen = found(&outcome);
@@ -159,7 +165,7 @@ async fn search(fault: Fault, options: &Options, minor: Minor) -> Search {
     let (mut without, mut control) = (Vec::new(), Sums::new(options));
     if !seen.is_empty() {
         for batch in again {
-            let outcome = look(batch, NONE, options, minor).await;
+            let outcome = look(batch, NONE, options, controllers, minor).await;
             control.add(batch, &outcome);
             told(&format!("without {}", fault.name), control.clusters);
             without.extend(found(&outcome));
@@ -176,18 +182,28 @@ async fn search(fault: Fault, options: &Options, minor: Minor) -> Search {
 }
 
 /// One batch with a fault, or with [`NONE`].
-async fn look(batch: &Batch, fault: &str, options: &Options, minor: Minor) -> Outcome {
-    let environment = [(VARIABLE.to_owned(), fault.to_owned())];
+async fn look(
+    batch: &Batch,
+    fault: &str,
+    options: &Options,
+    controllers: &Controllers,
+    minor: Minor,
+) -> Outcome {
+    let subject = Subject::Quaymaster {
+        binary: options.binary.clone(),
+        environment: vec![(VARIABLE.to_owned(), fault.to_owned())],
+    };
     let settings = Settings {
         minor,
-        binary: &options.binary,
-        environment: &environment,
+        subject,
+        controllers,
         max_endpoints: batch.max_endpoints,
+        max_mirrored: max_mirrored(batch.max_endpoints),
         rounds: options.rounds.max(1),
         handover: false,
         again: batch::SECOND_LOOK / 2,
     };
-    Box::pin(batch::run(&batch.worlds(minor), &settings)).await
+    Box::pin(batch::run(&batch.worlds(controllers, minor), &settings)).await
 }
 
 /// What a batch shows, in words. That it breaks off counts: a fault may make quaymaster end, or never rest.

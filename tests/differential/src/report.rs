@@ -6,18 +6,20 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
+use quaymaster_oracle::generate::Kind;
+use quaymaster_oracle::{Exception, Exceptions};
 
 use crate::batch::Outcome;
-use crate::compare::{Exception, Exceptions};
+use crate::controllers::Controllers;
 use crate::coverage::{self, Coverage, Rule};
+use crate::edits::EditCounts;
 use crate::handover::Handover;
-use crate::pair::EditCounts;
 use crate::run::listed;
 use crate::world::World;
 
 /// From this many small clusters on every rule must be met, and sums are compared.
 pub(crate) const DEMANDING: usize = 100;
-/// By how much quaymaster may have more slices, or changes of slices, than kube-controller-manager, in percent of those:
+/// By how much quaymaster may have more slices, or changes of what is kept, than kube-controller-manager, in percent of those:
 /// which pods come together in a slice depends on the moment.
 const MORE_SLICES: usize = 10;
 const MORE_CHANGES: usize = 20;
@@ -28,9 +30,10 @@ const SHOWN: usize = 20;
 const SHOWN_OF_KCM: usize = 5;
 
 /// Sums over all batches on one minor.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Report {
     minor: u32,
+    controllers: Controllers,
     /// From how many clusters on every rule must be met, and sums are compared.
     demanding: usize,
     /// Clusters that were compared to the end.
@@ -52,7 +55,7 @@ pub(crate) struct Report {
     coverage: [Coverage; 2],
     revisions: usize,
     restart_writes: [usize; 2],
-    slice_events: [usize; 2],
+    kept_events: BTreeMap<Kind, [usize; 2]>,
     slices: [usize; 2],
     late: usize,
     edits: EditCounts,
@@ -60,11 +63,27 @@ pub(crate) struct Report {
 
 impl Report {
     /// `demanding` is from how many clusters on every rule must be met, and sums are compared.
-    pub(crate) fn new(minor: u32, demanding: usize) -> Self {
+    pub(crate) fn new(minor: u32, controllers: &Controllers, demanding: usize) -> Self {
         Self {
             minor,
+            controllers: controllers.clone(),
             demanding,
-            ..Self::default()
+            clusters: 0,
+            broken_off: 0,
+            differences: 0,
+            exceptions: Exceptions::new(),
+            refusals: 0,
+            violations: 0,
+            violating: BTreeSet::new(),
+            violations_of_kcm: 0,
+            of_kcm: Vec::new(),
+            coverage: Default::default(),
+            revisions: 0,
+            restart_writes: [0, 0],
+            kept_events: BTreeMap::new(),
+            slices: [0, 0],
+            late: 0,
+            edits: EditCounts::default(),
         }
     }
 
@@ -107,7 +126,9 @@ impl Report {
         }
         self.revisions += outcome.revisions;
         add(&mut self.restart_writes, outcome.restart_writes);
-        add(&mut self.slice_events, outcome.slice_events);
+        for (kind, counts) in &outcome.kept_events {
+            add(self.kept_events.entry(*kind).or_default(), *counts);
+        }
         add(&mut self.slices, outcome.slices);
         self.late += outcome.late;
         self.edits.add(outcome.edits);
@@ -143,7 +164,7 @@ impl Report {
     /// Everything but the differences.
     pub(crate) fn print(&self) {
         println!("rules met (under kube-controller-manager, under quaymaster):");
-        print!("{}", coverage::table(&self.coverage));
+        print!("{}", coverage::table(&self.coverage, &self.controllers));
         println!("exceptions (left: kube-controller-manager, right: quaymaster):");
         for exception in Exception::ALL {
             let count = self.exceptions.get(exception).copied().unwrap_or(0);
@@ -160,11 +181,15 @@ impl Report {
             overtaken,
         } = self.edits;
         println!(
-            "edits of slices by others: {same} hit the same on both sides, {different} did not, {overtaken} came too late \
-             four times and were given up"
+            "edits by others: {same} hit the same on both sides, {different} did not, {overtaken} came too late four times \
+             and were given up"
         );
-        let [kcm, quaymaster] = self.slice_events;
-        println!("changes of slices: kube-controller-manager {kcm}, quaymaster {quaymaster}");
+        for (kind, [kcm, quaymaster]) in &self.kept_events {
+            println!(
+                "changes of {}: kube-controller-manager {kcm}, quaymaster {quaymaster}",
+                kind.name()
+            );
+        }
         let [kcm, quaymaster] = self.slices;
         println!("slices, summed over all looks: kube-controller-manager {kcm}, quaymaster {quaymaster}");
         let [kcm, quaymaster] = self.restart_writes;
@@ -210,7 +235,10 @@ impl Report {
         if self.clusters < self.demanding {
             return Ok(());
         }
-        let never_met = self.coverage.iter().flat_map(|side| side.never_met(self.minor));
+        let never_met = self
+            .coverage
+            .iter()
+            .flat_map(|side| side.never_met(self.minor, &self.controllers));
         let never_met: BTreeSet<Rule> = never_met.collect();
         if !never_met.is_empty() {
             let names: Vec<&str> = never_met.iter().map(|rule| rule.text()).collect();
@@ -219,7 +247,7 @@ impl Report {
                 names.join("; ")
             );
         }
-        if let Some(what) = surplus(self.slices, self.slice_events) {
+        if let Some(what) = surplus(self.slices, &self.kept_events) {
             bail!(what);
         }
         Ok(())
@@ -242,14 +270,16 @@ pub(crate) fn add(totals: &mut [usize; 2], counts: [usize; 2]) {
 }
 
 /// What quaymaster has too much of, by sums over [`DEMANDING`] clusters or more.
-pub(crate) fn surplus(slices: [usize; 2], slice_events: [usize; 2]) -> Option<String> {
-    let sums = [
-        ("slices", slices, MORE_SLICES),
-        ("changes of slices", slice_events, MORE_CHANGES),
-    ];
+pub(crate) fn surplus(slices: [usize; 2], kept_events: &BTreeMap<Kind, [usize; 2]>) -> Option<String> {
+    /// So few changes are chance.
+    const FEW: usize = 100;
+    let changes = kept_events.iter().filter(|(_, [kcm, _])| *kcm >= FEW);
+    let changes =
+        changes.map(|(kind, counts)| (format!("changes of {}", kind.name()), *counts, MORE_CHANGES));
+    let mut sums = std::iter::once(("slices".to_owned(), slices, MORE_SLICES)).chain(changes);
     let too_many =
-        |(_, [kcm, quaymaster], more): &(_, [usize; 2], usize)| quaymaster * 100 > kcm * (100 + more);
-    let (what, [kcm, quaymaster], more) = sums.into_iter().find(too_many)?;
+        |(_, [kcm, quaymaster], more): &(String, [usize; 2], usize)| quaymaster * 100 > kcm * (100 + more);
+    let (what, [kcm, quaymaster], more) = sums.find(too_many)?;
     Some(format!(
         "quaymaster has {quaymaster} {what}, kube-controller-manager {kcm}: more than {more} % more"
     ))

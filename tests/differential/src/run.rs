@@ -14,6 +14,8 @@ use quaymaster_testkit::assets::{Assets, Minor, Places};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{self, Finding, Settings};
+use crate::controllers::{Controller, Controllers};
+use crate::plane::Subject;
 use crate::planted;
 use crate::report::{DEMANDING, Report};
 use crate::smallest::{self, command};
@@ -88,6 +90,12 @@ pub struct Options {
     pub binary: PathBuf,
     /// Whether that is one of the user's own.
     pub given: bool,
+    /// Controllers by kube-controller-manager's names; none for all that the program has.
+    pub controllers: Vec<String>,
+    /// Whether kube-controller-manager is compared with itself, in place of the program.
+    pub against_kcm: bool,
+    /// A controller that is left out on the right side, then.
+    pub left_out: Option<String>,
     /// Names of the planted faults that the program holds and that are to be found; empty in an ordinary run.
     pub planted: Vec<String>,
 }
@@ -104,13 +112,20 @@ pub async fn run(options: &Options) -> Result<bool> {
     }
     let mut totals = Totals::default();
     let mut verdict = Ok(());
+    let (subject, controllers) = options.sides()?;
     for minor in options.minors()? {
         println!(
-            "Kubernetes {} under kube-controller-manager and under {}:",
+            "Kubernetes {} under kube-controller-manager and under {}, {controllers}:",
             version(minor),
-            options.binary.display()
+            match &subject {
+                Subject::Quaymaster { binary, .. } => binary.display().to_string(),
+                Subject::Kcm { left_out: None } => "the same again".to_owned(),
+                Subject::Kcm {
+                    left_out: Some(left_out),
+                } => format!("the same without {}", left_out.name()),
+            }
         );
-        let report = minor_run(options, minor, totals).await;
+        let report = minor_run(options, &subject, &controllers, minor, totals).await;
         totals = totals.with(&report);
         verdict = verdict.and(report.verdict());
     }
@@ -168,23 +183,30 @@ impl fmt::Display for Totals {
 }
 
 /// A run on one minor; `before` is what came of those before.
-async fn minor_run(options: &Options, minor: Minor, before: Totals) -> Report {
+async fn minor_run(
+    options: &Options,
+    subject: &Subject,
+    controllers: &Controllers,
+    minor: Minor,
+    before: Totals,
+) -> Report {
     let begun = Instant::now();
     if options.size != Size::Small {
         eprintln!("        dividing the clusters among control planes");
     }
-    let batches = batches(options, minor);
+    let batches = batches(options, controllers, minor);
     let count = batches.len();
     let settings = Settings {
         minor,
-        binary: &options.binary,
-        environment: &[],
+        subject: subject.clone(),
+        controllers,
         max_endpoints: 0,
+        max_mirrored: 0,
         rounds: options.rounds.max(1),
         handover: true,
         again: batch::SECOND_LOOK,
     };
-    let mut report = Report::new(minor.number(), options.size.demanding());
+    let mut report = Report::new(minor.number(), controllers, options.size.demanding());
     let mut findings = Vec::new();
     let runs = batches.iter().zip(1..).map(async |(batch, number)| {
         eprintln!(
@@ -193,9 +215,10 @@ async fn minor_run(options: &Options, minor: Minor, before: Totals) -> Report {
         );
         let settings = Settings {
             max_endpoints: batch.max_endpoints,
+            max_mirrored: max_mirrored(batch.max_endpoints),
             ..settings.clone()
         };
-        let outcome = Box::pin(batch::run(&batch.worlds(minor), &settings)).await;
+        let outcome = Box::pin(batch::run(&batch.worlds(controllers, minor), &settings)).await;
         (batch, number, outcome)
     });
     let mut runs = std::pin::pin!(iter(runs).buffer_unordered(PAIRS));
@@ -226,6 +249,7 @@ async fn minor_run(options: &Options, minor: Minor, before: Totals) -> Report {
     for (finding, batch) in findings {
         let settings = Settings {
             max_endpoints: batch.max_endpoints,
+            max_mirrored: max_mirrored(batch.max_endpoints),
             handover: false,
             ..settings.clone()
         };
@@ -277,19 +301,21 @@ pub(crate) fn listed(seeds: &[u64]) -> String {
 
 impl Batch {
     /// The clusters, for control planes of this minor.
-    pub(crate) fn worlds(&self, minor: Minor) -> Vec<World> {
-        let seeds = self.seeds.iter();
+    pub(crate) fn worlds(&self, controllers: &Controllers, minor: Minor) -> Vec<World> {
+        let seeds = self.seeds.iter().enumerate();
         seeds
-            .map(|seed| World::generate(*seed, self.size.generated(), minor.number()))
+            .map(|(index, seed)| {
+                World::generate(*seed, self.size.generated(), index, minor.number(), controllers)
+            })
             .collect()
     }
 }
 
 /// Clusters with a node that has no zone apart from others: it takes topology hints from all clusters beside it.
-pub(crate) fn batches(options: &Options, minor: Minor) -> Vec<Batch> {
+pub(crate) fn batches(options: &Options, controllers: &Controllers, minor: Minor) -> Vec<Batch> {
     let mut groups = BTreeMap::<(bool, usize), Vec<u64>>::new();
     for seed in options.seeds.clone() {
-        let zoned = World::generate(seed, options.size.generated(), minor.number()).zoned();
+        let zoned = World::generate(seed, options.size.generated(), 0, minor.number(), controllers).zoned();
         groups.entry((zoned, max_endpoints(seed))).or_default().push(seed);
     }
     let mut batches = Vec::new();
@@ -308,11 +334,47 @@ pub(crate) fn batches(options: &Options, minor: Minor) -> Vec<Batch> {
     batches
 }
 
+/// The limit of mirrored endpoints beside one of endpoints in a slice: the small one is met by a few addresses, and the
+/// large one, the default, by a thousand.
+pub(crate) fn max_mirrored(max_endpoints: usize) -> usize {
+    match max_endpoints {
+        small @ ..10 => small,
+        _ => 1000,
+    }
+}
+
 fn max_endpoints(seed: u64) -> usize {
     MAX_ENDPOINTS[usize::from(seed.is_multiple_of(2))]
 }
 
 impl Options {
+    /// What is compared with kube-controller-manager, and which controllers of both.
+    pub(crate) fn sides(&self) -> Result<(Subject, Controllers)> {
+        let mut names = self.controllers.clone();
+        if self.against_kcm {
+            if names.is_empty() {
+                names = Controller::ALL.iter().map(|one| one.name().to_owned()).collect();
+            }
+            let left_out = self
+                .left_out
+                .iter()
+                .map(|name| Controllers::one(name))
+                .next()
+                .transpose()?;
+            return Ok((Subject::Kcm { left_out }, Controllers::named(&names)?));
+        }
+        let subject = Subject::Quaymaster {
+            binary: self.binary.clone(),
+            environment: Vec::new(),
+        };
+        let controllers = if names.is_empty() {
+            Controllers::of_program(&self.binary)?
+        } else {
+            Controllers::named(&names)?
+        };
+        Ok((subject, controllers))
+    }
+
     /// The minors, at least one.
     pub(crate) fn minors(&self) -> Result<Vec<Minor>> {
         if self.minors.is_empty() {

@@ -41,7 +41,13 @@ pub(crate) async fn print(finding: &Finding, beside: &[u64], options: &Options, 
             .enumerate()
             .map(|(index, units)| {
                 let prefix = format!("s{}r{runs}c{index}-", finding.seed);
-                World::of(only(&scenario, units), prefix, settings.minor.number())
+                World::of(
+                    only(&scenario, units),
+                    prefix,
+                    index,
+                    settings.minor.number(),
+                    settings.controllers,
+                )
             })
             .collect();
         let outcome = Box::pin(batch::run(&worlds, &settings)).await;
@@ -116,10 +122,10 @@ pub(crate) async fn print(finding: &Finding, beside: &[u64], options: &Options, 
     );
 }
 
-/// The Services of a finding as the generator names them.
+/// The Services and ServiceCIDRs of a finding as the generator names them.
 fn without_prefix(finding: &Finding) -> impl Iterator<Item = String> {
-    let services = finding.services.iter();
-    services.filter_map(|service| service.strip_prefix(&finding.prefix).map(str::to_owned))
+    let owners = finding.owners.iter();
+    owners.filter_map(|owner| owner.strip_prefix(&finding.prefix).map(str::to_owned))
 }
 
 /// What to type to see the cluster of a seed again, by itself.
@@ -130,8 +136,20 @@ pub(crate) fn command(seed: u64, options: &Options, minor: Minor) -> String {
     } else {
         String::new()
     };
+    let mut sides = String::new();
+    if !options.controllers.is_empty() {
+        sides.push_str(" --controllers ");
+        sides.push_str(&options.controllers.join(","));
+    }
+    if options.against_kcm {
+        sides.push_str(" --against-kcm");
+    }
+    if let Some(left_out) = &options.left_out {
+        sides.push_str(" --leave-out ");
+        sides.push_str(left_out);
+    }
     format!(
-        "cargo xtask differential --seeds {seed}..{} --size {size} --rounds {} --minor {minor}{given}",
+        "cargo xtask differential --seeds {seed}..{} --size {size} --rounds {} --minor {minor}{given}{sides}",
         seed + 1,
         options.rounds
     )
@@ -151,6 +169,9 @@ mod tests {
             rounds: 2,
             binary: "/bin/quaymaster".into(),
             given: false,
+            controllers: Vec::new(),
+            against_kcm: false,
+            left_out: None,
             planted: Vec::new(),
         };
         let minor = "1.33".parse().unwrap();
@@ -159,5 +180,11 @@ mod tests {
         options.given = true;
         let given = format!("{built} --quaymaster /bin/quaymaster");
         assert_eq!(command(17, &options, minor), given);
+        options.given = false;
+        options.controllers = vec!["a".to_owned(), "b".to_owned()];
+        options.against_kcm = true;
+        options.left_out = Some("b".to_owned());
+        let sides = format!("{built} --controllers a,b --against-kcm --leave-out b");
+        assert_eq!(command(17, &options, minor), sides);
     }
 }

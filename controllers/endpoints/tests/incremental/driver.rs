@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1::Service;
 use quaymaster_endpoints::{Endpoints, Options};
 use quaymaster_engine::controller::{Object as Record, Stored};
 use quaymaster_engine::{Answer, Controller, Dirty, Moment, Request, Verdict};
@@ -115,7 +116,12 @@ impl Reader {
     fn apply(&mut self, change: &Change, view: &mut dyn View) {
         let gone = change.kind == ChangeKind::Deleted;
         match &change.object {
-            Object::Node(_) => {}
+            // Endpoints are the server's, which the controller alone writes here; the rest is not read.
+            Object::Endpoints(_)
+            | Object::EndpointSlice(_)
+            | Object::Node(_)
+            | Object::ServiceCIDR(_)
+            | Object::IPAddress(_) => {}
             Object::Service(service) => {
                 let record: ServiceRecord = self.read(&json!(service));
                 if gone {
@@ -165,14 +171,7 @@ impl Driver {
         for kind in [Kind::Service, Kind::Pod, Kind::Endpoints] {
             driver.reader.world.begin(kind);
         }
-        let services = objects
-            .services
-            .values()
-            .cloned()
-            .map(Box::new)
-            .map(Object::Service);
-        let pods = objects.pods.values().cloned().map(Box::new).map(Object::Pod);
-        for object in services.chain(pods) {
+        for object in objects.objects().cloned() {
             let change = Change {
                 kind: ChangeKind::Added,
                 object,
@@ -341,8 +340,8 @@ fn carry_out(
         .unwrap();
     let key = &request.object;
     if request.verb == Verb::Get {
-        let name = (key.namespace.to_string(), key.name.to_string());
-        return Ok(objects.services.get(&name).map(|service| json!(service)));
+        let service = objects.get::<Service>(&key.namespace, &key.name);
+        return Ok(service.map(|service| json!(service)));
     }
     server.perform(request, &serde_json::from_slice(&body).unwrap())
 }

@@ -1,5 +1,6 @@
 //! Answers that are late or lost, refused writes, a watch that lags, a process that is killed, and other writers.
 
+use k8s_openapi::api::core::v1::Service;
 use quaymaster_model::ObjectKey;
 use quaymaster_oracle::generate::{Rng, Size, generate};
 use serde_json::{Value, json};
@@ -61,8 +62,8 @@ fn whatever_fails_meanwhile_endpoints_are_right_in_the_end() {
             assert_eq!(found, None, "seed {seed}: {key}");
         }
         for key in server.endpoints.keys() {
-            let name = (key.namespace.to_string(), key.name.to_string());
-            assert!(objects.services.contains_key(&name), "seed {seed}: {key} is left");
+            let service = objects.get::<Service>(&key.namespace, &key.name);
+            assert!(service.is_some(), "seed {seed}: {key} is left");
         }
         assert_eq!(driver.settle(&objects, &mut server), [], "seed {seed}: it rests");
         let mut restarted = Driver::start(&objects, &mut server, minor);

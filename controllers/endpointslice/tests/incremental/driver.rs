@@ -85,6 +85,11 @@ impl Reader {
                     self.world.apply_pod(record, view);
                 }
             }
+            // Slices come from the apiserver beside it, and the controller reads nothing else.
+            Object::EndpointSlice(_)
+            | Object::Endpoints(_)
+            | Object::ServiceCIDR(_)
+            | Object::IPAddress(_) => {}
         }
     }
 }
@@ -122,11 +127,7 @@ impl Driver {
             let record = driver.reader.slice(&slice);
             driver.reader.world.apply(record, nobody);
         }
-        let nodes = objects.nodes.values().cloned().map(Box::new).map(Object::Node);
-        let pods = objects.pods.values().cloned().map(Box::new).map(Object::Pod);
-        let services = objects.services.values().cloned();
-        let services = services.map(Box::new).map(Object::Service);
-        for object in nodes.chain(pods).chain(services) {
+        for object in objects.objects().cloned() {
             let kind = ChangeKind::Added;
             driver.reader.apply(&Change { kind, object }, nobody);
         }

@@ -4,13 +4,15 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 
+use crate::check::canonical::GroupKey;
+use crate::names;
 use crate::rules::address::{AddressType, address_types};
 use crate::rules::hints;
 use crate::rules::pods::{self, eligible, selects};
 use crate::rules::ports::{PortHash, PortKey, pod_ports, port_set, sort_by_digest};
-use crate::rules::slices::identity;
+use crate::rules::slices::{identity, new_slice};
 
 #[cfg(test)]
 mod tests;
@@ -79,6 +81,40 @@ pub struct Desired {
     /// Address types without any endpoint. Each has one placeholder (an empty slice without ports), unless empty
     /// slices of its own empty groups exist already, which then stay in its place.
     pub placeholders: BTreeSet<AddressType>,
+}
+
+impl Desired {
+    /// Groups that some Pod is of, none of which is an endpoint: an empty slice of such a group stays where it is once there.
+    /// `service` is `namespace/name`.
+    pub fn empty_groups(&self, service: &str) -> BTreeSet<GroupKey> {
+        let empty = self.groups.iter().filter(|(_, group)| group.endpoints.is_empty());
+        empty
+            .map(|(key, _)| GroupKey {
+                service: service.to_owned(),
+                managed_by: names::SLICE_CONTROLLER.to_owned(),
+                address_type: key.address_type.as_str().to_owned(),
+                ports: key.ports.clone(),
+            })
+            .collect()
+    }
+
+    /// Slices that say so, however many endpoints come into one: for each group with endpoints, and for each
+    /// placeholder. They have no names.
+    pub fn as_slices(&self, service: &Service) -> Vec<EndpointSlice> {
+        let filled = self
+            .groups
+            .iter()
+            .filter(|(_, group)| !group.endpoints.is_empty());
+        let filled = filled.map(|(key, group)| EndpointSlice {
+            endpoints: Some(group.endpoints.values().cloned().collect()),
+            ..new_slice(service, key.address_type, &group.ports)
+        });
+        let empty = self
+            .placeholders
+            .iter()
+            .map(|address_type| new_slice(service, *address_type, &[]));
+        filled.chain(empty).collect()
+    }
 }
 
 /// The endpoints `service` should have. `pods` are all Pods of its namespace (others are ignored), `nodes` all

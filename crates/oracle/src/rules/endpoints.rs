@@ -1,50 +1,190 @@
-//! The v1 Endpoints of a Service (`pkg/controller/endpoint/endpoints_controller.go` and `pkg/api/v1/endpoints/util.go` in
-//! kubernetes/kubernetes).
+//! Endpoints of a Service with a selector, and one sync of their controller (`syncService` in kubernetes
+//! `pkg/controller/endpoint/endpoints_controller.go`).
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
-use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, Pod, Service};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Pod, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::names;
 use crate::rules::address::{AddressType, canonical_ip};
 use crate::rules::desired::{Rules, managed};
-use crate::rules::names;
-use crate::rules::pods::{self, eligible, selects};
-use crate::rules::ports::{PortHash, pod_ports, text_digest};
+use crate::rules::pods::{eligible, endpoint, is_ready, selects};
+use crate::rules::ports::{PortHash, find_port};
+use crate::rules::repack::{Origin, repack, repack_origins};
 
 #[cfg(test)]
 mod tests;
 
-/// More addresses than these are cut off.
-const CAPACITY: usize = 1000;
+/// Most addresses of an object, ready or not, over all subsets (`maxCapacity`).
+pub const CAPACITY: usize = 1000;
 
-/// What the Endpoints of a Service should say.
+/// The first minor whose controller takes subsets for equal that are after repacking (kubernetes/kubernetes#133511).
+const EQUAL_AFTER_REPACKING: u32 = 35;
+
+/// What the Endpoints of a Service should say, up to annotations.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct DesiredEndpoints {
-    /// `subsets`, as they are written.
+pub struct Desired {
+    /// In upstream's order, and truncated.
     pub subsets: Vec<EndpointSubset>,
+    /// Whether there were more than [`CAPACITY`] addresses.
+    pub truncated: bool,
     /// All labels.
     pub labels: BTreeMap<String, String>,
-    /// Addresses were cut off, which an annotation says.
-    pub truncated: bool,
 }
 
-/// The Endpoints that `service` should have; none if the controller does not look after it. `pods` are all Pods of its
-/// namespace.
-pub fn endpoints(service: &Service, pods: &[Pod], rules: Rules) -> Option<DesiredEndpoints> {
+/// What the Endpoints of `service` should say; `None` where the controller does not look after it, so that whatever
+/// exists stays. `pods` are all Pods of its namespace; others are ignored.
+pub fn desired(service: &Service, pods: &[impl Borrow<Pod>], rules: Rules) -> Option<Desired> {
     if !managed(service) {
         return None;
     }
-    let hash = PortHash::of(rules.minor);
-    let mut subsets = repack(exploded(service, pods), hash);
-    let truncated = truncate(&mut subsets);
-    Some(DesiredEndpoints {
+    let subsets = repack_origins(&origins(service, pods), PortHash::of(rules.minor));
+    let (subsets, truncated) = truncate(subsets);
+    Some(Desired {
         subsets,
-        labels: labels(service),
         truncated,
+        labels: labels(service),
     })
 }
 
+/// For each Pod and port a subset of its own.
+fn origins(service: &Service, pods: &[impl Borrow<Pod>]) -> Vec<Origin> {
+    let spec = service.spec.clone().unwrap_or_default();
+    let publish = spec.publish_not_ready_addresses.unwrap_or(false);
+    let service_ports = spec.ports.unwrap_or_default();
+    let headless = spec.cluster_ip.as_deref() == Some("None");
+    let mut origins = Vec::new();
+    let pods = pods.iter().map(Borrow::borrow);
+    for pod in pods.filter(|pod| selects(service, pod) && eligible(pod)) {
+        // Terminating Pods count as ready where those that are not ready are published, and else not at all.
+        if pod.metadata.deletion_timestamp.is_some() && !publish {
+            continue;
+        }
+        let Some(address) = address(service, pod) else {
+            continue;
+        };
+        let mut add = |port: Option<(EndpointPort, usize)>| {
+            let (ready, not_ready) = if publish || is_ready(pod) {
+                (Some(vec![address.clone()]), None)
+            } else {
+                (None, Some(vec![address.clone()]))
+            };
+            let (ports, pointers) = port.into_iter().unzip::<_, _, Vec<_>, _>();
+            origins.push(Origin {
+                subset: EndpointSubset {
+                    addresses: ready,
+                    not_ready_addresses: not_ready,
+                    ports: Some(ports),
+                },
+                pointers,
+            });
+        };
+        if service_ports.is_empty() && headless {
+            add(None);
+        }
+        for (index, service_port) in service_ports.iter().enumerate() {
+            if let Some(port) = find_port(pod, service_port) {
+                let port = EndpointPort {
+                    app_protocol: service_port.app_protocol.clone(),
+                    name: service_port.name.clone(),
+                    port,
+                    protocol: service_port.protocol.clone(),
+                };
+                add(Some((port, index)));
+            }
+        }
+    }
+    origins
+}
+
+/// The Pod's address of the Service's primary family, with all that Endpoints say of it.
+fn address(service: &Service, pod: &Pod) -> Option<EndpointAddress> {
+    let family = primary_family(service, pod);
+    let addresses = pod.status.as_ref()?.pod_ips.iter().flatten();
+    let mut addresses = addresses.map(|address| canonical_ip(&address.ip));
+    let (_, ip) = addresses.find(|(found, _)| *found == family)?;
+    let endpoint = endpoint(pod, None, service, family);
+    Some(EndpointAddress {
+        hostname: endpoint.hostname,
+        ip,
+        // Present even when it is empty, which the API refuses.
+        node_name: Some(
+            pod.spec
+                .as_ref()
+                .and_then(|spec| spec.node_name.clone())
+                .unwrap_or_default(),
+        ),
+        target_ref: endpoint.target_ref,
+    })
+}
+
+/// The family whose addresses are published.
+pub(crate) fn primary_family(service: &Service, pod: &Pod) -> AddressType {
+    let spec = service.spec.as_ref();
+    let first = spec.and_then(|spec| spec.ip_families.as_ref()?.first());
+    if let Some(first) = first.and_then(|family| AddressType::parse(family)) {
+        return first;
+    }
+    let cluster_ip = spec.and_then(|spec| spec.cluster_ip.as_deref());
+    let pod_ip = || pod.status.as_ref().and_then(|status| status.pod_ip.as_deref());
+    let decides = cluster_ip
+        .filter(|ip| !ip.is_empty() && *ip != "None")
+        .or_else(pod_ip);
+    decides.map_or(AddressType::IPv4, |ip| canonical_ip(ip).0)
+}
+
+/// Cuts what is above [`CAPACITY`], and says whether there was anything: ready addresses go before others, and subsets
+/// share the room by their size.
+fn truncate(mut subsets: Vec<EndpointSubset>) -> (Vec<EndpointSubset>, bool) {
+    let count = |list: &Option<Vec<EndpointAddress>>| list.as_ref().map_or(0, Vec::len);
+    let ready: usize = subsets.iter().map(|subset| count(&subset.addresses)).sum();
+    let not_ready: usize = subsets
+        .iter()
+        .map(|subset| count(&subset.not_ready_addresses))
+        .sum();
+    if ready + not_ready <= CAPACITY {
+        return (subsets, false);
+    }
+    let of_ready = ready > CAPACITY;
+    let (total, budget) = if of_ready {
+        (ready, CAPACITY)
+    } else {
+        (not_ready, CAPACITY - ready)
+    };
+    let mut left = budget;
+    for subset in &mut subsets {
+        let list = if of_ready {
+            &mut subset.addresses
+        } else {
+            &mut subset.not_ready_addresses
+        };
+        let share = share(count(list), total, budget).min(left);
+        if let Some(list) = list {
+            list.truncate(share);
+        }
+        left -= count(list);
+        if of_ready {
+            subset.not_ready_addresses = None;
+        }
+    }
+    (subsets, true)
+}
+
+/// The part of `budget` for so many of `total`, rounded up, in the arithmetic of upstream.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of addresses, in IEEE doubles as upstream has them"
+)]
+fn share(count: usize, total: usize, budget: usize) -> usize {
+    (count as f64 / total as f64 * budget as f64).ceil() as usize
+}
+
+/// The labels that a controller writes.
 fn labels(service: &Service) -> BTreeMap<String, String> {
     let mut labels = service.metadata.labels.clone().unwrap_or_default();
     let cluster_ip = service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_deref());
@@ -60,228 +200,109 @@ fn labels(service: &Service) -> BTreeMap<String, String> {
     labels
 }
 
-/// Addresses, and whether each is ready.
-type Members = Vec<(EndpointAddress, bool)>;
-
-/// An address with one port, or none, and whether it is ready: a subset of its own for each port of each Pod.
-type Single = (Option<EndpointPort>, EndpointAddress, bool);
-
-fn exploded(service: &Service, pods: &[Pod]) -> Vec<Single> {
-    let spec = service.spec.clone().unwrap_or_default();
-    let all = spec.publish_not_ready_addresses.unwrap_or(false);
-    let mut singles = Vec::new();
-    for pod in pods.iter().filter(|pod| selects(service, pod) && eligible(pod)) {
-        if pod.metadata.deletion_timestamp.is_some() && !all {
-            continue;
-        }
-        let family = primary_family(service, pod);
-        let status = pod.status.clone().unwrap_or_default();
-        let found = status.pod_ips.iter().flatten().map(|ip| canonical_ip(&ip.ip));
-        let Some((_, ip)) = found.into_iter().find(|(of, _)| *of == family) else {
-            continue;
-        };
-        // Which family is asked for here does not matter: hostname, node and target are the same in both.
-        let endpoint = pods::endpoint(pod, None, service, family);
-        let address = EndpointAddress {
-            ip,
-            hostname: endpoint.hostname,
-            node_name: endpoint.node_name,
-            target_ref: endpoint.target_ref,
-        };
-        let ready = all
-            || endpoint
-                .conditions
-                .is_some_and(|conditions| conditions.serving == Some(true));
-        if spec.ports.iter().flatten().next().is_none() {
-            if spec.cluster_ip.as_deref() == Some("None") {
-                singles.push((None, address, ready));
-            }
-            continue;
-        }
-        for port in pod_ports(service, pod) {
-            let port = EndpointPort {
-                // An empty one is left out.
-                name: port.name.filter(|name| !name.is_empty()),
-                protocol: port.protocol,
-                port: port.port.unwrap_or_default(),
-                app_protocol: port.app_protocol,
-            };
-            singles.push((Some(port), address.clone(), ready));
-        }
+/// What one sync writes over `current`, by a controller whose trigger time for it is `trigger_time`: the whole object, with
+/// the resource version it was read with, or without any where it is created. `None` where nothing is written.
+///
+/// What upstream writes although it changes nothing, it writes here, too: truncated objects, and those of Services with
+/// labels that are reserved on Endpoints.
+pub fn reconcile(
+    service: &Service,
+    pods: &[impl Borrow<Pod>],
+    current: Option<&Endpoints>,
+    trigger_time: Option<Timestamp>,
+    rules: Rules,
+) -> Option<Endpoints> {
+    let desired = desired(service, pods, rules)?;
+    if current.is_some_and(|current| looks_right(service, pods, current, rules)) {
+        return None;
     }
-    singles
-}
-
-fn primary_family(service: &Service, pod: &Pod) -> AddressType {
-    let spec = service.spec.clone().unwrap_or_default();
-    let named = spec.ip_families.iter().flatten().next();
-    if let Some(family) = named.and_then(|name| AddressType::parse(name)) {
-        return family;
-    }
-    match spec.cluster_ip.as_deref() {
-        None | Some("" | "None") => {
-            let status = pod.status.clone().unwrap_or_default();
-            canonical_ip(&status.pod_ip.unwrap_or_default()).0
-        }
-        Some(address) => canonical_ip(address).0,
-    }
-}
-
-/// Of one Service, so that ports may be compared by value. No Pod is there twice, so that no address is both ready and not.
-fn repack(singles: Vec<Single>, hash: PortHash) -> Vec<EndpointSubset> {
-    // Ports by their text, which says all of them.
-    let mut by_port: BTreeMap<String, (Option<EndpointPort>, Members)> = BTreeMap::new();
-    for (port, address, ready) in singles {
-        let text = port
-            .as_ref()
-            .map(|port| print_port(port, true))
-            .unwrap_or_default();
-        let (_, addresses) = by_port.entry(text).or_insert_with(|| (port, Vec::new()));
-        addresses.push((address, ready));
-    }
-    let mut by_addresses: BTreeMap<String, EndpointSubset> = BTreeMap::new();
-    for (port, mut addresses) in by_port.into_values() {
-        addresses.sort_by_key(|(address, _)| (address.ip.clone(), uid(address)));
-        let text = addresses
-            .iter()
-            .map(|(address, ready)| format!("{}{ready}", print_address(address)));
-        let part = |wanted: bool| {
-            let some: Vec<_> = addresses
-                .iter()
-                .filter(|(_, ready)| *ready == wanted)
-                .map(|(address, _)| address.clone())
-                .collect();
-            (!some.is_empty()).then_some(some)
-        };
-        let subset = by_addresses
-            .entry(text.collect())
-            .or_insert_with(|| EndpointSubset {
-                addresses: part(true),
-                not_ready_addresses: part(false),
-                ports: None,
-            });
-        if let Some(port) = port.filter(|port| port.port > 0) {
-            subset.ports.get_or_insert_default().push(port);
-        }
-    }
-    let mut subsets: Vec<EndpointSubset> = by_addresses.into_values().collect();
-    for subset in &mut subsets {
-        if let Some(ports) = &mut subset.ports {
-            ports.sort_by_key(|port| text_digest(&print_port(port, true), hash));
-        }
-    }
-    subsets.sort_by_key(|subset| text_digest(&print_subset(subset), hash));
-    subsets
-}
-
-fn uid(address: &EndpointAddress) -> Option<String> {
-    let target = address.target_ref.as_ref()?;
-    Some(target.uid.clone().unwrap_or_default())
-}
-
-/// As many as `usize` holds are exact in a double, far beyond what a cluster has.
-#[allow(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "small numbers"
-)]
-fn share(count: usize, total: usize, most: usize) -> usize {
-    (count as f64 / total as f64 * most as f64).ceil() as usize
-}
-
-fn truncate(subsets: &mut [EndpointSubset]) -> bool {
-    let length = |list: &Option<Vec<EndpointAddress>>| list.as_ref().map_or(0, Vec::len);
-    let ready: usize = subsets.iter().map(|subset| length(&subset.addresses)).sum();
-    let others: usize = subsets
-        .iter()
-        .map(|subset| length(&subset.not_ready_addresses))
-        .sum();
-    if ready + others <= CAPACITY {
-        return false;
-    }
-    let too_many_ready = ready > CAPACITY;
-    let (total, most) = if too_many_ready {
-        (ready, CAPACITY)
-    } else {
-        (others, CAPACITY - ready)
-    };
-    let mut left = most;
-    for subset in subsets {
-        if too_many_ready {
-            subset.not_ready_addresses = None;
-        }
-        let list = if too_many_ready {
-            &mut subset.addresses
-        } else {
-            &mut subset.not_ready_addresses
-        };
-        let kept = share(length(list), total, most).min(left).min(length(list));
-        left -= kept;
-        if let Some(addresses) = list {
-            addresses.truncate(kept);
-        }
-        if kept == 0 {
-            *list = None;
-        }
-    }
-    true
-}
-
-fn print_subset(subset: &EndpointSubset) -> String {
-    let addresses = |list: &Option<Vec<EndpointAddress>>| print_list(list.as_deref(), print_address);
-    let ports = print_list(subset.ports.as_deref(), |port| print_port(port, false));
-    format!(
-        "(v1.EndpointSubset){{Addresses:([]v1.EndpointAddress){} NotReadyAddresses:([]v1.EndpointAddress){} \
-         Ports:([]v1.EndpointPort){ports}}}",
-        addresses(&subset.addresses),
-        addresses(&subset.not_ready_addresses),
-    )
-}
-
-fn print_list<T>(list: Option<&[T]>, print: impl Fn(&T) -> String) -> String {
-    match list {
-        None => "<nil>".to_owned(),
-        Some(items) => format!("[{}]", items.iter().map(print).collect::<Vec<_>>().join(" ")),
-    }
-}
-
-fn print_port(port: &EndpointPort, typed: bool) -> String {
-    let mut text = if typed { "(v1.EndpointPort)" } else { "" }.to_owned();
-    // Writing to a String cannot fail.
-    _ = write!(
-        text,
-        "{{Name:(string){} Port:(int32){} Protocol:(v1.Protocol){} AppProtocol:(*string){}}}",
-        port.name.as_deref().unwrap_or_default(),
-        port.port,
-        port.protocol.as_deref().unwrap_or_default(),
-        port.app_protocol.as_deref().unwrap_or("<nil>"),
-    );
-    text
-}
-
-fn print_address(address: &EndpointAddress) -> String {
-    let empty = |text: &Option<String>| text.clone().unwrap_or_default();
-    let target = address.target_ref.as_ref().map_or_else(
-        || "<nil>".to_owned(),
-        |target| {
-            format!(
-                "{{Kind:(string){} Namespace:(string){} Name:(string){} UID:(types.UID){} APIVersion:(string){} \
-                 ResourceVersion:(string){} FieldPath:(string){}}}",
-                empty(&target.kind),
-                empty(&target.namespace),
-                empty(&target.name),
-                empty(&target.uid),
-                empty(&target.api_version),
-                empty(&target.resource_version),
-                empty(&target.field_path),
-            )
+    let mut metadata = current.map_or_else(
+        || ObjectMeta {
+            name: service.metadata.name.clone(),
+            namespace: service.metadata.namespace.clone(),
+            ..ObjectMeta::default()
         },
+        |current| current.metadata.clone(),
     );
-    format!(
-        "{{IP:(string){} Hostname:(string){} NodeName:(*string){} TargetRef:(*v1.ObjectReference){target}}}",
-        address.ip,
-        empty(&address.hostname),
-        address.node_name.as_deref().unwrap_or("<nil>"),
-    )
+    metadata.labels = Some(desired.labels);
+    let annotations = metadata.annotations.get_or_insert_default();
+    match trigger_time {
+        Some(time) => _ = annotations.insert(names::TRIGGER_TIME.to_owned(), time.to_string()),
+        None => _ = annotations.remove(names::TRIGGER_TIME),
+    }
+    if desired.truncated {
+        annotations.insert(names::OVER_CAPACITY.to_owned(), names::TRUNCATED.to_owned());
+    } else {
+        annotations.remove(names::OVER_CAPACITY);
+    }
+    Some(Endpoints {
+        metadata,
+        subsets: Some(desired.subsets),
+    })
+}
+
+/// Whether upstream leaves an object as it is.
+fn looks_right(service: &Service, pods: &[impl Borrow<Pod>], current: &Endpoints, rules: Rules) -> bool {
+    let hash = PortHash::of(rules.minor);
+    let wanted = repack_origins(&origins(service, pods), hash);
+    let found = current.subsets.clone().unwrap_or_default();
+    let equal =
+        same(&found, &wanted) || rules.minor >= EQUAL_AFTER_REPACKING && same(&repack(&found, hash), &wanted);
+    let addresses = found.iter().map(|subset| {
+        let count = |list: &Option<Vec<EndpointAddress>>| list.as_ref().map_or(0, Vec::len);
+        count(&subset.addresses) + count(&subset.not_ready_addresses)
+    });
+    let annotations = current.metadata.annotations.as_ref();
+    let capacity = addresses.sum::<usize>() <= CAPACITY
+        && !annotations.is_some_and(|all| all.contains_key(names::OVER_CAPACITY));
+    equal && capacity && labels_look_right(service, current)
+}
+
+/// Whether labels are what upstream takes for the Service's, which a Service with a reserved label never has.
+fn labels_look_right(service: &Service, current: &Endpoints) -> bool {
+    let own = [names::HEADLESS, names::ENDPOINTS_MANAGED_BY];
+    let labels = current.metadata.labels.clone().unwrap_or_default();
+    let wanted = service.metadata.labels.clone().unwrap_or_default();
+    let manager = labels.get(names::ENDPOINTS_MANAGED_BY).map(String::as_str);
+    let mut others = labels.clone();
+    others.retain(|key, _| !own.contains(&key.as_str()));
+    manager == Some(names::ENDPOINTS_CONTROLLER) && others == wanted
+}
+
+/// Whether subsets are equal in their order; absent and empty are alike, and versions of targets do not count.
+fn same(left: &[EndpointSubset], right: &[EndpointSubset]) -> bool {
+    let plain = |subsets: &[EndpointSubset]| subsets.iter().cloned().map(plain).collect::<Vec<_>>();
+    plain(left) == plain(right)
+}
+
+/// A subset in which absent and empty are the same.
+pub(crate) fn plain(mut subset: EndpointSubset) -> EndpointSubset {
+    let EndpointSubset {
+        addresses,
+        not_ready_addresses,
+        ports,
+    } = &mut subset;
+    for list in [addresses, not_ready_addresses] {
+        for address in list.get_or_insert_default() {
+            address.hostname.get_or_insert_default();
+            if let Some(target) = &mut address.target_ref {
+                target.resource_version = None;
+                for field in [
+                    &mut target.api_version,
+                    &mut target.field_path,
+                    &mut target.kind,
+                    &mut target.name,
+                    &mut target.namespace,
+                    &mut target.uid,
+                ] {
+                    field.get_or_insert_default();
+                }
+            }
+        }
+    }
+    for port in ports.get_or_insert_default() {
+        port.name.get_or_insert_default();
+        port.protocol.get_or_insert_default();
+    }
+    subset
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, PodCondition, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions};
 
+use crate::names;
 use crate::rules::address::{AddressType, pod_addresses};
-use crate::rules::names;
 
 #[cfg(test)]
 mod tests;
@@ -49,7 +49,7 @@ pub(crate) fn ready_condition(pod: &Pod) -> Option<&PodCondition> {
         .find(|condition| condition.type_ == "Ready")
 }
 
-fn is_ready(pod: &Pod) -> bool {
+pub(crate) fn is_ready(pod: &Pod) -> bool {
     ready_condition(pod).is_some_and(|condition| condition.status == "True")
 }
 

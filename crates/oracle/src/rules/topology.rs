@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
+use crate::names;
 use crate::rules::address::AddressType;
 use crate::rules::hints::{Planned, for_zone, ready, remove};
-use crate::rules::names;
 use crate::rules::pods::zone;
 use crate::rules::reconcile::Event;
 use crate::rules::slices::endpoints;

@@ -1,6 +1,5 @@
 //! The controllers under measurement.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -47,18 +46,13 @@ impl Ours {
         controllers: &[&str],
         log: &str,
     ) -> Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let base = format!("http://127.0.0.1:{port}");
+        let launch = Launch::new(binary, plane.logs().join(log))
+            .connect(plane.kubeconfig())?
+            .arg(format!("--controllers={}", controllers.join(",")));
         let begun = Instant::now();
-        let mut process = Launch::new(binary, plane.logs().join(log))
-            .arg("--kubeconfig")
-            .arg(plane.kubeconfig())
-            .arg(format!("--port={port}"))
-            .arg(format!("--controllers={}", controllers.join(",")))
-            .start()?;
-        process.wait_ready(&format!("{base}/readyz"), READY_LIMIT).await?;
+        let process = launch.start_ready(READY_LIMIT).await?;
         let ready_after = begun.elapsed();
-        let mut config = Config::new(base.parse()?);
+        let mut config = Config::new(process.url("").parse()?);
         config.proxy_url = None;
         Ok(Self {
             process,

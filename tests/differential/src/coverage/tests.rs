@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+
 use super::*;
 
 fn service() -> Service {
@@ -47,14 +50,24 @@ fn counted(old: Option<&EndpointSlice>, new: &EndpointSlice, deleted: bool) -> V
 }
 
 #[test]
-fn each_section_from_2_1_to_2_12_has_a_rule_and_they_are_in_its_order() {
-    let section = |rule: &Rule| -> u32 {
-        let number = rule.group().split(' ').next().unwrap();
-        number.strip_prefix("2.").unwrap().parse().unwrap()
-    };
-    let mut sections: Vec<u32> = Rule::ALL.iter().map(section).collect();
-    sections.dedup();
-    assert_eq!(sections, (1..=12).collect::<Vec<u32>>());
+fn each_section_of_a_controller_has_a_rule_and_they_are_in_its_order() {
+    let chapters = [
+        (Controller::EndpointSlice, "2.", 12),
+        (Controller::Endpoints, "4.", 4),
+        (Controller::Mirroring, "5.", 4),
+        (Controller::ServiceCidr, "6.", 3),
+    ];
+    assert_eq!(chapters.map(|(controller, ..)| controller), Controller::ALL);
+    for (controller, chapter, last) in chapters {
+        let section = |rule: &Rule| -> u32 {
+            let number = rule.group().split(' ').next().unwrap();
+            number.strip_prefix(chapter).unwrap().parse().unwrap()
+        };
+        let rules = Rule::ALL.iter().filter(|rule| rule.controller() == controller);
+        let mut sections: Vec<u32> = rules.map(section).collect();
+        sections.dedup();
+        assert_eq!(sections, (1..=last).collect::<Vec<u32>>());
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::*;
 
 fn write(verb: &str, slice: &str, placeholder: bool) -> Write {
     Write {
-        kind: (verb.to_owned(), "IPv4".to_owned()),
-        slice: slice.to_owned(),
+        kind: ["endpointslices", verb, "IPv4"].map(str::to_owned),
+        name: slice.to_owned(),
         placeholder,
         words: format!("{verb} of {slice}"),
     }
@@ -78,7 +78,7 @@ fn a_placeholder_without_owner_is_replaced_by_one_create_of_a_placeholder_and_on
     assert_eq!(of_web(vec![create(), write("update", "old", true)]), 1);
     assert_eq!(of_web(vec![write("create", "new", false), delete()]), 2);
     let mut other_family = create();
-    "IPv6".clone_into(&mut other_family.kind.1);
+    "IPv6".clone_into(&mut other_family.kind[2]);
     assert_eq!(of_web(vec![other_family, delete()]), 2);
     assert_eq!(taken("ns/db", vec![create(), delete()], false).len(), 3);
     assert_eq!(
@@ -114,7 +114,7 @@ fn what_comes_back_may_be_written_where_a_restart_writes_it_in_any_case() {
     );
     let mut others = writes(&[("ns/web", 4)]);
     for write in others.by_service.values_mut().flatten() {
-        "delete".clone_into(&mut write.kind.0);
+        "delete".clone_into(&mut write.kind[1]);
     }
     assert!(
         !handover(others, none(), BTreeMap::new(), back())
@@ -140,11 +140,28 @@ fn hints_by_annotation_may_be_written_at_a_hand_back_and_not_at_a_take_over() {
     for verb in ["create", "delete"] {
         let mut others = auto();
         for write in others.by_service.values_mut().flatten() {
-            verb.clone_into(&mut write.kind.0);
+            verb.clone_into(&mut write.kind[1]);
         }
         assert_eq!(
             handover(none(), none(), BTreeMap::new(), others).faults().len(),
             6
         );
     }
+}
+
+#[test]
+fn a_write_of_endpoints_is_no_write_of_a_slice() {
+    let none = || writes(&[]);
+    let of_endpoints = |mut writes: Writes| {
+        for write in writes.by_service.values_mut().flatten() {
+            "endpoints".clone_into(&mut write.kind[0]);
+        }
+        writes
+    };
+    let auto = || writes(&[("ns/auto", 1)]);
+    let faults = |baseline, back| handover(baseline, none(), BTreeMap::new(), back).faults().len();
+    assert_eq!(faults(none(), of_endpoints(auto())), 1, "it has no hints");
+    let web = || writes(&[("ns/web", 1)]);
+    assert_eq!(faults(web(), of_endpoints(web())), 1);
+    assert_eq!(faults(of_endpoints(web()), of_endpoints(web())), 0);
 }

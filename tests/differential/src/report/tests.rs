@@ -2,13 +2,19 @@
 
 use super::*;
 use crate::batch::Finding;
+use crate::controllers::Controller;
+
+fn all() -> Controllers {
+    let names: Vec<String> = Controller::ALL.iter().map(|one| one.name().to_owned()).collect();
+    Controllers::named(&names).unwrap()
+}
 
 /// A report of so many clusters on which all is well.
 fn report(clusters: usize) -> Report {
-    let mut report = Report::new(37, DEMANDING);
+    let mut report = Report::new(37, &all(), DEMANDING);
     let mut outcome = Outcome {
         slices: [100, 100],
-        slice_events: [100, 100],
+        kept_events: [(Kind::EndpointSlice, [100, 100])].into(),
         ..Outcome::default()
     };
     for side in &mut outcome.coverage {
@@ -40,7 +46,7 @@ fn a_difference_a_violation_a_refusal_and_a_batch_that_broke_off_each_fail_a_run
         when: "at some time".to_owned(),
         what: vec!["something".to_owned()],
         edits: Vec::new(),
-        services: Vec::new(),
+        owners: Vec::new(),
     };
     let some = || vec!["something".to_owned()];
     let outcomes = [
@@ -98,10 +104,32 @@ fn many_more_slices_or_changes_than_kube_controller_manager_fail_a_run() {
     slices.slices = [100, 111];
     assert!(why(&slices).contains("111 slices"), "{}", why(&slices));
     let mut changes = report(DEMANDING);
-    changes.slice_events = [100, 121];
-    assert!(why(&changes).contains("121 changes"), "{}", why(&changes));
-    changes.slice_events = [100, 120];
-    assert_eq!(why(&changes), "");
+    changes.kept_events = [(Kind::EndpointSlice, [100, 121])].into();
+    assert!(
+        why(&changes).contains("121 changes of EndpointSlice"),
+        "{}",
+        why(&changes)
+    );
+    changes.kept_events = [(Kind::EndpointSlice, [100, 120]), (Kind::ServiceCIDR, [9, 90])].into();
+    assert_eq!(why(&changes), "", "nine are chance");
+}
+
+#[test]
+fn rules_of_controllers_that_do_not_run_need_not_be_met() {
+    let names = ["endpointslice-controller".to_owned()];
+    let mut report = Report::new(37, &Controllers::named(&names).unwrap(), DEMANDING);
+    let mut outcome = Outcome::default();
+    for side in &mut outcome.coverage {
+        for rule in Rule::ALL
+            .iter()
+            .filter(|rule| rule.controller() == Controller::EndpointSlice)
+        {
+            side.count(*rule);
+        }
+    }
+    let seeds: Vec<u64> = (0..DEMANDING as u64).collect();
+    report.take(&seeds, &outcome);
+    assert_eq!(why(&report), "");
 }
 
 #[test]

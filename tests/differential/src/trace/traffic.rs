@@ -5,7 +5,6 @@ use std::fmt;
 use std::time::Duration;
 
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
-use quaymaster_oracle::Desired;
 
 use crate::batch::RESTED;
 use crate::plane::Hold;
@@ -24,6 +23,18 @@ pub(super) struct Backend {
     ports: Option<String>,
 }
 
+impl Backend {
+    /// An address of a Pod, whatever its ports, and with these.
+    pub(super) fn of(family: &str, pod: &str, address: &str, ports: &str) -> [Self; 2] {
+        [None, Some(ports.to_owned())].map(|ports| Self {
+            family: family.to_owned(),
+            pod: pod.to_owned(),
+            address: address.to_owned(),
+            ports,
+        })
+    }
+}
+
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -40,12 +51,15 @@ impl fmt::Display for Backend {
     }
 }
 
+/// The backends that should be published, with the uids of what they are.
+pub(super) type Required = BTreeMap<Backend, String>;
+
 /// Which of its backends the slices of a Service may not lose, or not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keeps {
     /// What is ready stays, and nothing else.
     WhatIsReady,
-    /// Nobody looks after the Service any more: its slices stay as they are.
+    /// Nobody looks after the Service, or what is chosen of it is anybody's choice: what is there may stay.
     Everything,
     /// The Service is being deleted: what would need a new slice gets none, so that an endpoint whose ports change may go.
     WhatStaysAsItIs,
@@ -75,22 +89,13 @@ impl Traffic {
     /// be missing from the union of slices; one that is not ready must go.
     pub(super) fn step(
         &mut self,
-        desired: &Desired,
+        required: &Required,
         published: &BTreeSet<Backend>,
         written: &BTreeSet<Backend>,
         at: Duration,
         keeps: Keeps,
         holds: &[Hold],
     ) -> Vec<String> {
-        let mut required = BTreeMap::<Backend, String>::new();
-        for (key, group) in &desired.groups {
-            for endpoint in group.endpoints.values().filter(|endpoint| is_ready(endpoint)) {
-                let uid = endpoint.target_ref.as_ref().and_then(|target| target.uid.clone());
-                for backend in backends(key.address_type.as_str(), &spelled(&group.ports), endpoint) {
-                    required.insert(backend, uid.clone().unwrap_or_default());
-                }
-            }
-        }
         self.held
             .retain(|backend, held| required.get(backend) == Some(&held.uid));
         let missing = self
@@ -110,9 +115,7 @@ impl Traffic {
             }
         }
 
-        let surplus = |backend: &&Backend| {
-            keeps != Keeps::Everything && desired.managed && !required.contains_key(*backend)
-        };
+        let surplus = |backend: &&Backend| keeps != Keeps::Everything && !required.contains_key(*backend);
         let surplus: BTreeSet<Backend> = published.iter().filter(surplus).cloned().collect();
         self.surplus.retain(|backend, _| surplus.contains(backend));
         found.extend(self.overdue(at, holds));
@@ -121,9 +124,9 @@ impl Traffic {
         }
 
         for (backend, uid) in required {
-            if published.contains(&backend) && !self.held.contains_key(&backend) {
-                let published = written.contains(&backend);
-                self.held.insert(backend, Held { uid, published });
+            if published.contains(backend) && !self.held.contains_key(backend) {
+                let (uid, published) = (uid.clone(), written.contains(backend));
+                self.held.insert(backend.clone(), Held { uid, published });
             }
         }
         found
@@ -206,27 +209,23 @@ pub(super) fn ready_backends(slice: &EndpointSlice) -> BTreeSet<Backend> {
         .collect()
 }
 
-fn is_ready(endpoint: &Endpoint) -> bool {
+pub(super) fn is_ready(endpoint: &Endpoint) -> bool {
     let conditions = endpoint.conditions.as_ref();
     conditions.and_then(|conditions| conditions.ready) != Some(false)
 }
 
-fn backends(family: &str, ports: &str, endpoint: &Endpoint) -> Vec<Backend> {
+/// What an endpoint is to traffic, without its ports and with them.
+pub(super) fn backends(family: &str, ports: &str, endpoint: &Endpoint) -> Vec<Backend> {
     let target = endpoint.target_ref.as_ref();
     let pod = target.and_then(|target| target.name.clone()).unwrap_or_default();
-    let of = |address: &String| {
-        [None, Some(ports.to_owned())].map(|ports| Backend {
-            family: family.to_owned(),
-            pod: pod.clone(),
-            address: address.clone(),
-            ports,
-        })
-    };
-    endpoint.addresses.iter().flat_map(of).collect()
+    let addresses = endpoint.addresses.iter();
+    addresses
+        .flat_map(|address| Backend::of(family, &pod, address, ports))
+        .collect()
 }
 
 /// Ports as a set.
-fn spelled(ports: &[EndpointPort]) -> String {
+pub(super) fn spelled(ports: &[EndpointPort]) -> String {
     let one = |port: &EndpointPort| {
         format!(
             "{}:{}/{}/{}",

@@ -3,9 +3,7 @@
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use quaymaster_oracle::managed;
-use quaymaster_oracle::names::{HEADLESS, TRIGGER_TIME};
-
-use crate::compare::FOREIGN;
+use quaymaster_oracle::names::{EDITS, HEADLESS, TRIGGER_TIME};
 
 /// What is wrong with a controller's write of a slice, of the Service as it is now.
 pub(super) fn faults(
@@ -55,7 +53,7 @@ fn in_place(old: &EndpointSlice, new: &EndpointSlice) -> bool {
 
 /// What of a slice a controller decides, but for the trigger time and the order of ports, endpoints and addresses, which are
 /// no reason for a write.
-fn content(slice: &EndpointSlice) -> EndpointSlice {
+pub(super) fn content(slice: &EndpointSlice) -> EndpointSlice {
     let mut content = slice.clone();
     let metadata = &mut content.metadata;
     metadata.resource_version = None;
@@ -78,7 +76,7 @@ fn content(slice: &EndpointSlice) -> EndpointSlice {
 
 fn foreign(slice: &EndpointSlice) -> impl Iterator<Item = (&String, &String)> {
     let annotations = slice.metadata.annotations.iter().flatten();
-    annotations.filter(|(key, _)| key.starts_with(FOREIGN))
+    annotations.filter(|(key, _)| key.starts_with(EDITS))
 }
 
 /// Whether the slice is of this Service, and not of an earlier one of its name.

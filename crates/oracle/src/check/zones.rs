@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Node;
 
-use quaymaster_oracle::TopologyCache;
-use quaymaster_oracle::names::{EXCLUDED_NODE_LABELS, ZONE};
+use crate::names::{EXCLUDED_NODE_LABELS, ZONE};
+use crate::rules::topology::TopologyCache;
 
 /// The zones of the nodes that count, and the bounds that the algorithm has for them.
 #[derive(Clone, Debug, Default)]

@@ -1,88 +1,63 @@
-//! The content of slices on two control planes, without what must differ, and what differs all the same.
+//! What differs between two controllers' slices, without what may differ.
 
-mod exception;
-mod hints;
-mod snapshot;
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{Node, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+
+use super::canonical::{
+    Canonical, Compare, Difference, GroupKey, HintComparison, SliceMeta, canonical, diff_with,
+};
+use super::exception::{Exception, Exceptions};
+use super::hints::{tolerance, wrong_hints};
+use super::zones::Zones;
+use crate::names::{EDITS, HEADLESS, SLICE_CONTROLLER};
+use crate::rules::desired::managed;
+use crate::rules::hints::auto;
+
 #[cfg(test)]
 mod tests;
-mod zones;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
-use quaymaster_oracle::names::{CONTROLLER, EDITS, HEADLESS, SERVICE_NAME};
-use quaymaster_oracle::{
-    Canonical, Compare, Difference, GroupKey, HintComparison, SliceMeta, auto, canonical, diff_with, managed,
-};
-
-pub(crate) use exception::{Exception, Exceptions};
-use hints::{tolerance, wrong_hints};
-pub(crate) use snapshot::{Snapshot, Unowned};
-use zones::Zones;
-
-/// Annotations that steps put on slices.
-pub(crate) const FOREIGN: &str = EDITS;
-
-/// What differs in one namespace; exceptions are counted and left out.
-pub(crate) fn compare(
-    left: &Snapshot,
-    right: &Snapshot,
-    namespace: &str,
-    slice_count: bool,
-    exceptions: &mut Exceptions,
-) -> Vec<Difference> {
-    let mut sides = [left, right].map(|side| side.slices_in(namespace));
-    let counts: [usize; 2] = sides.each_mut().map(|slices| without_foreign_annotations(slices));
-    let [left_slices, right_slices] = sides.each_ref().map(|slices| by_service(slices));
-    let services: BTreeSet<&String> = left_slices.keys().chain(right_slices.keys()).collect();
-    let mut differences = Vec::new();
-    let none = Vec::new();
-    for name in services {
-        let service = left.services.get(&format!("{namespace}/{name}"));
-        let of = |slices: &BTreeMap<String, Vec<EndpointSlice>>| canonical(slices.get(name).unwrap_or(&none));
-        let (left_form, right_form) = (of(&left_slices), of(&right_slices));
-        let zones = Zones::of(&left.nodes);
-        let lost = |family: &str| right.lost(&format!("{namespace}/{name}"), &right_form, family);
-        let pair = Forms {
-            service,
-            left: &left_form,
-            right: &right_form,
-            lost: &lost,
-            may_be_empty: [&left.empty_groups, &right.empty_groups],
-        };
-        differences.extend(one_service(&pair, &zones, slice_count, exceptions));
-    }
-    if counts[0] != counts[1] {
-        *exceptions.entry(Exception::ForeignAnnotation).or_default() += 1;
-    }
-    differences
+/// What is known beside the slices.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The Service of the slices; `None` where it is gone.
+    pub service: Option<&'a Service>,
+    /// All nodes, which bound hints by annotation; `None` leaves these hints out, for sides that saw another history.
+    pub nodes: Option<&'a [Node]>,
+    /// Whether both sides have started over the same finished cluster, so that what hangs on history is compared, too.
+    pub fresh: bool,
+    /// Which of both sides is kube-controller-manager, whose known defects are forgiven.
+    pub upstream: [bool; 2],
+    /// Families of which a Service that is being deleted once had a slice, on each side.
+    pub families: [&'a BTreeSet<String>; 2],
+    /// Groups that Pods of the Service are of, none of which is an endpoint there, on each side: an empty slice of such a group
+    /// stays ([`Desired::empty_groups`](crate::slices::Desired::empty_groups)).
+    pub may_be_empty: [&'a BTreeSet<GroupKey>; 2],
 }
 
-/// The slices of one Service on both sides.
-struct Forms<'a> {
-    service: Option<&'a Service>,
-    left: &'a Canonical,
-    right: &'a Canonical,
-    /// Whether the right side once had a slice of this family and has none now.
-    lost: &'a dyn Fn(&str) -> bool,
-    /// [`Snapshot::empty_groups`] of both sides.
-    may_be_empty: [&'a BTreeSet<GroupKey>; 2],
+/// What differs between the slices of one Service; exceptions are counted and left out. Owners have the uid `live` where
+/// they exist.
+pub fn fair(
+    setting: &Setting<'_>,
+    [left, right]: [&[EndpointSlice]; 2],
+    exceptions: &mut Exceptions,
+) -> Vec<Difference> {
+    let (left, left_notes) = without_foreign_annotations(left);
+    let (right, right_notes) = without_foreign_annotations(right);
+    if left_notes != right_notes {
+        *exceptions.entry(Exception::ForeignAnnotation).or_default() += 1;
+    }
+    one_service(setting, &canonical(&left), &canonical(&right), exceptions)
 }
 
 fn one_service(
-    forms: &Forms<'_>,
-    zones: &Zones,
-    slice_count: bool,
+    setting: &Setting<'_>,
+    left: &Canonical,
+    right: &Canonical,
     exceptions: &mut Exceptions,
 ) -> Vec<Difference> {
-    let &Forms {
-        service,
-        left,
-        right,
-        lost,
-        ..
-    } = forms;
+    let slice_count = setting.fresh;
     let exact = Compare {
         slice_count,
         hints: HintComparison::Exact,
@@ -92,45 +67,49 @@ fn one_service(
         return all;
     }
     let mut apply = |exception| *exceptions.entry(exception).or_default() += 1;
-    if !service.is_some_and(managed) {
+    let Some(service) = setting.service.filter(|service| managed(service)) else {
         let before = all.len();
         all.retain(|difference| {
             difference
                 .group()
-                .is_none_or(|group| group.managed_by != CONTROLLER)
+                .is_none_or(|group| group.managed_by != SLICE_CONTROLLER)
         });
         if all.len() < before {
             apply(Exception::LeftBehind);
         }
         return all;
-    }
-    let auto = service.is_some_and(auto);
-    let hints = if auto {
-        HintComparison::Counts {
+    };
+    let by_annotation = auto(service);
+    let zones = setting.nodes.map(Zones::of);
+    let hints = match &zones {
+        _ if !by_annotation => HintComparison::ReadyOnly,
+        Some(zones) => HintComparison::Counts {
             tolerance: tolerance(left, right, zones),
-        }
-    } else {
-        HintComparison::ReadyOnly
+        },
+        None => HintComparison::Ignored,
     };
     let fair = diff_with(left, right, &Compare { slice_count, hints });
     if fair.len() < all.len() {
-        apply(if auto {
+        apply(if by_annotation {
             Exception::AutoHints
         } else {
             Exception::UnreadyHints
         });
     }
-    let terminating = service.is_some_and(|service| service.metadata.deletion_timestamp.is_some());
+    let terminating = service.metadata.deletion_timestamp.is_some();
     let mut empty = BTreeSet::new();
     let kept: Vec<Difference> = fair
         .into_iter()
         .filter(|difference| {
             // Over a finished cluster every slice is new.
-            if !slice_count && headless_label_alone(difference, left, right) {
+            if !setting.fresh && headless_label_alone(difference, left, right) {
                 apply(Exception::HeadlessLabel);
                 return false;
             }
-            if unowned_placeholder(difference, left, right) {
+            let [left_upstream, right_upstream] = setting.upstream;
+            if left_upstream && unowned_placeholder(difference, left, right)
+                || right_upstream && unowned_placeholder(difference, right, left)
+            {
                 apply(Exception::UnownedPlaceholder);
                 return false;
             }
@@ -138,27 +117,19 @@ fn one_service(
                 apply(Exception::PlaceholderEmptyLabel);
                 return false;
             }
-            let history = match difference {
-                Difference::OnlyLeft(key, _) => !lost(&key.address_type),
-                Difference::OnlyRight(..)
-                | Difference::EndpointOnlyLeft(..)
-                | Difference::EndpointOnlyRight(..) => true,
-                _ => false,
-            };
-            if terminating && history {
+            if terminating && hangs_on_what_was_seen(setting, difference, left, right) {
                 apply(Exception::TerminatingService);
                 return false;
             }
-            let of_empty_slices = (!slice_count)
-                .then(|| of_empty_slices(difference, forms))
+            let of_empty_slices = (!setting.fresh)
+                .then(|| of_empty_slices(setting, difference, left, right))
                 .flatten();
             empty.extend(of_empty_slices.cloned());
             of_empty_slices.is_none()
         })
-        .chain(if auto {
-            wrong_hints(left, right, zones)
-        } else {
-            Vec::new()
+        .chain(match &zones {
+            Some(zones) if by_annotation => wrong_hints(left, right, zones),
+            _ => Vec::new(),
         })
         .collect();
     // Each side must have some slice for each family all the same.
@@ -177,20 +148,41 @@ fn one_service(
     kept
 }
 
+/// Whether a difference in the slices of a Service that is being deleted hangs on which Pods a controller had seen. A
+/// family of which the side had a slice keeps one, except under kube-controller-manager.
+fn hangs_on_what_was_seen(
+    setting: &Setting<'_>,
+    difference: &Difference,
+    left: &Canonical,
+    right: &Canonical,
+) -> bool {
+    let lost = |side: usize, form: &Canonical, family: &String| {
+        !setting.upstream[side]
+            && setting.families[side].contains(family)
+            && !form.groups.keys().any(|group| group.address_type == *family)
+    };
+    match difference {
+        Difference::OnlyLeft(key, _) => !lost(1, right, &key.address_type),
+        Difference::OnlyRight(key, _) => !lost(0, left, &key.address_type),
+        Difference::EndpointOnlyLeft(..) | Difference::EndpointOnlyRight(..) => true,
+        _ => false,
+    }
+}
+
 /// The group, where only one side has an empty slice that may stay there. Over a finished cluster, where nothing has been
 /// emptied yet, there is none.
-fn of_empty_slices<'a>(difference: &'a Difference, forms: &Forms<'_>) -> Option<&'a GroupKey> {
-    let Forms {
-        left,
-        right,
-        may_be_empty,
-        ..
-    } = forms;
+fn of_empty_slices<'a>(
+    setting: &Setting<'_>,
+    difference: &'a Difference,
+    left: &Canonical,
+    right: &Canonical,
+) -> Option<&'a GroupKey> {
+    let [left_may, right_may] = setting.may_be_empty;
     match difference {
         // A set of ports that Pods still have, none of which is an endpoint: what was emptied there stays, where it was
         // emptied before it could be deleted.
-        Difference::OnlyLeft(key, _) if may_be_empty[0].contains(key) && is_empty(left, key) => Some(key),
-        Difference::OnlyRight(key, _) if may_be_empty[1].contains(key) && is_empty(right, key) => Some(key),
+        Difference::OnlyLeft(key, _) if left_may.contains(key) && is_empty(left, key) => Some(key),
+        Difference::OnlyRight(key, _) if right_may.contains(key) && is_empty(right, key) => Some(key),
         Difference::OnlyLeft(key, _) | Difference::OnlyRight(key, _) | Difference::SliceCount(key, ..) => {
             without_endpoints(left, right, &key.address_type).then_some(key)
         }
@@ -228,16 +220,16 @@ fn headless_label_alone(difference: &Difference, left: &Canonical, right: &Canon
     without(left) == without(right)
 }
 
-/// Whether the left side has a placeholder without its owner where the right side has an owned one, all else equal but for
-/// labels without value, which upstream does not see on a placeholder either.
-fn unowned_placeholder(difference: &Difference, left: &Canonical, right: &Canonical) -> bool {
+/// Whether one side has a placeholder without its owner where the other side has an owned one, all else equal but for labels
+/// without value, which upstream does not see on a placeholder either.
+fn unowned_placeholder(difference: &Difference, one: &Canonical, other: &Canonical) -> bool {
     let Difference::Metadata { group: key, .. } = difference else {
         return false;
     };
-    let (Some(left), Some(right)) = (left.groups.get(key), right.groups.get(key)) else {
+    let (Some(one), Some(other)) = (one.groups.get(key), other.groups.get(key)) else {
         return false;
     };
-    let placeholder = key.ports.is_empty() && left.endpoints.is_empty() && right.endpoints.is_empty();
+    let placeholder = key.ports.is_empty() && one.endpoints.is_empty() && other.endpoints.is_empty();
     let live = |owners: &[String]| owners.iter().any(|owner| owner.contains(r#""uid":"live""#));
     let without_owners = |metadata: &BTreeSet<SliceMeta>| -> BTreeSet<SliceMeta> {
         let cleared = without_empty_labels(metadata).into_iter().map(|mut meta| {
@@ -247,9 +239,9 @@ fn unowned_placeholder(difference: &Difference, left: &Canonical, right: &Canoni
         cleared.collect()
     };
     placeholder
-        && left.metadata.iter().any(|meta| !live(&meta.owners))
-        && right.metadata.iter().all(|meta| live(&meta.owners))
-        && without_owners(&left.metadata) == without_owners(&right.metadata)
+        && one.metadata.iter().any(|meta| !live(&meta.owners))
+        && other.metadata.iter().all(|meta| live(&meta.owners))
+        && without_owners(&one.metadata) == without_owners(&other.metadata)
 }
 
 /// Whether placeholders differ by nothing but labels without value.
@@ -275,30 +267,17 @@ fn without_empty_labels(metadata: &BTreeSet<SliceMeta>) -> BTreeSet<SliceMeta> {
     stripped.collect()
 }
 
-/// Takes the annotations of steps off, and says how many there were.
-fn without_foreign_annotations(slices: &mut [EndpointSlice]) -> usize {
+/// The slices without annotations of steps, and how many there were.
+fn without_foreign_annotations(slices: &[EndpointSlice]) -> (Vec<EndpointSlice>, usize) {
+    let mut slices = slices.to_vec();
     let mut taken = 0;
     for annotations in slices
         .iter_mut()
         .filter_map(|slice| slice.metadata.annotations.as_mut())
     {
         let before = annotations.len();
-        annotations.retain(|key, _| !key.starts_with(FOREIGN));
+        annotations.retain(|key, _| !key.starts_with(EDITS));
         taken += before - annotations.len();
     }
-    taken
-}
-
-fn by_service(slices: &[EndpointSlice]) -> BTreeMap<String, Vec<EndpointSlice>> {
-    let mut services = BTreeMap::<String, Vec<EndpointSlice>>::new();
-    for slice in slices {
-        let label = slice
-            .metadata
-            .labels
-            .as_ref()
-            .and_then(|labels| labels.get(SERVICE_NAME));
-        let name = label.cloned().unwrap_or_default();
-        services.entry(name).or_default().push(slice.clone());
-    }
-    services
+    (slices, taken)
 }

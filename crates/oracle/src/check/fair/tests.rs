@@ -1,11 +1,10 @@
 //! What the comparison forgives, and what it does not.
 
-use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use quaymaster_oracle::names::MANAGED_BY;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::names::{SERVICE_NAME, SLICE_MANAGED_BY, TOPOLOGY_MODE};
 
 const NAMESPACE: &str = "ns";
 
@@ -14,7 +13,7 @@ fn slice(name: &str, change: Value) -> EndpointSlice {
         "metadata": {
             "name": name,
             "namespace": NAMESPACE,
-            "labels": {SERVICE_NAME: "web", MANAGED_BY: CONTROLLER},
+            "labels": {SERVICE_NAME: "web", SLICE_MANAGED_BY: SLICE_CONTROLLER},
             "ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": "web", "uid": "live"}],
         },
         "addressType": "IPv4",
@@ -51,16 +50,6 @@ fn service(change: Value) -> Service {
     serde_json::from_value(service).unwrap()
 }
 
-fn snapshot(service: &Service, slices: Vec<EndpointSlice>) -> Snapshot {
-    Snapshot {
-        slices,
-        services: [(format!("{NAMESPACE}/web"), service.clone())].into(),
-        nodes: Vec::new(),
-        families: [(format!("{NAMESPACE}/web"), ["IPv4".to_owned()].into())].into(),
-        empty_groups: BTreeSet::new(),
-    }
-}
-
 /// A ready node of this zone, with four cores.
 fn node(zone: &str) -> Node {
     let node = json!({
@@ -70,17 +59,33 @@ fn node(zone: &str) -> Node {
     serde_json::from_value(node).unwrap()
 }
 
-/// Differences, and exceptions that applied.
-fn run(
+/// Differences, and names of exceptions that applied, between kube-controller-manager and quaymaster.
+type Found = (usize, Vec<&'static str>);
+
+fn run_on(
+    nodes: &[Node],
     service: &Service,
-    left: Vec<EndpointSlice>,
-    right: Vec<EndpointSlice>,
-    slice_count: bool,
-) -> (usize, Vec<&'static str>) {
+    left: &[EndpointSlice],
+    right: &[EndpointSlice],
+    fresh: bool,
+) -> Found {
+    let (families, none) = (["IPv4".to_owned()].into(), BTreeSet::new());
+    let setting = Setting {
+        service: Some(service),
+        nodes: Some(nodes),
+        fresh,
+        upstream: [true, false],
+        families: [&families, &families],
+        may_be_empty: [&none, &none],
+    };
     let mut exceptions = Exceptions::new();
-    let (left, right) = (snapshot(service, left), snapshot(service, right));
-    let found = compare(&left, &right, NAMESPACE, slice_count, &mut exceptions);
+    let found = fair(&setting, [left, right], &mut exceptions);
     (found.len(), exceptions.into_keys().map(Exception::name).collect())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "slices are made in place")]
+fn run(service: &Service, left: Vec<EndpointSlice>, right: Vec<EndpointSlice>, fresh: bool) -> Found {
+    run_on(&[], service, &left, &right, fresh)
 }
 
 fn plain() -> Service {
@@ -153,13 +158,18 @@ fn beside_endpoints_an_empty_slice_is_forgiven_while_pods_have_its_ports_on_the_
     );
     let (without, with) = (vec![full()], vec![full(), empty.clone()]);
     let group: BTreeSet<GroupKey> = canonical(&[empty]).groups.into_keys().collect();
-    let compared = |sides: [&Vec<EndpointSlice>; 2], wanted: [&BTreeSet<GroupKey>; 2]| {
-        let [left, right] = [0, 1].map(|side| Snapshot {
-            empty_groups: wanted[side].clone(),
-            ..snapshot(&plain(), sides[side].clone())
-        });
+    let compared = |sides: [&Vec<EndpointSlice>; 2], may_be_empty: [&BTreeSet<GroupKey>; 2]| {
+        let (service, families) = (plain(), BTreeSet::new());
+        let setting = Setting {
+            service: Some(&service),
+            nodes: None,
+            fresh: false,
+            upstream: [true, false],
+            families: [&families, &families],
+            may_be_empty,
+        };
         let mut exceptions = Exceptions::new();
-        let found = compare(&left, &right, NAMESPACE, false, &mut exceptions);
+        let found = fair(&setting, sides.map(Vec::as_slice), &mut exceptions);
         (
             found.len(),
             exceptions.into_keys().map(Exception::name).collect::<Vec<_>>(),
@@ -221,6 +231,18 @@ fn a_placeholder_without_owner_is_forgiven_to_kube_controller_manager_only() {
         "a label without value beside it"
     );
     assert_eq!(run(&plain(), unowned(), labelled("a"), false).0, 1);
+    let service = plain();
+    let (families, none) = (BTreeSet::new(), BTreeSet::new());
+    let both = Setting {
+        service: Some(&service),
+        nodes: None,
+        fresh: false,
+        upstream: [true, true],
+        families: [&families, &families],
+        may_be_empty: [&none, &none],
+    };
+    let found = fair(&both, [&owned(), &unowned()], &mut Exceptions::new());
+    assert_eq!(found, [], "both sides are kube-controller-manager");
 }
 
 #[test]
@@ -274,8 +296,7 @@ fn hints_of_unready_endpoints_are_forgiven_and_those_of_ready_ones_are_not() {
 
 #[test]
 fn hints_by_annotation_may_name_other_zones_within_the_bounds_and_must_be_there() {
-    let auto =
-        service(json!({"metadata": {"annotations": {quaymaster_oracle::names::TOPOLOGY_MODE: "Auto"}}}));
+    let auto = service(json!({"metadata": {"annotations": {TOPOLOGY_MODE: "Auto"}}}));
     let mut nodes: Vec<Node> = ["a", "b", "c"].map(node).into();
     // So many endpoints with a hint for each zone.
     let side = |counts: [usize; 3]| {
@@ -293,35 +314,21 @@ fn hints_by_annotation_may_name_other_zones_within_the_bounds_and_must_be_there(
             .collect();
         vec![slice("web-a", json!({"endpoints": endpoints}))]
     };
-    let compared = |nodes: &[Node], left: Vec<EndpointSlice>, right: Vec<EndpointSlice>| {
-        let mut exceptions = Exceptions::new();
-        let [left, right] = [left, right].map(|slices| Snapshot {
-            nodes: nodes.to_vec(),
-            ..snapshot(&auto, slices)
-        });
-        let found = compare(&left, &right, NAMESPACE, false, &mut exceptions);
-        (
-            found.len(),
-            exceptions.into_keys().map(Exception::name).collect::<Vec<_>>(),
-        )
-    };
     // Each of three equal zones has at least 7 / 3 / 1.2 of 7 endpoints, so two: one is free.
-    assert_eq!(
-        compared(&nodes, side([3, 2, 2]), side([2, 3, 2])),
-        (0, vec!["auto-hints"])
-    );
-    assert!(compared(&nodes, side([3, 2, 2]), side([5, 1, 1])).0 > 0);
+    let compared = |nodes: &[Node], left: [usize; 3], right: [usize; 3]| {
+        run_on(nodes, &auto, &side(left), &side(right), false)
+    };
+    assert_eq!(compared(&nodes, [3, 2, 2], [2, 3, 2]), (0, vec!["auto-hints"]));
+    assert!(compared(&nodes, [3, 2, 2], [5, 1, 1]).0 > 0);
     // Of ten no endpoint is free where the zones have 37, 27.5 and 35.5 % of the CPU; both of these are left as they are.
     for (node, cpu) in nodes.iter_mut().zip(["3700m", "2750m", "3550m"]) {
         let allocatable = node.status.as_mut().unwrap().allocatable.as_mut().unwrap();
         allocatable.insert("cpu".to_owned(), Quantity(cpu.to_owned()));
     }
-    let compared = |left, right| compared(&nodes, left, right);
-    assert_eq!(
-        compared(side([4, 2, 4]), side([4, 3, 3])),
-        (0, vec!["auto-hints"])
-    );
-    assert!(compared(side([4, 3, 3]), side([5, 2, 3])).0 > 0);
+    assert_eq!(compared(&nodes, [4, 2, 4], [4, 3, 3]), (0, vec!["auto-hints"]));
+    assert!(compared(&nodes, [4, 3, 3], [5, 2, 3]).0 > 0);
+    let compared =
+        |left: Vec<EndpointSlice>, right: Vec<EndpointSlice>| run_on(&nodes, &auto, &left, &right, false);
     let mut bare = side([3, 2, 2]);
     for endpoint in bare[0].endpoints.iter_mut().flatten() {
         endpoint.hints = None;
@@ -356,8 +363,7 @@ fn annotations_of_the_run_itself_are_forgiven_and_others_are_not() {
 
 #[test]
 fn the_bounds_of_hints_by_annotation_are_those_of_each_family_alone() {
-    let auto =
-        service(json!({"metadata": {"annotations": {quaymaster_oracle::names::TOPOLOGY_MODE: "Auto"}}}));
+    let auto = service(json!({"metadata": {"annotations": {TOPOLOGY_MODE: "Auto"}}}));
     let nodes: Vec<Node> = ["a", "b"].map(node).into();
     let family = |address_type: &str, prefix: &str, in_a: usize| {
         let endpoints: Vec<Value> = (0..10)
@@ -374,40 +380,31 @@ fn the_bounds_of_hints_by_annotation_are_those_of_each_family_alone() {
             json!({"addressType": address_type, "endpoints": endpoints}),
         )
     };
-    let side = |in_a| Snapshot {
-        nodes: nodes.clone(),
-        ..snapshot(
-            &auto,
-            vec![family("IPv4", "10.0.0.", in_a), family("IPv6", "fd00::", 5)],
-        )
-    };
-    let found = compare(&side(5), &side(4), NAMESPACE, false, &mut Exceptions::new());
+    let side = |in_a| vec![family("IPv4", "10.0.0.", in_a), family("IPv6", "fd00::", 5)];
+    let found = run_on(&nodes, &auto, &side(5), &side(4), false);
     // Of ten, each of two equal zones has at least five by the algorithm; of twenty, two would be free.
-    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found.0, 1, "{found:?}");
 }
 
 #[test]
 fn slices_of_another_manager_are_compared_also_of_a_service_that_this_controller_leaves_alone() {
     let without_selector = service(json!({"spec": {"selector": null}}));
-    let mirrored = json!({"metadata": {"labels": {MANAGED_BY: "endpointslicemirroring-controller.k8s.io"}}});
+    let mirrored =
+        json!({"metadata": {"labels": {SLICE_MANAGED_BY: "endpointslicemirroring-controller.k8s.io"}}});
     let left = vec![slice("web-m", mirrored)];
     assert!(run(&without_selector, left, vec![], false).0 > 0);
 }
 
 #[test]
 fn hints_by_annotation_that_no_algorithm_gives_are_differences_unless_both_sides_have_them() {
-    let auto =
-        service(json!({"metadata": {"annotations": {quaymaster_oracle::names::TOPOLOGY_MODE: "Auto"}}}));
+    let auto = service(json!({"metadata": {"annotations": {TOPOLOGY_MODE: "Auto"}}}));
     let side = |second: Value| {
         let endpoint = |last: u8, hints: Value| json!({"addresses": [format!("10.0.0.{last}")], "conditions": {"ready": true}, "hints": hints});
         let endpoints = [
             endpoint(1, json!({"forZones": [{"name": "a"}]})),
             endpoint(2, second),
         ];
-        Snapshot {
-            nodes: vec![node("a")],
-            ..snapshot(&auto, vec![slice("web-a", json!({"endpoints": endpoints}))])
-        }
+        vec![slice("web-a", json!({"endpoints": endpoints}))]
     };
     let right = json!({"forZones": [{"name": "a"}]});
     for wrong in [
@@ -417,14 +414,14 @@ fn hints_by_annotation_that_no_algorithm_gives_are_differences_unless_both_sides
         Value::Null,
     ] {
         let found = |left: &Value| {
-            let differences = compare(
+            run_on(
+                &[node("a")],
+                &auto,
                 &side(left.clone()),
                 &side(wrong.clone()),
-                NAMESPACE,
                 false,
-                &mut Exceptions::new(),
-            );
-            differences.len()
+            )
+            .0
         };
         assert!(found(&right) > 0, "{wrong}");
         assert_eq!(found(&wrong), 0, "{wrong}");

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quaymaster_oracle::names::CONTROLLER;
-use quaymaster_oracle::{Canonical, Difference, GroupKey};
 use serde_json::Value;
 
+use super::canonical::{Canonical, Difference, GroupKey};
 use super::zones::Zones;
+use crate::names::SLICE_CONTROLLER;
 
 /// By how much hints by annotation may differ, by address type: the algorithm looks at each family alone. Where it
 /// leaves both distributions as they are, they may be any two such: which one it comes to depends on what was hinted
 /// before.
 pub(super) fn tolerance(left: &Canonical, right: &Canonical, zones: &Zones) -> BTreeMap<String, usize> {
     let ready = |form: &Canonical, address_type: &str| {
-        let of = |key: &GroupKey| key.address_type == address_type && key.managed_by == CONTROLLER;
+        let of = |key: &GroupKey| key.address_type == address_type && key.managed_by == SLICE_CONTROLLER;
         let groups = form.groups.iter().filter(|(key, _)| of(key));
         let endpoints = groups.flat_map(|(_, group)| group.endpoints.values());
         endpoints
@@ -53,7 +53,10 @@ fn hinted_zone(hints: Option<&Value>) -> Option<&str> {
 /// exactly one, to a zone that there is and to no node, or none has any.
 pub(super) fn wrong_hints(left: &Canonical, right: &Canonical, zones: &Zones) -> Vec<Difference> {
     let ready = |form: &Canonical| {
-        let groups = form.groups.iter().filter(|(key, _)| key.managed_by == CONTROLLER);
+        let groups = form
+            .groups
+            .iter()
+            .filter(|(key, _)| key.managed_by == SLICE_CONTROLLER);
         let endpoints = groups.flat_map(|(key, group)| {
             let ready = group.endpoints.iter().filter(|(_, endpoint)| endpoint.ready());
             ready.map(|(identity, endpoint)| {
