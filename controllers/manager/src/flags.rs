@@ -189,6 +189,21 @@ pub(crate) struct EndpointSliceFlags {
     /// which follows the apiserver's latency]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=50))]
     pub(crate) concurrent_service_endpoint_syncs: Option<u16>,
+    /// Merge slices of a Service that are less than half full all together, two at a time; over all Services at most
+    /// one merge a second. kube-controller-manager never does
+    #[arg(long)]
+    pub(crate) rebalance: bool,
+    /// With --rebalance: how long no Pod of a Service must have come or gone before its slices are merged, and how long
+    /// it is left alone after each merge
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true, default_value = "5m")]
+    pub(crate) rebalance_quiet: Duration,
+}
+
+impl EndpointSliceFlags {
+    /// After how long a quiet time sparse slices are merged; none where they are not.
+    pub(crate) fn rebalance_after(&self) -> Option<Duration> {
+        self.rebalance.then_some(self.rebalance_quiet)
+    }
 }
 
 /// Where health and metrics are served.

@@ -116,6 +116,7 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
                     settings: Settings {
                         max_endpoints: usize::from(flags.endpointslice.max_endpoints_per_slice),
                         rules,
+                        rebalance_after: flags.endpointslice.rebalance_after(),
                     },
                     batch_period: flags.endpointslice.endpointslice_updates_batch_period,
                 };

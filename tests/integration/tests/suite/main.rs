@@ -30,6 +30,7 @@ mod logs;
 mod mutation;
 mod pods;
 mod ports;
+mod rebalance;
 mod refusals;
 mod repair;
 mod restart;

@@ -1,0 +1,118 @@
+//! Sparse slices are merged, where that is asked for.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt as _, stream};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use quaymaster_testkit::{ControlPlane, eventually};
+
+use crate::harness::{
+    Cluster, Manager, Minor, SOON, Test, Trace, alone_on_each_minor, assert_present, get, pods_of,
+    slice_writes,
+};
+
+alone_on_each_minor!(sparse_slices_become_one_and_no_pod_is_hidden_meanwhile);
+
+const SLICES: usize = 6;
+const MAX: usize = 10;
+const MAX_FLAG: &str = "--max-endpoints-per-slice=10";
+/// Pods that stay in each slice.
+const STAYING: usize = 2;
+
+fn sizes(slices: &[EndpointSlice]) -> Vec<usize> {
+    let mut sizes: Vec<usize> = slices
+        .iter()
+        .map(|slice| slice.endpoints.iter().flatten().count())
+        .collect();
+    sizes.sort_unstable();
+    sizes
+}
+
+async fn expect_sizes(t: &Test, wanted: &[usize]) -> Vec<EndpointSlice> {
+    t.expect_slices("web", &format!("slices of {wanted:?}"), |slices| {
+        let found = sizes(slices);
+        if found == wanted {
+            Ok(())
+        } else {
+            Err(format!("{found:?}"))
+        }
+    })
+    .await
+}
+
+async fn expect_spare(manager: &Manager, count: usize) {
+    let line = format!("quaymaster_endpointslice_spare_slices {count}");
+    eventually(SOON, &line, async || {
+        let (_, text) = get(manager.port, "/metrics").await?;
+        text.lines().any(|found| found == line).then_some(())
+    })
+    .await;
+}
+
+async fn start(plane: &ControlPlane, cluster: &Cluster, args: &[&str]) -> Manager {
+    let args: Vec<&str> = args.iter().copied().chain([MAX_FLAG]).collect();
+    Manager::start(plane, &cluster.kubeconfig, &args).await
+}
+
+async fn sparse_slices_become_one_and_no_pod_is_hidden_meanwhile(minor: Minor) {
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(minor, |builder| builder).await));
+    let plane = &cluster.plane;
+    let manager = start(plane, cluster, &[]).await;
+    let t = Test::new(cluster, "sparse").await;
+    t.service("web").create(&t.client).await.unwrap();
+    stream::iter(0..SLICES * MAX)
+        .map(async |n| {
+            t.pod(&format!("pod-{n}"), "web")
+                .create(&t.client)
+                .await
+                .map(drop)
+        })
+        .buffer_unordered(16)
+        .for_each(async |result| result.unwrap())
+        .await;
+    // Which Pod is where depends on the order in which they came.
+    let full = expect_sizes(&t, &[MAX; SLICES]).await;
+    let staying: BTreeSet<String> = full
+        .iter()
+        .flat_map(|slice| {
+            pods_of([slice])
+                .into_iter()
+                .take(STAYING)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    for pod in pods_of(&full).into_iter().filter(|pod| !staying.contains(*pod)) {
+        t.remove(pod).await;
+    }
+    expect_sizes(&t, &[STAYING; SLICES]).await;
+    expect_spare(&manager, 4).await;
+    manager.stop().await;
+
+    let trace = Trace::begin(&t.client, &t.namespace).await;
+    let mark = plane.audit().mark().unwrap();
+    let manager = start(plane, cluster, &["--rebalance", "--rebalance-quiet=500ms"]).await;
+    // Twelve of twenty is more than half.
+    expect_sizes(&t, &[4, 8]).await;
+    expect_spare(&manager, 0).await;
+    let writes = slice_writes(plane, mark, "quaymaster/").await;
+    let count = |verb: &str| writes.iter().filter(|write| write.verb == verb).count();
+    assert_eq!((count("create"), count("update"), count("delete")), (0, 4, 4));
+    assert_present(&trace.end().await, &staying, MAX);
+
+    // Neither this binary, with or without the flag, nor kube-controller-manager writes over what was merged.
+    manager.stop().await;
+    for args in [&[][..], &["--rebalance", "--rebalance-quiet=0"]] {
+        let mark = plane.audit().mark().unwrap();
+        let manager = start(plane, cluster, args).await;
+        assert_eq!(slice_writes(plane, mark, "").await.len(), 0);
+        manager.stop().await;
+    }
+    let mark = plane.audit().mark().unwrap();
+    let kcm = plane
+        .start_kcm_with(&["endpointslice-controller"], &[MAX_FLAG])
+        .await
+        .unwrap();
+    assert_eq!(slice_writes(plane, mark, "").await.len(), 0);
+    kcm.stop().await.unwrap();
+}
