@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use quaymaster_testkit::{ControlPlane, eventually};
+use quaymaster_testkit::eventually;
 
 use crate::harness::{
     Cluster, Manager, Minor, SOON, Test, Trace, alone_on_each_minor, assert_present, get, pods_of,
@@ -49,15 +49,15 @@ async fn expect_spare(manager: &Manager, count: usize) {
     .await;
 }
 
-async fn start(plane: &ControlPlane, cluster: &Cluster, args: &[&str]) -> Manager {
+async fn start(cluster: &Cluster, args: &[&str]) -> Manager {
     let args: Vec<&str> = args.iter().copied().chain([MAX_FLAG]).collect();
-    Manager::start(plane, &cluster.kubeconfig, &args).await
+    Manager::start(&cluster.plane, &cluster.kubeconfig, &args).await
 }
 
 async fn sparse_slices_become_one_and_no_pod_is_hidden_meanwhile(minor: Minor) {
     let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(minor, |builder| builder).await));
     let plane = &cluster.plane;
-    let manager = start(plane, cluster, &[]).await;
+    let manager = start(cluster, &[]).await;
     let t = Test::new(cluster, "sparse").await;
     t.service("web").create(&t.client).await.unwrap();
     stream::iter(0..SLICES * MAX)
@@ -91,7 +91,7 @@ async fn sparse_slices_become_one_and_no_pod_is_hidden_meanwhile(minor: Minor) {
 
     let trace = Trace::begin(&t.client, &t.namespace).await;
     let mark = plane.audit().mark().unwrap();
-    let manager = start(plane, cluster, &["--rebalance", "--rebalance-quiet=500ms"]).await;
+    let manager = start(cluster, &["--rebalance", "--rebalance-quiet=500ms"]).await;
     // Twelve of twenty is more than half.
     expect_sizes(&t, &[4, 8]).await;
     expect_spare(&manager, 0).await;
@@ -104,7 +104,7 @@ async fn sparse_slices_become_one_and_no_pod_is_hidden_meanwhile(minor: Minor) {
     manager.stop().await;
     for args in [&[][..], &["--rebalance", "--rebalance-quiet=0"]] {
         let mark = plane.audit().mark().unwrap();
-        let manager = start(plane, cluster, args).await;
+        let manager = start(cluster, args).await;
         assert_eq!(slice_writes(plane, mark, "").await.len(), 0);
         manager.stop().await;
     }
