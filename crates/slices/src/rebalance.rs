@@ -26,7 +26,7 @@ use crate::draft::{Put, Target};
 use crate::groups::{Group, index};
 use crate::held::SliceId;
 use crate::issue::foreign_annotations;
-use crate::state::{FAMILIES, ServiceSlices};
+use crate::state::{FAMILIES, FamilyState, ServiceSlices};
 use crate::write::WriteId;
 
 /// Between the merges of two Services lies at least this long, or all Services of a cluster would come to merge at once
@@ -110,18 +110,20 @@ impl Group {
 impl ServiceSlices {
     /// How many slices would go if sparse ones were merged. The cost follows the number of different lists of ports.
     ///
-    /// None where hints are given by annotation: which of them may stay is decided slice by slice
-    /// (`k8s.io/endpointslice/topologycache/topologycache.go`, `AddHints`), so that who merges slices may change hints.
+    /// None of a Service that is going, and none where hints are given by annotation: which of them may stay is decided
+    /// slice by slice (`k8s.io/endpointslice/topologycache/topologycache.go`, `AddHints`), so that who merges slices may
+    /// change hints.
     pub(crate) fn spare<C>(&self, cx: Context<'_, C>) -> usize {
         self.sparse(cx).map(|(.., spare)| spare).sum()
     }
 
     fn sparse<C>(&self, cx: Context<'_, C>) -> impl Iterator<Item = (IpFamily, &Group, usize)> {
         let by_annotation = HintMode::of(cx.service, cx.settings.rules) == HintMode::Auto;
+        let is_going = cx.service.terminating || self.namespace_terminating;
         let max = cx.settings.max_endpoints;
         let families = FAMILIES
             .into_iter()
-            .filter(move |family| !by_annotation && self.families[index(*family)].supported);
+            .filter(move |family| !by_annotation && !is_going && self.families[index(*family)].supported);
         families.flat_map(move |family| {
             // Slices of ports that no Pod has any more go by themselves.
             let wanted = self.groups.iter().filter(|group| group.eligible > 0);
@@ -138,7 +140,7 @@ impl ServiceSlices {
         if self.calm.quiet_from(now, quiet).is_none_or(|from| from > now) {
             return;
         }
-        let merge = if self.is_at_rest(cx) {
+        let merge = if self.is_at_rest() {
             self.to_merge(cx)
         } else {
             None
@@ -166,20 +168,17 @@ impl ServiceSlices {
             Some(from)
         } else {
             // Writes that are under way are answered by then. At rest, those that are sparse must not be merged.
-            now.checked_add(quiet).filter(|_| !self.is_at_rest(cx))
+            now.checked_add(quiet).filter(|_| !self.is_at_rest())
         }
     }
 
-    /// Whether all is written as it should be, and more could be written.
-    fn is_at_rest<C>(&self, cx: Context<'_, C>) -> bool {
-        let is_settled =
-            |family: &crate::state::FamilyState| family.marked.is_empty() && family.unplaced.is_empty();
+    /// Whether nothing is to be written and nothing is under way.
+    fn is_at_rest(&self) -> bool {
+        let is_settled = |family: &FamilyState| family.marked.is_empty() && family.unplaced.is_empty();
         self.in_flight() == 0
             && self.pending.all_sent()
             && self.other_types.is_empty()
             && self.families.iter().all(is_settled)
-            && !cx.service.terminating
-            && !self.namespace_terminating
     }
 
     /// The two slices that are to become one, the smaller one first.

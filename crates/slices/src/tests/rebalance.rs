@@ -246,6 +246,7 @@ fn the_slices_of_a_service_that_is_going_are_left_alone() {
     let mut fixture = merging(10, &[1, 1]);
     fixture.service.terminating = true;
     fixture.refresh();
+    assert_eq!(fixture.look_again(), None);
     fixture.now += QUIET;
     assert_eq!(fixture.settle(), []);
 }
