@@ -125,9 +125,8 @@ impl ServiceSlices {
             .into_iter()
             .filter(move |family| !by_annotation && !is_going && self.families[index(*family)].supported);
         families.flat_map(move |family| {
-            // Slices of ports that no Pod has any more go by themselves.
-            let wanted = self.groups.iter().filter(|group| group.eligible > 0);
-            let spare = wanted.map(move |group| (family, group, group.spare(family, max)));
+            let groups = self.groups.iter();
+            let spare = groups.map(move |group| (family, group, group.spare(family, max)));
             spare.filter(|(.., spare)| *spare > 0)
         })
     }

@@ -198,9 +198,10 @@ fn slices_of_different_ports_and_families_are_not_merged() {
 fn a_slice_above_the_maximum_takes_no_part() {
     let mut fixture = merging(10, &[12, 1]);
     assert_eq!(fixture.rest(), []);
-    let mut fixture = merging(10, &[12, 1, 1]);
+    // Nor does it make others look fuller than they are.
+    let mut fixture = merging(10, &[12, 12, 1, 1]);
     fixture.rest();
-    assert_eq!(fixture.sizes(), [12, 2]);
+    assert_eq!(fixture.sizes(), [12, 12, 2]);
     assert_eq!(fixture.summary().spare_slices, 0);
 }
 
@@ -226,6 +227,13 @@ fn slices_that_carry_what_others_put_on_them_take_no_part() {
         fixture.restart();
         assert_eq!(counts(&fixture.rest()), (0, 1, 1), "the others do");
         assert_eq!(fixture.names(), ["svc-0", "svc-1"]);
+
+        let mut fixture = merging(10, &[9, 8, 1, 1, 1]);
+        for held in ["svc-2", "svc-3", "svc-4"] {
+            fixture.edit(held, put_on);
+        }
+        fixture.restart();
+        assert_eq!(fixture.rest(), [], "or they do not fit into one");
     }
 }
 
