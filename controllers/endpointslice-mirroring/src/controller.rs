@@ -15,7 +15,7 @@ use quaymaster_world::{Delta, Kind, World};
 
 use crate::content::Known;
 use crate::gauges::Gauges;
-use crate::metrics::{Metrics, Operation};
+use crate::metrics::Metrics;
 use crate::mirror::{Answered, Mirror, Next, Settings, Source};
 use crate::{NAME, notices, view};
 
@@ -158,12 +158,10 @@ impl Controller for Mirroring {
                 return self.failed(world, answer, error);
             }
         };
-        match (what, answer.verb) {
-            (Answered::Unknown, _) => return Verdict::Done,
-            (Answered::CleanUp, _) | (_, Verb::Get | Verb::Patch | Verb::Apply) => {}
-            (Answered::Change, Verb::Create) => self.metrics.changed(Operation::Create),
-            (Answered::Change, Verb::Update) => self.metrics.changed(Operation::Update),
-            (Answered::Change, Verb::Delete) => self.metrics.changed(Operation::Delete),
+        match what {
+            Answered::Unknown => return Verdict::Done,
+            Answered::CleanUp => {}
+            Answered::Change => self.metrics.changed(answer.verb),
         }
         let more = mirror.look || mirror.is_idle();
         match world.endpoints(answer.key).filter(|_| is_altered) {

@@ -91,11 +91,6 @@ pub(crate) fn decide<'a>(situation: &Situation<'a>) -> Decision<'a> {
     let (mut places, mut leaving) = sort(situation);
     let mut decision = Decision::default();
     for place in &mut places {
-        if place.filling {
-            // Which of them stays is decided when it is seen what that write makes.
-            decision.waits |= !place.slices.is_empty();
-            continue;
-        }
         place.kept = choose(place, situation.wanted);
         leaving.extend(place.slices.iter().filter(|slice| !same(place.kept, slice)));
     }

@@ -2,37 +2,14 @@
 
 use std::time::Duration;
 
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use quaymaster_model::names::metrics as names;
-use quaymaster_runtime::metrics::{Counter, Labels, Registry};
+use quaymaster_runtime::api::Verb;
+use quaymaster_runtime::metrics::{Changes, Registry, endpoint_buckets};
 
 use crate::difference::Difference;
 use crate::gauges::Totals;
-
-/// What a write call did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Operation {
-    /// `create`
-    Create,
-    /// `update`
-    Update,
-    /// `delete`
-    Delete,
-}
-
-impl Operation {
-    const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
-
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        }
-    }
-}
 
 /// Handles of the mirroring controller's metrics.
 #[derive(Clone, Debug)]
@@ -45,12 +22,7 @@ pub(crate) struct Metrics {
     endpoints_desired: Gauge,
     slices: Gauge,
     slices_desired: Gauge,
-    changes: Family<Labels<1>, Counter>,
-}
-
-/// 2 to 32768, as upstream.
-fn endpoint_buckets() -> Histogram {
-    Histogram::new(exponential_buckets(2.0, 2.0, 15))
+    changes: Changes,
 }
 
 impl Metrics {
@@ -65,16 +37,12 @@ impl Metrics {
             endpoints_desired: Gauge::default(),
             slices: Gauge::default(),
             slices_desired: Gauge::default(),
-            changes: Family::default(),
+            changes: Changes::register(
+                registry,
+                names::MIRRORING_CHANGES,
+                "Writes of mirrored EndpointSlices, by operation",
+            ),
         };
-        // From zero on, or the first change of each kind is no increase to a query.
-        for operation in Operation::ALL {
-            drop(
-                metrics
-                    .changes
-                    .get_or_create(&[(names::OPERATION, operation.label())]),
-            );
-        }
         let m = metrics.clone();
         registry.register(
             names::MIRRORING_ENDPOINTS_ADDED_PER_SYNC,
@@ -116,11 +84,6 @@ impl Metrics {
             "Mirrored EndpointSlices there would be if all were filled",
             m.slices_desired,
         );
-        registry.register(
-            names::MIRRORING_CHANGES,
-            "Writes of mirrored EndpointSlices, by operation",
-            m.changes,
-        );
         metrics
     }
 
@@ -146,10 +109,8 @@ impl Metrics {
     }
 
     /// A slice was written.
-    pub(crate) fn changed(&self, operation: Operation) {
-        self.changes
-            .get_or_create(&[(names::OPERATION, operation.label())])
-            .inc();
+    pub(crate) fn changed(&self, verb: Verb) {
+        self.changes.count(verb);
     }
 
     /// Shows the totals. There is one slice for each group, so as many are wanted as there are.

@@ -314,10 +314,8 @@ impl Mirror {
         };
         self.refused.remove(name);
         match what {
-            Doing::Put(sent) if is_as_sent(slice, &sent) => {
-                self.altered.remove(name);
-                (Answered::Change, false)
-            }
+            // What was altered before is forgotten when the slice is looked at.
+            Doing::Put(sent) if is_as_sent(slice, &sent) => (Answered::Change, false),
             Doing::Put(sent) => {
                 let stored = Arc::clone(slice);
                 let before = self.altered.insert(name.clone(), Altered { sent, stored });

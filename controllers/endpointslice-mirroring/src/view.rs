@@ -124,6 +124,8 @@ impl Mirroring {
                     let subsets = content.subsets.as_deref().unwrap_or_default();
                     let source = Source { endpoints, subsets };
                     if !mirror.has_work(world, source, &self.options.settings) {
+                        // There may be once what is in flight is answered.
+                        mirror.look |= !mirror.is_idle();
                         return;
                     }
                     true

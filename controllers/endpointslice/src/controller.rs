@@ -16,7 +16,7 @@ use quaymaster_world::{Delta, Kind, ServiceId, World};
 
 use crate::backing::Backing;
 use crate::gauges::Gauges;
-use crate::metrics::{Metrics, Operation, SyncResult, Topology};
+use crate::metrics::{Metrics, SyncResult, Topology};
 use crate::{NAME, notices, view};
 
 /// What can be chosen.
@@ -155,12 +155,8 @@ impl Controller for EndpointSlices {
     }
 
     fn answered(&mut self, world: &World, answer: &Answer<'_>) -> Verdict {
-        match answer.verb {
-            _ if answer.result.is_err() => {}
-            Verb::Create => self.metrics.changed(Operation::Create),
-            Verb::Update => self.metrics.changed(Operation::Update),
-            Verb::Delete => self.metrics.changed(Operation::Delete),
-            Verb::Patch | Verb::Apply | Verb::Get => {}
+        if answer.result.is_ok() {
+            self.metrics.changed(answer.verb);
         }
         let outcome = match &answer.result {
             Ok(Stored::Object(Object::Slice(slice))) => Outcome::Stored(std::sync::Arc::clone(slice)),

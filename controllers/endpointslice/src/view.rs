@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quaymaster_engine::Dirty;
+use quaymaster_membership::trigger;
 use quaymaster_model::{
     NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, Text, Timestamp, names,
 };
@@ -116,17 +117,15 @@ impl EndpointSlices {
     ) {
         let name = &change.latest().key.name;
         let pod = change.after();
-        let became_ready = |pod: Option<&PodRecord>| pod.and_then(|pod| pod.ready_since);
-        let (before, after) = (became_ready(change.before()), became_ready(pod));
+        let (news, joined) = (trigger::of_pod(change.before(), pod), trigger::of_pod(None, pod));
         for id in &moved.left {
             self.one_pod_changed(world, *id, name, None, None, dirty);
         }
         for id in &moved.stayed {
-            let trigger = after.filter(|after| before.is_none_or(|before| *after > before));
-            self.one_pod_changed(world, *id, name, pod, trigger, dirty);
+            self.one_pod_changed(world, *id, name, pod, news, dirty);
         }
         for id in &moved.joined {
-            self.one_pod_changed(world, *id, name, pod, after, dirty);
+            self.one_pod_changed(world, *id, name, pod, joined, dirty);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The controllers of this binary: what each is called, what it needs, and how it is put together.
 
+mod endpoints;
 mod endpointslice;
 mod endpointslice_mirroring;
 mod selection;
@@ -13,9 +14,10 @@ use quaymaster_runtime::metrics::Registry;
 use crate::flags::Flags;
 use crate::permissions::Need;
 
+pub(crate) use endpoints::EndpointsFlags;
 pub(crate) use endpointslice::EndpointSliceFlags;
 pub(crate) use endpointslice_mirroring::MirroringFlags;
-pub(crate) use selection::select;
+pub(crate) use selection::{SelectionError, select};
 
 /// A controller of this binary. One more is a file beside `endpointslice.rs` and a line in [`ALL`].
 pub(crate) struct Part {
@@ -44,10 +46,23 @@ pub(crate) struct Built {
 
 /// Every controller.
 const ALL: &[Part] = &[
+    endpoints::PART,
     endpointslice::PART,
     endpointslice_mirroring::PART,
     service_cidr::PART,
 ];
+
+/// What runs by these flags: the controllers that are selected by name, and what others of the flags ask for.
+pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
+    let mut parts = select(&flags.controllers.controllers)?;
+    if flags.endpoints.delete_unused_endpoints_after.is_some() {
+        if parts.contains(&&endpoints::PART) {
+            return Err(SelectionError::StillUsed);
+        }
+        parts.push(&endpoints::CLEANUP);
+    }
+    Ok(parts)
+}
 
 /// The names to choose from, for `--help`.
 pub(crate) fn known() -> String {

@@ -8,7 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 
-use crate::controllers::{EndpointSliceFlags, MirroringFlags};
+use crate::controllers::{EndpointSliceFlags, EndpointsFlags, MirroringFlags};
 use crate::logging::{Format, Level};
 use crate::{controllers, duration, logging};
 
@@ -33,6 +33,8 @@ pub(crate) struct Flags {
     pub(crate) cluster: ClusterFlags,
     #[command(flatten, next_help_heading = "Controllers")]
     pub(crate) controllers: ControllerFlags,
+    #[command(flatten, next_help_heading = "Endpoints controller")]
+    pub(crate) endpoints: EndpointsFlags,
     #[command(flatten, next_help_heading = "EndpointSlice controller")]
     pub(crate) endpointslice: EndpointSliceFlags,
     #[command(flatten, next_help_heading = "EndpointSlice mirroring controller")]

@@ -18,6 +18,33 @@ pub(crate) struct Need {
     pub(crate) verbs: &'static [&'static str],
 }
 
+/// What is only read.
+pub(crate) const READ: &[&str] = &["list", "watch"];
+
+/// What is written as well.
+pub(crate) const WRITE: &[&str] = &["list", "watch", "create", "update", "delete"];
+
+impl Need {
+    /// Of a resource of the core group.
+    pub(crate) const fn core(resource: &'static str, verbs: &'static [&'static str]) -> Self {
+        let group = "";
+        Self {
+            group,
+            resource,
+            verbs,
+        }
+    }
+
+    /// Of EndpointSlices.
+    pub(crate) const fn slices(verbs: &'static [&'static str]) -> Self {
+        Self {
+            group: "discovery.k8s.io",
+            resource: "endpointslices",
+            verbs,
+        }
+    }
+}
+
 /// What every controller does.
 const EVENTS: Need = Need {
     group: "events.k8s.io",

@@ -29,7 +29,7 @@ pub(crate) const EXIT_USAGE: u8 = 2;
 /// Runs until a signal. Errors are one line, causes included, in the form of the logs.
 pub(crate) async fn run(flags: Flags) -> ExitCode {
     let format = flags.logging.log_format;
-    let selected = match controllers::select(&flags.controllers.controllers) {
+    let selected = match controllers::of(&flags) {
         Ok(selected) => selected,
         Err(error) => {
             logging::fatal(format, &error.to_string());

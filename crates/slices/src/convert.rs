@@ -3,7 +3,7 @@
 use quaymaster_membership::backing;
 use quaymaster_model::{
     Conditions, EndpointAddress, EndpointPort, EndpointRecord, Hints, IpFamily, NodeRecord, PodRecord,
-    PortSet, ServiceRecord, TargetRef, Text, TrafficDistribution, UpstreamRules,
+    PortSet, ServiceRecord, Text, TrafficDistribution, UpstreamRules,
 };
 use smallvec::{SmallVec, smallvec};
 
@@ -98,23 +98,9 @@ pub fn endpoint(
         hostname: backing::hostname(service, pod).cloned(),
         node: pod.node.clone(),
         zone,
-        target: Some(TargetRef {
-            kind: pod_kind(),
-            namespace: pod.key.namespace.clone(),
-            name: pod.key.name.clone(),
-            uid: pod.uid.clone(),
-            details: None,
-        }),
+        target: Some(backing::target(pod)),
         hints,
     })
-}
-
-/// The kind of every target, shared by all endpoints.
-fn pod_kind() -> Text {
-    thread_local! {
-        static POD: Text = Text::new("Pod");
-    }
-    POD.with(Text::clone)
 }
 
 fn own_place(zone: Option<&Text>, node: Option<&Text>) -> Option<Box<Hints>> {

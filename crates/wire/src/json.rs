@@ -29,7 +29,7 @@ use serde::de::DeserializeSeed as _;
 
 use crate::{DecodeError, Frame, Framing, Page, Reader};
 
-pub use encode::{EndpointsBody, SliceBody, encode_endpoints, encode_slice};
+pub use encode::{EndpointsBody, ObjectMeta, SliceBody, encode_endpoints, encode_slice};
 pub use read::Record;
 
 /// What JSON is called in HTTP.

@@ -186,6 +186,17 @@ impl Cluster {
         self.tell(|world, views| world.apply(slice, views));
     }
 
+    /// The watch was down, and begins again with a list in which there are no slices.
+    pub(super) fn no_slices_listed(&mut self) {
+        self.version += 1;
+        let listed_at = ResourceVersion::new(&self.version.to_string());
+        self.stored.clear();
+        self.tell(|world, views| {
+            world.begin(Kind::Slice);
+            world.end(Kind::Slice, &listed_at, views);
+        });
+    }
+
     /// The watch tells that a slice is gone which is to be deleted.
     pub(super) fn told_gone(&mut self, request: &Request) {
         let uid = request.uid.clone().unwrap();
@@ -283,6 +294,8 @@ impl Cluster {
                 "{name}: a conflict"
             );
         }
+        let endpoints = slice["endpoints"].as_array().map_or(0, Vec::len);
+        assert!(endpoints <= 1000, "the apiserver takes no {endpoints} endpoints");
         self.version += 1;
         if held.is_none() {
             slice["metadata"]["uid"] = json!(format!("uid-{name}-{}", self.version));

@@ -119,6 +119,8 @@ fn metrics_have_kube_controller_managers_names_and_meaning() {
             "endpoints_added_per_sync_sum 5.0",
             "endpoints_updated_per_sync_sum 1.0",
             "endpoints_removed_per_sync_sum 1.0",
+            "endpoints_sync_duration_count 2",
+            "endpoints_sync_duration_sum 0.03",
         ],
     );
     cluster.no_endpoints();

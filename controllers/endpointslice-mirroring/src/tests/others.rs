@@ -127,14 +127,42 @@ fn a_mirrored_slice_held_by_a_finalizer_is_replaced_and_left_alone() {
 #[test]
 fn an_own_write_that_the_watch_tells_first_is_no_repair_of_a_mirrored_slice() {
     let mut cluster = settled();
-    cluster.endpoints(json!([subset(&["10.0.0.2"], &[], &[("", 80)])]));
+    // The slice of the other family is to be made, too.
+    cluster.endpoints(json!([subset(&["10.0.0.2", "fd00::2"], &[], &[("", 80)])]));
     let mut update = cluster.send();
     let stored = cluster.carry_out(&mut update);
     cluster.take_marked();
     cluster.told(stored.clone());
     assert_eq!(cluster.take_repaired(), 0);
     cluster.answer(&update, stored);
-    assert!(cluster.write_all().is_empty());
+    assert_eq!(cluster.write_all(), [Verb::Create]);
+}
+
+#[test]
+fn a_mirrored_slice_that_came_and_went_while_the_watch_was_down_is_made_again() {
+    let mut cluster = Cluster::mirroring(json!([subset(&["10.0.0.1"], &[], &[("", 80)])]));
+    let mut create = cluster.send();
+    let stored = cluster.carry_out(&mut create);
+    cluster.no_slices_listed();
+    assert!(matches!(cluster.answer(&create, stored), Verdict::Again));
+    assert_eq!(cluster.write_all(), [Verb::Create]);
+}
+
+#[test]
+fn a_slice_that_somebody_makes_while_we_make_one_of_its_kind_is_cleared_away_afterwards() {
+    let mut cluster = Cluster::mirroring(json!([subset(&["10.0.0.1"], &[], &[("", 80)])]));
+    let mut create = cluster.send();
+    cluster.slice("db-theirs", |slice| {
+        slice["ports"] = json!([{ "name": "", "port": 80, "protocol": "TCP" }]);
+    });
+    assert!(
+        cluster.plan(16).is_empty(),
+        "one slice of a kind is written at a time"
+    );
+    let stored = cluster.carry_out(&mut create);
+    cluster.answer(&create, stored);
+    assert_eq!(cluster.write_all(), [Verb::Delete]);
+    assert_eq!(cluster.shown(), ["IPv4 :80 = 10.0.0.1"]);
 }
 
 #[test]

@@ -185,6 +185,14 @@ fn endpoints_that_are_being_deleted_get_no_new_slices_and_what_there_is_follows(
     );
     assert_eq!(cluster.write_all(), [Verb::Update]);
     assert_eq!(cluster.shown(), ["IPv4 :80 = 10.0.0.1 10.0.0.2"]);
+    // What cannot be published by other ports any more is not kept for them.
+    let parted = json!([
+        subset(&["10.0.0.1"], &[], &[("", 80)]),
+        subset(&["10.0.0.2"], &[], &[("", 81)]),
+    ]);
+    cluster.endpoints_with(going(), parted);
+    assert_eq!(cluster.write_all(), [Verb::Update]);
+    assert_eq!(cluster.shown(), ["IPv4 :80 = 10.0.0.1"]);
     // A slice that nobody needs can still become what is wanted.
     cluster.endpoints_with(going(), json!([subset(&["10.0.0.3"], &[], &[("", 81)])]));
     assert_eq!(cluster.write_all(), [Verb::Update]);

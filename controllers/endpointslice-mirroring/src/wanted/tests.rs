@@ -97,7 +97,7 @@ fn a_slice_fits_that_has_all_of_it_and_whatever_else_does_not_concern_us() {
 #[test]
 fn a_slice_with_other_labels_annotations_or_owners_does_not_fit() {
     let wanted = wanted();
-    let changes: [(&str, Change); 7] = [
+    let changes: [(&str, Change); 8] = [
         ("a label more", |slice| {
             let mut pairs = OWN.to_vec();
             pairs.push(("x", "y"));
@@ -110,6 +110,9 @@ fn a_slice_with_other_labels_annotations_or_owners_does_not_fit() {
         ("no owner", |slice| slice.owners.clear()),
         ("another kind", |slice| {
             slice.owners[0].kind = Text::new("Service");
+        }),
+        ("other Endpoints", |slice| {
+            slice.owners[0] = owner("Endpoints", "other", "uid-other", Some(true));
         }),
         ("an earlier owner", |slice| {
             slice.owners[0].uid = Uid::new("uid-before");

@@ -10,32 +10,16 @@ use quaymaster_slices::Settings;
 
 use super::{Built, Part, Setting};
 use crate::duration;
-use crate::permissions::Need;
+use crate::permissions::{Need, READ, WRITE};
 
 pub(super) const PART: Part = Part {
     canonical: "endpointslice-controller",
     aliases: &[quaymaster_endpointslice::NAME],
     needs: &[
-        Need {
-            group: "",
-            resource: "services",
-            verbs: &["list", "watch"],
-        },
-        Need {
-            group: "",
-            resource: "pods",
-            verbs: &["list", "watch"],
-        },
-        Need {
-            group: "",
-            resource: "nodes",
-            verbs: &["list", "watch"],
-        },
-        Need {
-            group: "discovery.k8s.io",
-            resource: "endpointslices",
-            verbs: &["list", "watch", "create", "update", "delete"],
-        },
+        Need::core("services", READ),
+        Need::core("pods", READ),
+        Need::core("nodes", READ),
+        Need::slices(WRITE),
     ],
     build,
 };

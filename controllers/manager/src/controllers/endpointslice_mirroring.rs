@@ -9,27 +9,15 @@ use quaymaster_engine::Registration;
 
 use super::{Built, Part, Setting};
 use crate::duration;
-use crate::permissions::Need;
+use crate::permissions::{Need, READ, WRITE};
 
 pub(super) const PART: Part = Part {
     canonical: "endpointslice-mirroring-controller",
     aliases: &["endpointslicemirroring", quaymaster_endpointslice_mirroring::NAME],
     needs: &[
-        Need {
-            group: "",
-            resource: "services",
-            verbs: &["list", "watch"],
-        },
-        Need {
-            group: "",
-            resource: "endpoints",
-            verbs: &["get", "list", "watch"],
-        },
-        Need {
-            group: "discovery.k8s.io",
-            resource: "endpointslices",
-            verbs: &["list", "watch", "create", "update", "delete"],
-        },
+        Need::core("services", READ),
+        Need::core("endpoints", &["get", "list", "watch"]),
+        Need::slices(WRITE),
     ],
     build,
 };

@@ -11,11 +11,6 @@ pub(crate) enum SelectionError {
         nearest: Option<&'static str>,
     },
     #[error(
-        "--controllers: {name} is not part of quaymaster yet, leave it on in kube-controller-manager; known are: {}",
-        known()
-    )]
-    Planned { name: String },
-    #[error(
         "--controllers: {name} belongs to {program} and stays there; known are: {}",
         known()
     )]
@@ -29,6 +24,12 @@ pub(crate) enum SelectionError {
         known()
     )]
     Opposite,
+    /// What one controller writes would be deleted by the other.
+    #[error(
+        "--delete-unused-endpoints-after: Endpoints are in use while the controller is on that keeps them: give \
+         --controllers=*,-endpoints-controller as well, also to kube-controller-manager"
+    )]
+    StillUsed,
 }
 
 fn suggestion(nearest: Option<&&'static str>) -> String {
@@ -86,9 +87,6 @@ fn find(name: &str) -> Result<&'static Part, SelectionError> {
         return Ok(part);
     }
     let name = name.to_owned();
-    if upstream::PLANNED.contains(&&*name) {
-        return Err(SelectionError::Planned { name });
-    }
     for (names, program) in [
         (upstream::OTHERS, "kube-controller-manager"),
         (upstream::ALIASES, "kube-controller-manager"),

@@ -52,6 +52,19 @@ fn mirroring_has_kube_controller_managers_defaults_and_bounds() {
     }
 }
 
+#[test]
+fn endpoints_written_at_once_are_unbounded_unless_a_number_from_1_on_is_given() {
+    let syncs = |arguments: &[&str]| {
+        let arguments = ["quaymaster"].iter().chain(arguments);
+        Flags::try_parse_from(arguments).map(|flags| flags.endpoints.concurrent_endpoint_syncs)
+    };
+    assert_eq!(syncs(&[]).unwrap(), None);
+    assert_eq!(syncs(&["--concurrent-endpoint-syncs=1"]).unwrap(), Some(1));
+    assert_eq!(syncs(&["--concurrent-endpoint-syncs=500"]).unwrap(), Some(500));
+    let error = syncs(&["--concurrent-endpoint-syncs=0"]).unwrap_err().to_string();
+    assert!(error.contains("--concurrent-endpoint-syncs"), "{error}");
+}
+
 /// What is said of these arguments, which are wrong.
 fn refusal(arguments: &[&str]) -> String {
     let arguments = ["quaymaster"].iter().chain(arguments);
@@ -114,6 +127,12 @@ fn negative_values_are_taken_for_values_and_refused_by_name_of_their_flag() {
             "-500ms",
             "must not be negative",
         ),
+        (
+            "--endpoint-updates-batch-period",
+            "-500ms",
+            "must not be negative",
+        ),
+        ("--delete-unused-endpoints-after", "-1m", "must not be negative"),
         ("--max-endpoints-per-slice", "-1", "1..=1000"),
         ("--concurrent-service-endpoint-syncs", "-1", "1..=50"),
         ("--port", "-1", "0..=65535"),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use quaymaster_model::write::{Op, SliceDraft, Write};
 use quaymaster_model::{ObjectKey, ResourceVersion, Text, Uid, names};
 use quaymaster_runtime::pool::Payload;
-use quaymaster_wire::json::{SliceBody, encode_slice};
+use quaymaster_wire::json::{ObjectMeta, SliceBody, encode_slice};
 use quaymaster_world::Kind;
 
 use super::Request;
@@ -42,14 +42,16 @@ fn encoded(key: ObjectKey, draft: SliceDraft, over: Option<(Uid, ResourceVersion
             ));
         }
         let body = SliceBody {
-            name: &key.name,
-            namespace: &key.namespace,
-            labels: &draft.labels,
-            annotations: &annotations,
-            owners: &draft.owners,
-            finalizers: &draft.finalizers,
-            resource_version: over.as_ref().map(|(_, version)| version),
-            uid: over.as_ref().map(|(uid, _)| uid),
+            meta: ObjectMeta {
+                name: &key.name,
+                namespace: &key.namespace,
+                uid: over.as_ref().map(|(uid, _)| uid),
+                resource_version: over.as_ref().map(|(_, version)| version),
+                labels: &draft.labels,
+                annotations: &annotations,
+                owners: &draft.owners,
+                finalizers: &draft.finalizers,
+            },
             address_type: &draft.address_type,
             ports: &draft.ports,
             endpoints: &draft.endpoints,

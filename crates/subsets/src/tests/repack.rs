@@ -172,6 +172,7 @@ fn addresses_are_sorted_as_text_then_by_uid() {
             bare("10.0.0.9"),
             of_pod("10.0.0.10", "u2"),
             of_pod("10.0.0.10", "u10"),
+            of_pod("10.0.0.10", "10"),
             bare("10.0.0.10"),
             // Beside a UID of the usual form, which is held otherwise than others.
             of_pod("10.0.0.10", "u1f2a8d1c-0b4e-4c1a-9d3e-0123456789ab"),
@@ -190,18 +191,20 @@ fn addresses_are_sorted_as_text_then_by_uid() {
             "10.0.0.10",
             "10.0.0.10",
             "10.0.0.10",
+            "10.0.0.10",
             "10.0.0.9",
             "fd00:10:244:1::1",
             "fd00:10:244:1::2"
         ]
     );
-    let uids = found[..5]
+    let uids = found[..6]
         .iter()
         .map(|address| address.target.as_ref().map(|target| target.uid.to_string()));
     assert_eq!(
         uids.map(Option::unwrap_or_default).collect::<Vec<_>>(),
         [
             "",
+            "10",
             "3f2a8d1c-0b4e-4c1a-9d3e-0123456789ab",
             "u10",
             "u1f2a8d1c-0b4e-4c1a-9d3e-0123456789ab",

@@ -5,11 +5,13 @@ mod slice;
 
 use std::fmt::{self, Display, Write as _};
 
+use quaymaster_model::slice::UnknownFields;
 use quaymaster_model::{LabelSet, OwnerRef, ResourceVersion, TargetRef, Text, Uid};
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use super::value::Pairs;
+use crate::EncodeError;
 
 pub use endpoints::{EndpointsBody, encode_endpoints};
 pub use slice::{SliceBody, encode_slice};
@@ -22,42 +24,112 @@ fn fields(text: Option<&str>) -> serde_json::Result<Fields<'_>> {
 }
 
 /// `metadata` of an object to be written. What is empty or none is left out, as Go's clients leave it out.
+#[derive(Debug, Clone, Copy)]
+pub struct ObjectMeta<'a> {
+    /// `metadata.name`
+    pub name: &'a str,
+    /// `metadata.namespace`
+    pub namespace: &'a str,
+    /// `metadata.uid`: with it an update is refused where the object was replaced by another of its name, and cannot create
+    /// one that has gone, which a PUT of Endpoints does without. None for a create.
+    pub uid: Option<&'a Uid>,
+    /// `metadata.resourceVersion`: with it an update is refused where the object has changed meanwhile; without it the
+    /// update is unconditional. None for a create.
+    pub resource_version: Option<&'a ResourceVersion>,
+    /// `metadata.labels`
+    pub labels: &'a LabelSet,
+    /// `metadata.annotations`, each key once.
+    pub annotations: &'a [(Text, Text)],
+    /// `metadata.ownerReferences`
+    pub owners: &'a [OwnerRef],
+    /// `metadata.finalizers`
+    pub finalizers: &'a [Text],
+}
+
+/// What an object of a kind has beside its metadata.
+trait Content {
+    const API_VERSION: &'static str;
+    const KIND: &'static str;
+
+    fn fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error>;
+}
+
+/// Renders the whole object, with the fields that are given back as they came.
+fn encode(
+    meta: ObjectMeta<'_>,
+    content: &impl Content,
+    unknown: Option<&UnknownFields>,
+) -> Result<Vec<u8>, EncodeError> {
+    let object = Object {
+        metadata: Metadata {
+            known: meta,
+            unknown: fields(unknown.and_then(|unknown| unknown.metadata.as_deref()))?,
+        },
+        content,
+        unknown: fields(unknown.and_then(|unknown| unknown.object.as_deref()))?,
+    };
+    Ok(serde_json::to_vec(&object)?)
+}
+
+struct Object<'a, C> {
+    metadata: Metadata<'a>,
+    content: &'a C,
+    unknown: Fields<'a>,
+}
+
+impl<C: Content> Serialize for Object<'_, C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("apiVersion", C::API_VERSION)?;
+        map.serialize_entry("kind", C::KIND)?;
+        map.serialize_entry("metadata", &self.metadata)?;
+        self.content.fields(&mut map)?;
+        for (key, value) in self.unknown.pairs() {
+            map.serialize_entry(&**key, value)?;
+        }
+        map.end()
+    }
+}
+
 struct Metadata<'a> {
-    name: &'a str,
-    namespace: &'a str,
-    uid: Option<&'a Uid>,
-    resource_version: Option<&'a ResourceVersion>,
-    labels: &'a LabelSet,
-    annotations: &'a [(Text, Text)],
-    owners: &'a [OwnerRef],
-    finalizers: &'a [Text],
+    known: ObjectMeta<'a>,
     unknown: Fields<'a>,
 }
 
 impl Serialize for Metadata<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ObjectMeta {
+            name,
+            namespace,
+            uid: id,
+            resource_version,
+            labels,
+            annotations,
+            owners,
+            finalizers,
+        } = self.known;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", self.name)?;
-        if !self.namespace.is_empty() {
-            map.serialize_entry("namespace", self.namespace)?;
+        map.serialize_entry("name", name)?;
+        if !namespace.is_empty() {
+            map.serialize_entry("namespace", namespace)?;
         }
-        if let Some(uid) = self.uid.and_then(uid) {
+        if let Some(uid) = id.and_then(uid) {
             map.serialize_entry("uid", &uid)?;
         }
-        if let Some(version) = self.resource_version.filter(|version| !version.is_empty()) {
+        if let Some(version) = resource_version.filter(|version| !version.is_empty()) {
             map.serialize_entry("resourceVersion", &Shown::of(version))?;
         }
-        if !self.labels.is_empty() {
-            map.serialize_entry("labels", &Strings(self.labels.pairs()))?;
+        if !labels.is_empty() {
+            map.serialize_entry("labels", &Strings(labels.pairs()))?;
         }
-        if !self.annotations.is_empty() {
-            map.serialize_entry("annotations", &Strings(self.annotations))?;
+        if !annotations.is_empty() {
+            map.serialize_entry("annotations", &Strings(annotations))?;
         }
-        if !self.owners.is_empty() {
-            map.serialize_entry("ownerReferences", &Each(self.owners, Owner::of))?;
+        if !owners.is_empty() {
+            map.serialize_entry("ownerReferences", &Each(owners, Owner::of))?;
         }
-        if !self.finalizers.is_empty() {
-            map.serialize_entry("finalizers", &Each(self.finalizers, Text::as_str))?;
+        if !finalizers.is_empty() {
+            map.serialize_entry("finalizers", &Each(finalizers, Text::as_str))?;
         }
         for (key, value) in self.unknown.pairs() {
             map.serialize_entry(&**key, value)?;

@@ -127,11 +127,9 @@ fn a_whole_slice_is_written_as_the_api_spells_it() {
     });
     let record = decode(&serde_json::to_vec(&slice).unwrap());
     let ports = [record.ports.ports()[1].clone(), record.ports.ports()[0].clone()];
-    let body = SliceBody {
-        resource_version: None,
-        uid: None,
-        ..SliceBody::of(&record, &ports)
-    };
+    let mut body = SliceBody::of(&record, &ports);
+    body.meta.uid = None;
+    body.meta.resource_version = None;
     let written: Value = serde_json::from_slice(&encode_slice(&body).unwrap()).unwrap();
     assert_eq!(written, slice);
 }

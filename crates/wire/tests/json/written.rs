@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{EndpointSubset, Endpoints};
 use proptest::prelude::*;
 use quaymaster_model::{EndpointsRecord, Interner, IpAddressRecord, IpFamily, ServiceCidrRecord, Subset};
-use quaymaster_wire::json::{EndpointsBody, Json, Record, encode_endpoints};
+use quaymaster_wire::json::{EndpointsBody, Json, ObjectMeta, Record, encode_endpoints};
 use serde_json::{Value, json};
 
 use crate::generate::{ADDRESSES, endpoints};
@@ -17,14 +17,16 @@ fn read<R: Record>(object: &impl serde::Serialize) -> Option<R> {
 
 fn encoded(record: &EndpointsRecord) -> Value {
     let body = EndpointsBody {
-        name: &record.key.name,
-        namespace: &record.key.namespace,
-        labels: &record.labels,
-        annotations: &record.annotations,
-        owners: &record.owners,
-        finalizers: &record.finalizers,
-        resource_version: Some(&record.resource_version),
-        uid: Some(&record.uid),
+        meta: ObjectMeta {
+            name: &record.key.name,
+            namespace: &record.key.namespace,
+            uid: Some(&record.uid),
+            resource_version: Some(&record.resource_version),
+            labels: &record.labels,
+            annotations: &record.annotations,
+            owners: &record.owners,
+            finalizers: &record.finalizers,
+        },
         subsets: record.subsets.as_deref().unwrap(),
         unknown: record.unknown.as_deref(),
     };

@@ -13,7 +13,8 @@ on_each_minor!(
 );
 
 /// Everything the binary may ever ask for, as verb and resource.
-const EXPECTED: [(&str, &str); 22] = [
+const EXPECTED: [(&str, &str); 26] = [
+    ("get", "services"),
     ("list", "services"),
     ("watch", "services"),
     ("list", "pods"),
@@ -33,6 +34,9 @@ const EXPECTED: [(&str, &str); 22] = [
     ("create", "endpointslices"),
     ("update", "endpointslices"),
     ("delete", "endpointslices"),
+    ("create", "endpoints"),
+    ("update", "endpoints"),
+    ("delete", "endpoints"),
     ("create", "events"),
     ("patch", "events"),
     ("create", "selfsubjectaccessreviews"),

@@ -16,6 +16,9 @@ fn a_star_selects_all_and_a_name_selects_one() {
         Ok(vec!["endpointslice-controller"])
     );
     for (name, canonical) in [
+        ("endpoints-controller", "endpoints-controller"),
+        ("endpoint", "endpoints-controller"),
+        ("endpoints", "endpoints-controller"),
         ("endpointslice", "endpointslice-controller"),
         ("endpointslicemirroring", "endpointslice-mirroring-controller"),
         ("endpointslice-mirroring", "endpointslice-mirroring-controller"),
@@ -64,12 +67,6 @@ fn of_two_words_about_one_controller_the_first_counts() {
 fn of_kube_controller_managers_other_controllers_it_is_said_that_they_stay_there() {
     for (name, expected) in [
         (
-            "endpoints-controller",
-            "endpoints-controller is not part of quaymaster yet",
-        ),
-        ("-endpoints", "endpoints is not part of quaymaster yet"),
-        ("endpoint", "endpoint is not part of quaymaster yet"),
-        (
             "deployment-controller",
             "deployment-controller belongs to kube-controller-manager",
         ),
@@ -101,12 +98,7 @@ fn no_name_stands_for_two_controllers() {
         let aliases = part.aliases.iter().copied();
         std::iter::once(part.canonical).chain(aliases)
     });
-    let theirs = [
-        upstream::PLANNED,
-        upstream::OTHERS,
-        upstream::ALIASES,
-        upstream::CLOUD,
-    ];
+    let theirs = [upstream::OTHERS, upstream::ALIASES, upstream::CLOUD];
     let mut seen = BTreeSet::new();
     for name in ours.chain(theirs.into_iter().flatten().copied()) {
         assert!(seen.insert(name), "{name}");
@@ -123,6 +115,31 @@ fn a_misspelled_name_is_refused_with_the_nearest_one() {
     let error = selected(&["xyz"]).unwrap_err().to_string();
     assert!(
         !error.contains("did you mean") && error.contains("known are"),
+        "{error}"
+    );
+}
+
+#[test]
+fn endpoints_are_cleaned_up_only_where_nobody_keeps_them() {
+    let parts = |arguments: &[&str]| {
+        let arguments = ["quaymaster"].iter().chain(arguments);
+        let flags = <crate::flags::Flags as clap::Parser>::try_parse_from(arguments).unwrap();
+        let parts = super::super::of(&flags);
+        parts.map(|parts| parts.iter().map(|part| part.canonical).collect::<Vec<_>>())
+    };
+    let without = "--controllers=endpointslice-controller";
+    assert_eq!(parts(&[without]), Ok(vec!["endpointslice-controller"]));
+    let cleanup = "--delete-unused-endpoints-after=10m";
+    assert_eq!(
+        parts(&[without, cleanup]),
+        Ok(vec!["endpointslice-controller", "endpoints-cleanup"])
+    );
+    let error = parts(&[cleanup]).unwrap_err();
+    assert_eq!(error, SelectionError::StillUsed);
+    assert!(
+        error
+            .to_string()
+            .contains("--controllers=*,-endpoints-controller"),
         "{error}"
     );
 }

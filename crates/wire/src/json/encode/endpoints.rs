@@ -1,34 +1,17 @@
 //! Endpoints as they are written.
 
 use quaymaster_model::slice::UnknownFields;
-use quaymaster_model::{
-    EndpointAddress, LabelSet, OwnerRef, ResourceVersion, Subset, SubsetAddress, SubsetPort, Text, Uid,
-};
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use quaymaster_model::{EndpointAddress, Subset, SubsetAddress, SubsetPort};
+use serde::ser::SerializeMap;
 
-use super::{Each, Fields, Metadata, Shown, Target, fields, none, text};
+use super::{Content, Each, ObjectMeta, Shown, Target, encode, none, text};
 use crate::EncodeError;
 
-/// An Endpoints object to be written. What is empty or none is left out, as Go's clients leave it out.
+/// An Endpoints object to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct EndpointsBody<'a> {
-    /// `metadata.name`
-    pub name: &'a str,
-    /// `metadata.namespace`
-    pub namespace: &'a str,
-    /// `metadata.labels`
-    pub labels: &'a LabelSet,
-    /// `metadata.annotations`, each key once.
-    pub annotations: &'a [(Text, Text)],
-    /// `metadata.ownerReferences`
-    pub owners: &'a [OwnerRef],
-    /// `metadata.finalizers`
-    pub finalizers: &'a [Text],
-    /// `metadata.resourceVersion`: with it an update is refused where the object has changed meanwhile. None for a create.
-    pub resource_version: Option<&'a ResourceVersion>,
-    /// `metadata.uid`: with it an update is refused where the object was replaced by another of its name, and cannot create
-    /// one that has gone, which a PUT of Endpoints does without. None for a create.
-    pub uid: Option<&'a Uid>,
+    /// `metadata`
+    pub meta: ObjectMeta<'a>,
     /// `subsets`, written in this order.
     pub subsets: &'a [Subset],
     /// Fields to give back as they came.
@@ -40,43 +23,18 @@ pub struct EndpointsBody<'a> {
 /// # Errors
 /// The unknown fields are not a JSON object each; those of a decoded record always are.
 pub fn encode_endpoints(body: &EndpointsBody<'_>) -> Result<Vec<u8>, EncodeError> {
-    let object = Object {
-        metadata: Metadata {
-            name: body.name,
-            namespace: body.namespace,
-            uid: body.uid,
-            resource_version: body.resource_version,
-            labels: body.labels,
-            annotations: body.annotations,
-            owners: body.owners,
-            finalizers: body.finalizers,
-            unknown: fields(body.unknown.and_then(|unknown| unknown.metadata.as_deref()))?,
-        },
-        subsets: body.subsets,
-        unknown: fields(body.unknown.and_then(|unknown| unknown.object.as_deref()))?,
-    };
-    Ok(serde_json::to_vec(&object)?)
+    encode(body.meta, body, body.unknown)
 }
 
-struct Object<'a> {
-    metadata: Metadata<'a>,
-    subsets: &'a [Subset],
-    unknown: Fields<'a>,
-}
+impl Content for EndpointsBody<'_> {
+    const API_VERSION: &'static str = "v1";
+    const KIND: &'static str = "Endpoints";
 
-impl Serialize for Object<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("apiVersion", "v1")?;
-        map.serialize_entry("kind", "Endpoints")?;
-        map.serialize_entry("metadata", &self.metadata)?;
-        if !self.subsets.is_empty() {
-            map.serialize_entry("subsets", &Each(self.subsets, Group::of))?;
+    fn fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        if self.subsets.is_empty() {
+            return Ok(());
         }
-        for (key, value) in self.unknown.pairs() {
-            map.serialize_entry(&**key, value)?;
-        }
-        map.end()
+        map.serialize_entry("subsets", &Each(self.subsets, Group::of))
     }
 }
 

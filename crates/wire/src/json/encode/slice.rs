@@ -2,35 +2,18 @@
 
 use quaymaster_model::slice::UnknownFields;
 use quaymaster_model::{
-    AddressType, Conditions, EndpointAddress, EndpointPort, EndpointRecord, Hints, LabelSet, OwnerRef,
-    ResourceVersion, SliceRecord, Text, Uid,
+    AddressType, Conditions, EndpointAddress, EndpointPort, EndpointRecord, Hints, SliceRecord, Text,
 };
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::ser::SerializeMap;
 
-use super::{Each, Fields, Metadata, Shown, Target, fields, none, text};
+use super::{Content, Each, ObjectMeta, Shown, Target, encode, none, text};
 use crate::EncodeError;
 
-/// A slice to be written. What is empty or none is left out, as Go's clients leave it out.
+/// A slice to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct SliceBody<'a> {
-    /// `metadata.name`
-    pub name: &'a str,
-    /// `metadata.namespace`
-    pub namespace: &'a str,
-    /// `metadata.labels`
-    pub labels: &'a LabelSet,
-    /// `metadata.annotations`, each key once.
-    pub annotations: &'a [(Text, Text)],
-    /// `metadata.ownerReferences`
-    pub owners: &'a [OwnerRef],
-    /// `metadata.finalizers`
-    pub finalizers: &'a [Text],
-    /// `metadata.resourceVersion`: with it an update is refused where the slice has changed meanwhile; without it
-    /// the update is unconditional. None for a create.
-    pub resource_version: Option<&'a ResourceVersion>,
-    /// `metadata.uid`: with it an update is refused where the slice was replaced by another of its name. None for
-    /// a create.
-    pub uid: Option<&'a Uid>,
+    /// `metadata`
+    pub meta: ObjectMeta<'a>,
     /// `addressType`
     pub address_type: &'a AddressType,
     /// `ports`, written in this order (`quaymaster_model::digest::ordered_ports` gives upstream's).
@@ -61,14 +44,16 @@ impl<'a> SliceBody<'a> {
             unknown,
         } = record;
         Self {
-            name: &key.name,
-            namespace: &key.namespace,
-            labels,
-            annotations,
-            owners,
-            finalizers,
-            resource_version: Some(resource_version),
-            uid: Some(uid),
+            meta: ObjectMeta {
+                name: &key.name,
+                namespace: &key.namespace,
+                uid: Some(uid),
+                resource_version: Some(resource_version),
+                labels,
+                annotations,
+                owners,
+                finalizers,
+            },
             address_type,
             ports,
             endpoints,
@@ -82,43 +67,17 @@ impl<'a> SliceBody<'a> {
 /// # Errors
 /// The unknown fields are not a JSON object each; those of a decoded record always are.
 pub fn encode_slice(body: &SliceBody<'_>) -> Result<Vec<u8>, EncodeError> {
-    let object = Object {
-        unknown: fields(body.unknown.and_then(|unknown| unknown.object.as_deref()))?,
-        metadata: Metadata {
-            name: body.name,
-            namespace: body.namespace,
-            uid: body.uid,
-            resource_version: body.resource_version,
-            labels: body.labels,
-            annotations: body.annotations,
-            owners: body.owners,
-            finalizers: body.finalizers,
-            unknown: fields(body.unknown.and_then(|unknown| unknown.metadata.as_deref()))?,
-        },
-        body,
-    };
-    Ok(serde_json::to_vec(&object)?)
+    encode(body.meta, body, body.unknown)
 }
 
-struct Object<'a> {
-    body: &'a SliceBody<'a>,
-    metadata: Metadata<'a>,
-    unknown: Fields<'a>,
-}
+impl Content for SliceBody<'_> {
+    const API_VERSION: &'static str = "discovery.k8s.io/v1";
+    const KIND: &'static str = "EndpointSlice";
 
-impl Serialize for Object<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("apiVersion", "discovery.k8s.io/v1")?;
-        map.serialize_entry("kind", "EndpointSlice")?;
-        map.serialize_entry("metadata", &self.metadata)?;
-        map.serialize_entry("addressType", self.body.address_type.as_str())?;
-        map.serialize_entry("endpoints", &Each(self.body.endpoints, Endpoint::of))?;
-        map.serialize_entry("ports", &Each(self.body.ports, Port::of))?;
-        for (key, value) in self.unknown.pairs() {
-            map.serialize_entry(&**key, value)?;
-        }
-        map.end()
+    fn fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("addressType", self.address_type.as_str())?;
+        map.serialize_entry("endpoints", &Each(self.endpoints, Endpoint::of))?;
+        map.serialize_entry("ports", &Each(self.ports, Port::of))
     }
 }
 
