@@ -116,6 +116,12 @@ impl Reader {
     fn apply(&mut self, change: &Change, view: &mut dyn View) {
         let gone = change.kind == ChangeKind::Deleted;
         match &change.object {
+            // Endpoints are the server's, which the controller alone writes here; the rest is not read.
+            Object::Endpoints(_)
+            | Object::EndpointSlice(_)
+            | Object::Node(_)
+            | Object::ServiceCIDR(_)
+            | Object::IPAddress(_) => {}
             Object::Service(service) => {
                 let record: ServiceRecord = self.read(&json!(service));
                 if gone {
@@ -132,12 +138,6 @@ impl Reader {
                     self.world.apply_pod(record, view);
                 }
             }
-            // Endpoints come from the apiserver beside it, and the controller reads nothing else.
-            Object::Node(_)
-            | Object::Endpoints(_)
-            | Object::EndpointSlice(_)
-            | Object::ServiceCIDR(_)
-            | Object::IPAddress(_) => {}
         }
     }
 }
@@ -171,10 +171,10 @@ impl Driver {
         for kind in [Kind::Service, Kind::Pod, Kind::Endpoints] {
             driver.reader.world.begin(kind);
         }
-        for object in objects.objects() {
+        for object in objects.objects().cloned() {
             let change = Change {
                 kind: ChangeKind::Added,
-                object: object.clone(),
+                object,
             };
             driver.reader.apply(&change, nobody);
         }

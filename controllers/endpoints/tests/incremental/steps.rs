@@ -17,12 +17,20 @@ const HEADLESS: &str = "service.kubernetes.io/headless";
 /// What each Service's Endpoints are to be, of those that select Pods.
 pub(crate) fn wanted(objects: &Cluster, minor: u32) -> BTreeMap<ObjectKey, Desired> {
     let of = |service: &Service| {
-        let namespace = service.metadata.namespace.as_deref()?;
-        let name = service.metadata.name.as_deref()?;
-        let desired = desired(service, &objects.pods_in(namespace), Rules { minor })?;
-        Some((key(namespace, name), desired))
+        desired(
+            service,
+            &objects.pods_in(service.metadata.namespace.as_deref()?),
+            Rules { minor },
+        )
     };
-    objects.all::<Service>().filter_map(of).collect()
+    let keyed = |service: &Service| {
+        let metadata = &service.metadata;
+        Some((
+            key(metadata.namespace.as_deref()?, metadata.name.as_deref()?),
+            of(service)?,
+        ))
+    };
+    objects.all::<Service>().filter_map(keyed).collect()
 }
 
 /// What differs between stored Endpoints and these, but for the label of headless Services, which alone is no reason to write.
@@ -31,8 +39,9 @@ pub(crate) fn difference(stored: Option<&Value>, wanted: &Desired) -> Option<Str
         return Some("there are none".to_owned());
     };
     let subsets: Vec<EndpointSubset> = serde_json::from_value(stored["subsets"].clone()).unwrap_or_default();
-    if subsets != wanted.subsets {
-        return Some(format!("{subsets:#?}\nin place of\n{:#?}", wanted.subsets));
+    let right: Vec<EndpointSubset> = wanted.subsets.iter().cloned().map(written).collect();
+    if subsets != right {
+        return Some(format!("{subsets:#?}\nin place of\n{right:#?}"));
     }
     let metadata = &stored["metadata"];
     let mut labels: BTreeMap<String, String> =
@@ -46,6 +55,15 @@ pub(crate) fn difference(stored: Option<&Value>, wanted: &Desired) -> Option<Str
     }
     let truncated = metadata["annotations"]["endpoints.kubernetes.io/over-capacity"].as_str();
     (truncated.is_some() != wanted.truncated).then(|| format!("{truncated:?}"))
+}
+
+/// A subset as it is written and read again: a list that is cut to nothing is left out.
+fn written(mut subset: EndpointSubset) -> EndpointSubset {
+    for list in [&mut subset.addresses, &mut subset.not_ready_addresses] {
+        list.take_if(|addresses| addresses.is_empty());
+    }
+    subset.ports.take_if(|ports| ports.is_empty());
+    subset
 }
 
 /// How many random clusters; more by `QUAYMASTER_TEST_SEEDS`.

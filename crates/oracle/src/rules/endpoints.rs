@@ -162,12 +162,8 @@ fn truncate(mut subsets: Vec<EndpointSubset>) -> (Vec<EndpointSubset>, bool) {
             &mut subset.not_ready_addresses
         };
         let share = share(count(list), total, budget).min(left);
-        // One that is empty is not written at all.
-        if let Some(addresses) = list {
-            addresses.truncate(share);
-            if addresses.is_empty() {
-                *list = None;
-            }
+        if let Some(list) = list {
+            list.truncate(share);
         }
         left -= count(list);
         if of_ready {

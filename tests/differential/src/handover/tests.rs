@@ -165,3 +165,21 @@ fn a_write_of_endpoints_is_no_write_of_a_slice() {
     assert_eq!(faults(web(), of_endpoints(web())), 1);
     assert_eq!(faults(of_endpoints(web()), of_endpoints(web())), 0);
 }
+
+#[test]
+fn endpoints_that_are_written_at_every_look_may_be_written_any_number_of_times_and_slices_may_not() {
+    let of = |resource: &str, count| {
+        let mut writes = writes(&[("ns/web", count)]);
+        for write in writes.by_service.values_mut().flatten() {
+            resource.clone_into(&mut write.kind[0]);
+        }
+        writes
+    };
+    let faults = |resource, baseline, back| {
+        let (baseline, back) = (of(resource, baseline), of(resource, back));
+        handover(baseline, writes(&[]), BTreeMap::new(), back).faults().len()
+    };
+    assert_eq!(faults("endpoints", 1, 3), 0);
+    assert_eq!(faults("endpoints", 0, 1), 1);
+    assert_eq!(faults("endpointslices", 1, 3), 2);
+}
