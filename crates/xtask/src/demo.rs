@@ -97,7 +97,9 @@ async fn demo(
         "  kube-controller-manager runs {}, the garbage collector and the namespace controller.",
         KCM.join(", ")
     );
-    println!("  Off: its controllers of EndpointSlices, Endpoints, mirroring and ServiceCIDRs, which quaymaster replaces.");
+    println!(
+        "  Off: its controllers of EndpointSlices, Endpoints, mirroring and ServiceCIDRs, which quaymaster replaces."
+    );
     println!("  So every EndpointSlice and every Endpoints object below was written by quaymaster.");
     for (name, zone) in NODES {
         node(name).zone(zone).cpu("4").ready().create(&client).await?;
