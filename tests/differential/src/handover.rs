@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use quaymaster_testkit::audit::Entry;
 use serde_json::Value;
 
-use crate::plane::{Holder, Plane};
+use crate::plane::{Holder, Plane, Refused};
 use crate::snapshot::Unowned;
 
 /// Longest wait for quiet.
@@ -30,6 +30,9 @@ pub(crate) struct Handover {
     /// Placeholders without owner that kube-controller-manager left, by Service; quaymaster creates one and deletes
     /// the other.
     unowned: BTreeMap<String, Vec<Unowned>>,
+    /// What kube-controller-manager left as it was because the apiserver refused what it asked for; quaymaster puts that
+    /// right.
+    refused: Refused,
     /// By kube-controller-manager as it got them back.
     back: Writes,
     /// Services with hints by annotation. Where kube-controller-manager does not know its nodes yet as it starts, it
@@ -103,7 +106,17 @@ impl Handover {
         self.auto.contains(service) && write.is("endpointslices", "update")
     }
 
+    fn puts_right(&self, service: &str, write: &Write) -> bool {
+        let Refused { slices, endpoints } = &self.refused;
+        match write.kind[0].as_str() {
+            "endpointslices" => slices.contains(service),
+            "endpoints" => endpoints.contains(service) && !write.is("endpoints", "delete"),
+            _ => false,
+        }
+    }
+
     /// Writes beyond these: quaymaster gives placeholders their owners, with one create and one delete each, and
+    /// puts right what kube-controller-manager was refused, and
     /// kube-controller-manager writes what it writes restarted over its own objects, and hints by annotation. And
     /// placeholders that quaymaster left without owner.
     pub(crate) fn faults(&self) -> Vec<String> {
@@ -111,9 +124,10 @@ impl Handover {
         if let Some(taken) = &self.taken {
             let services: BTreeSet<&String> = taken.by_service.keys().chain(self.unowned.keys()).collect();
             for service in services {
-                let writes = taken.by_service.get(service).map_or(&[][..], Vec::as_slice);
+                let writes = taken.by_service.get(service).into_iter().flatten();
+                let writes: Vec<&Write> = writes.filter(|write| !self.puts_right(service, write)).collect();
                 let unowned = self.unowned.get(service).map_or(&[][..], Vec::as_slice);
-                faults.extend(not_for_owners(service, writes, unowned));
+                faults.extend(not_for_owners(service, &writes, unowned));
             }
         }
         let back = self.back.beyond(&self.baseline);
@@ -128,7 +142,7 @@ impl Handover {
 
 /// What of the writes for a Service is not one create of a placeholder and one delete of the former for each that lacked its
 /// owner, and what of these is missing. The garbage collector may be faster with the delete.
-fn not_for_owners(service: &str, writes: &[Write], unowned: &[Unowned]) -> Vec<String> {
+fn not_for_owners(service: &str, writes: &[&Write], unowned: &[Unowned]) -> Vec<String> {
     let mut to_create: Vec<&Unowned> = unowned.iter().collect();
     let mut to_delete = to_create.clone();
     let mut faults = Vec::new();
@@ -178,7 +192,9 @@ impl fmt::Display for Handover {
 
 /// Where kube-controller-manager held: a restart of it as baseline, quaymaster, and back.
 pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
+    let before = plane.refused()?;
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
+    let refused = before.and(plane.refused()?);
     let unowned = plane.snapshot().await?.unowned_placeholders();
     let taken = if plane.subject().is_kcm() {
         None
@@ -191,6 +207,7 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
         baseline,
         taken,
         unowned,
+        refused,
         back,
         auto: plane.snapshot().await?.auto_services(),
     })
@@ -205,6 +222,7 @@ pub(crate) async fn from_subject(plane: &mut Plane, quiet: Duration) -> Result<H
         baseline,
         taken: None,
         unowned: BTreeMap::new(),
+        refused: Refused::default(),
         back,
         auto: plane.snapshot().await?.auto_services(),
     })

@@ -96,6 +96,24 @@ enum Running {
     Quaymaster(Quaymaster),
 }
 
+/// Paths of Services of which a write was refused that says what the controller takes for right.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refused {
+    /// A slice was to be created that was there already.
+    pub(crate) slices: BTreeSet<String>,
+    /// Endpoints were not valid.
+    pub(crate) endpoints: BTreeSet<String>,
+}
+
+impl Refused {
+    /// With those of another time.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.slices.extend(other.slices);
+        self.endpoints.extend(other.endpoints);
+        self
+    }
+}
+
 /// A control plane, an observer of it, and its controller when that runs.
 pub(crate) struct Plane {
     servers: ControlPlane,
@@ -119,7 +137,7 @@ pub(crate) struct Hold {
     pub(crate) holder: Holder,
     /// The revision before its first write. What is written up to the next hold is its doing.
     pub(crate) after: u64,
-    /// By the recorder's clock.
+    /// Before its process was started, by the recorder's clock: it may write before it is known to work.
     pub(crate) from: Duration,
     /// The end; none while it lasts.
     pub(crate) until: Option<Duration>,
@@ -169,7 +187,7 @@ impl Plane {
     pub(crate) async fn hold(&mut self, holder: Holder) -> Result<()> {
         let after = self.revision().await?;
         self.held_since = self.mark()?;
-        let started = Timestamp::now();
+        let (from, started) = (self.recorder.now(), Timestamp::now());
         self.running = Some(match (holder, self.subject.clone()) {
             (Holder::Kcm, _) => Running::Kcm(self.start_kcm(&self.controllers).await?),
             (Holder::Subject, Subject::Kcm { left_out }) => {
@@ -186,7 +204,7 @@ impl Plane {
         self.holds.push(Hold {
             holder,
             after,
-            from: self.recorder.now(),
+            from,
             until: None,
             started,
             ended: None,
@@ -299,15 +317,24 @@ impl Plane {
         Ok(entries)
     }
 
-    /// Paths of Services for which who holds now has asked for a slice to be created that was there already.
-    pub(crate) fn refused(&self) -> Result<BTreeSet<String>> {
+    /// Of which Services who held last was refused what the other one would not have asked for.
+    pub(crate) fn refused(&self) -> Result<Refused> {
         let entries = self.servers.audit().entries_since(self.held_since)?;
-        let refused = entries.iter().filter(|entry| {
-            entry.verb == "create" && entry.resource() == "endpointslices" && entry.code() == 409
-        });
-        Ok(refused
-            .map(|entry| format!("{}/{}", entry.namespace(), handover::service_asked(entry)))
-            .collect())
+        let mut refused = Refused::default();
+        for entry in &entries {
+            let namespace = entry.namespace();
+            match (entry.resource(), entry.verb.as_str(), entry.code()) {
+                ("endpointslices", "create", 409) => {
+                    let service = handover::service_asked(entry);
+                    refused.slices.insert(format!("{namespace}/{service}"));
+                }
+                ("endpoints", "create" | "update", 422) => {
+                    refused.endpoints.insert(format!("{namespace}/{}", entry.name()));
+                }
+                _ => {}
+            }
+        }
+        Ok(refused)
     }
 
     /// What there is now.

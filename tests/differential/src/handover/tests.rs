@@ -33,6 +33,7 @@ fn handover(
         baseline,
         taken: Some(taken),
         unowned,
+        refused: Refused::default(),
         back,
         auto: ["ns/auto".to_owned()].into(),
     }
@@ -184,4 +185,31 @@ fn endpoints_that_are_written_at_every_look_may_be_written_any_number_of_times_a
     assert_eq!(faults("endpoints", 1, 3), 0);
     assert_eq!(faults("endpoints", 0, 1), 1);
     assert_eq!(faults("endpointslices", 1, 3), 2);
+}
+
+#[test]
+fn what_kube_controller_manager_was_refused_is_put_right_and_nothing_else() {
+    let taken = |resource: &str, refused: Refused| {
+        let mut taken = writes(&[("ns/web", 2)]);
+        for write in taken.by_service.values_mut().flatten() {
+            resource.clone_into(&mut write.kind[0]);
+        }
+        let mut handover = handover(writes(&[]), taken, BTreeMap::new(), writes(&[]));
+        handover.refused = refused;
+        handover.faults().len()
+    };
+    let path = |path: &str| BTreeSet::from([path.to_owned()]);
+    let slices = |of| Refused {
+        slices: path(of),
+        ..Refused::default()
+    };
+    let endpoints = |of| Refused {
+        endpoints: path(of),
+        ..Refused::default()
+    };
+    assert_eq!(taken("endpointslices", slices("ns/web")), 0);
+    assert_eq!(taken("endpoints", endpoints("ns/web")), 0);
+    assert_eq!(taken("endpointslices", slices("ns/db")), 2);
+    assert_eq!(taken("endpointslices", endpoints("ns/web")), 2);
+    assert_eq!(taken("endpoints", slices("ns/web")), 2);
 }
