@@ -8,9 +8,11 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use quaymaster_oracle::names::MIRRORING_CONTROLLER;
 use quaymaster_testkit::audit::Entry;
 use serde_json::Value;
 
+use crate::kept::slices::wrong_mirrors;
 use crate::plane::{Holder, Plane, Refused};
 use crate::snapshot::Unowned;
 
@@ -18,6 +20,10 @@ use crate::snapshot::Unowned;
 const LIMIT: Duration = Duration::from_mins(2);
 /// Where a slice names its Service.
 const SERVICE: &str = "/metadata/labels/kubernetes.io~1service-name";
+/// Where a slice names who keeps it.
+const MANAGER: &str = "/metadata/labels/endpointslice.kubernetes.io~1managed-by";
+/// Where an object names its version.
+const VERSION: &str = "/metadata/resourceVersion";
 
 /// What was written as holders changed at rest.
 #[derive(Clone, Debug)]
@@ -33,6 +39,8 @@ pub(crate) struct Handover {
     /// What kube-controller-manager left as it was because the apiserver refused what it asked for; quaymaster puts that
     /// right.
     refused: Refused,
+    /// Endpoints whose mirrored slices kube-controller-manager left as is forgiven to it; quaymaster puts them right.
+    mirrors: BTreeSet<String>,
     /// By kube-controller-manager as it got them back.
     back: Writes,
     /// Services with hints by annotation. Where kube-controller-manager does not know its nodes yet as it starts, it
@@ -56,6 +64,10 @@ struct Write {
     name: String,
     /// Whether a slice without endpoints and ports was asked for.
     placeholder: bool,
+    /// Whether a slice that mirrors Endpoints was asked for. A delete does not say.
+    mirrors: bool,
+    /// Whether the object was as asked for already, so that nothing was stored.
+    nothing: bool,
     words: String,
 }
 
@@ -109,7 +121,11 @@ impl Handover {
     fn puts_right(&self, service: &str, write: &Write) -> bool {
         let Refused { slices, endpoints } = &self.refused;
         match write.kind[0].as_str() {
-            "endpointslices" => slices.contains(service),
+            "endpointslices" => {
+                let [_, verb, _] = &write.kind;
+                let mirrored = (write.mirrors || verb == "delete") && self.mirrors.contains(service);
+                mirrored || slices.contains(service)
+            }
             "endpoints" => endpoints.contains(service) && !write.is("endpoints", "delete"),
             _ => false,
         }
@@ -132,6 +148,8 @@ impl Handover {
         }
         let back = self.back.beyond(&self.baseline);
         let back = back.filter(|(service, write)| !self.may_be_hints(service, write));
+        // It asks for mirrored slices with several subsets of the same ports to be written at every look, mostly as they are.
+        let back = back.filter(|(_, write)| !(write.mirrors && write.nothing));
         faults.extend(back.map(|(_, write)| write.words.clone()));
         faults
             .iter()
@@ -195,7 +213,9 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
     let before = plane.refused()?;
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
     let refused = before.and(plane.refused()?);
-    let unowned = plane.snapshot().await?.unowned_placeholders();
+    let snapshot = plane.snapshot().await?;
+    let unowned = snapshot.unowned_placeholders();
+    let mirrors = wrong_mirrors(&snapshot, plane.mirroring(), &refused.slices);
     let taken = if plane.subject().is_kcm() {
         None
     } else {
@@ -208,6 +228,7 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
         taken,
         unowned,
         refused,
+        mirrors,
         back,
         auto: plane.snapshot().await?.auto_services(),
     })
@@ -223,6 +244,7 @@ pub(crate) async fn from_subject(plane: &mut Plane, quiet: Duration) -> Result<H
         taken: None,
         unowned: BTreeMap::new(),
         refused: Refused::default(),
+        mirrors: BTreeSet::new(),
         back,
         auto: plane.snapshot().await?.auto_services(),
     })
@@ -258,6 +280,8 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
             kind: [entry.resource().to_owned(), entry.verb.clone(), family],
             name: entry.name().to_owned(),
             placeholder: is_placeholder(&entry),
+            mirrors: asked(&entry, MANAGER) == MIRRORING_CONTROLLER,
+            nothing: is_nothing(&entry),
             words: words(&entry),
         };
         writes.total += 1;
@@ -286,6 +310,16 @@ fn is_placeholder(entry: &Entry) -> bool {
         list.is_none_or(Vec::is_empty)
     };
     entry.request_object.as_ref().is_some_and(Value::is_object) && none("/endpoints") && none("/ports")
+}
+
+/// Whether an update was answered with the version that it was to replace.
+fn is_nothing(entry: &Entry) -> bool {
+    let of = |body: &Option<Value>| {
+        let version = body.as_ref()?.pointer(VERSION)?.as_str()?;
+        Some(version.to_owned())
+    };
+    let asked = of(&entry.request_object);
+    entry.verb == "update" && asked.is_some() && asked == of(&entry.response_object)
 }
 
 /// A write in one line.
