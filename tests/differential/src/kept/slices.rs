@@ -165,15 +165,12 @@ fn slices_of(snapshot: &Snapshot, of: impl Fn(&str) -> bool) -> Vec<EndpointSlic
         .map(|mut slice| {
             let namespace = slice.namespace().unwrap_or_default();
             for owner in slice.metadata.owner_references.iter_mut().flatten() {
-                let uid = match owner.kind.as_str() {
-                    "Endpoints" => {
-                        let endpoints = snapshot.objects.get::<Endpoints>(&namespace, &owner.name);
-                        endpoints.and_then(|endpoints| endpoints.metadata.uid.as_ref())
-                    }
-                    _ => {
-                        let service = snapshot.service(&format!("{namespace}/{}", owner.name));
-                        service.and_then(|service| service.metadata.uid.as_ref())
-                    }
+                let uid = if owner.kind.as_str() == "Endpoints" {
+                    let endpoints = snapshot.objects.get::<Endpoints>(&namespace, &owner.name);
+                    endpoints.and_then(|endpoints| endpoints.metadata.uid.as_ref())
+                } else {
+                    let service = snapshot.service(&format!("{namespace}/{}", owner.name));
+                    service.and_then(|service| service.metadata.uid.as_ref())
                 };
                 tell_owner(owner, uid);
             }
