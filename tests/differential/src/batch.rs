@@ -193,6 +193,14 @@ async fn rounds(
         outcome.handover = vec![left, right];
         clock.lap("handed over");
     }
+    replay(pair, settings, outcome).await?;
+    clock.lap("replayed");
+    outcome.laps = clock.laps.join(", ");
+    Ok(())
+}
+
+/// Looks at every revision of both control planes, and at every write.
+async fn replay(pair: &Pair<'_>, settings: &Settings<'_>, outcome: &mut Outcome) -> Result<()> {
     for plane in &pair.planes {
         let events = plane.recorder.finish().map_err(anyhow::Error::msg)?;
         // Seconds of work, and more for large clusters: the other pair must go on meanwhile.
@@ -240,8 +248,6 @@ async fn rounds(
         let violations = std::mem::take(&mut outcome.violations);
         outcome.violations_of_kcm.extend(violations);
     }
-    clock.lap("replayed");
-    outcome.laps = clock.laps.join(", ");
     Ok(())
 }
 

@@ -49,14 +49,14 @@ impl Controllers {
     /// # Errors
     /// Where a name is not known, or there is none.
     pub(crate) fn named(names: &[String]) -> Result<Self> {
-        let named = names
+        let controllers = names
             .iter()
             .map(|name| Self::one(name))
             .collect::<Result<BTreeSet<_>>>()?;
-        if named.is_empty() {
+        if controllers.is_empty() {
             bail!("no controller was given");
         }
-        Ok(Self(named))
+        Ok(Self(controllers))
     }
 
     /// The controller with this name.

@@ -12,7 +12,7 @@ use quaymaster_oracle::names::MIRRORING_CONTROLLER;
 use quaymaster_testkit::audit::Entry;
 use serde_json::Value;
 
-use crate::kept::slices::wrong_mirrors;
+use crate::kept::slices::{ambiguous_mirrors, wrong_mirrors};
 use crate::plane::{Holder, Plane, Refused};
 use crate::snapshot::Unowned;
 
@@ -41,6 +41,8 @@ pub(crate) struct Handover {
     refused: Refused,
     /// Endpoints whose mirrored slices kube-controller-manager left as is forgiven to it; quaymaster puts them right.
     mirrors: BTreeSet<String>,
+    /// Endpoints of which kube-controller-manager mirrors now this and now that.
+    ambiguous: BTreeSet<String>,
     /// By kube-controller-manager as it got them back.
     back: Writes,
     /// Services with hints by annotation. Where kube-controller-manager does not know its nodes yet as it starts, it
@@ -148,8 +150,10 @@ impl Handover {
         }
         let back = self.back.beyond(&self.baseline);
         let back = back.filter(|(service, write)| !self.may_be_hints(service, write));
-        // It asks for mirrored slices with several subsets of the same ports to be written at every look, mostly as they are.
-        let back = back.filter(|(_, write)| !(write.mirrors && write.nothing));
+        let back = back.filter(|(service, write)| {
+            let any = write.nothing || self.ambiguous.contains(*service);
+            !(write.mirrors && any)
+        });
         faults.extend(back.map(|(_, write)| write.words.clone()));
         faults
             .iter()
@@ -229,6 +233,7 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
         unowned,
         refused,
         mirrors,
+        ambiguous: ambiguous_mirrors(&snapshot, plane.mirroring().minor),
         back,
         auto: plane.snapshot().await?.auto_services(),
     })
@@ -238,6 +243,7 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
 pub(crate) async fn from_subject(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
     let back = writes(plane, Holder::Kcm, quiet).await?;
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
+    let snapshot = plane.snapshot().await?;
     Ok(Handover {
         what: "hand-back of what quaymaster built",
         baseline,
@@ -245,14 +251,17 @@ pub(crate) async fn from_subject(plane: &mut Plane, quiet: Duration) -> Result<H
         unowned: BTreeMap::new(),
         refused: Refused::default(),
         mirrors: BTreeSet::new(),
+        ambiguous: ambiguous_mirrors(&snapshot, plane.mirroring().minor),
         back,
-        auto: plane.snapshot().await?.auto_services(),
+        auto: snapshot.auto_services(),
     })
 }
 
 /// Writes of a controller from its start until it is quiet.
 async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Writes> {
-    let mut services = plane.snapshot().await?.owners();
+    let before = plane.snapshot().await?;
+    let mut services = before.owners();
+    let mut versions = before.slice_versions();
     let mark = plane.mark()?;
     plane.hold(holder).await?;
     if !plane.recorder.quiet(quiet, LIMIT).await {
@@ -267,6 +276,11 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
         } else {
             format!("{}/{}", entry.namespace(), entry.name())
         };
+        let version = stored(&entry).map(str::to_owned);
+        let nothing = entry.verb == "update" && version.is_some() && version == versions.get(&path).cloned();
+        if let Some(version) = version.filter(|_| entry.resource() == "endpointslices") {
+            versions.insert(path.clone(), version);
+        }
         let service = match entry.resource() {
             // What was refused is in no snapshot.
             "endpointslices" => services
@@ -281,7 +295,7 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
             name: entry.name().to_owned(),
             placeholder: is_placeholder(&entry),
             mirrors: asked(&entry, MANAGER) == MIRRORING_CONTROLLER,
-            nothing: is_nothing(&entry),
+            nothing,
             words: words(&entry),
         };
         writes.total += 1;
@@ -312,14 +326,9 @@ fn is_placeholder(entry: &Entry) -> bool {
     entry.request_object.as_ref().is_some_and(Value::is_object) && none("/endpoints") && none("/ports")
 }
 
-/// Whether an update was answered with the version that it was to replace.
-fn is_nothing(entry: &Entry) -> bool {
-    let of = |body: &Option<Value>| {
-        let version = body.as_ref()?.pointer(VERSION)?.as_str()?;
-        Some(version.to_owned())
-    };
-    let asked = of(&entry.request_object);
-    entry.verb == "update" && asked.is_some() && asked == of(&entry.response_object)
+/// The version that an object got by a write.
+fn stored(entry: &Entry) -> Option<&str> {
+    entry.response_object.as_ref()?.pointer(VERSION)?.as_str()
 }
 
 /// A write in one line.

@@ -74,10 +74,11 @@ impl Recorder {
     pub(crate) async fn quiet(&self, quiet: Duration, limit: Duration) -> bool {
         let begun = Instant::now();
         while begun.elapsed() < limit {
-            let log = self.locked();
-            let last = log.last_kept.max(begun);
-            let in_grace = log.going.values().any(|since| since.elapsed() < GRACE);
-            drop(log);
+            let (last, in_grace) = {
+                let log = self.locked();
+                let in_grace = log.going.values().any(|since| since.elapsed() < GRACE);
+                (log.last_kept.max(begun), in_grace)
+            };
             if last.elapsed() >= quiet && !in_grace {
                 return true;
             }

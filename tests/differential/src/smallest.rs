@@ -95,14 +95,31 @@ pub(crate) async fn print(finding: &Finding, beside: &[u64], options: &Options, 
         println!("# alone: {}", command(seed, options, settings.minor));
         return;
     };
-    let ended = if ended {
+    show_smallest(
+        &format!(
+            "{count} of {all} objects and steps still show it ({tried} clusters tried; {})",
+            rest(ended)
+        ),
+        &world,
+        &shown,
+        &settings,
+    );
+    println!(
+        "# the whole cluster again: {}",
+        command(seed, options, settings.minor)
+    );
+}
+
+const fn rest(ended: bool) -> &'static str {
+    if ended {
         "nothing more can be left out"
     } else {
         "more might be left out"
-    };
-    println!(
-        "seed {seed}: {count} of {all} objects and steps still show it ({tried} clusters tried; {ended}):"
-    );
+    }
+}
+
+fn show_smallest(size: &str, world: &World, shown: &Finding, settings: &Settings<'_>) {
+    println!("seed {}: {size}:", shown.seed);
     println!("# to be read, not applied: the harness makes the cluster from its seed");
     print!("{}", show::scenario(&world.cluster, &world.steps));
     println!(
@@ -116,10 +133,6 @@ pub(crate) async fn print(finding: &Finding, beside: &[u64], options: &Options, 
     for edit in &shown.edits {
         println!("# {edit}");
     }
-    println!(
-        "# the whole cluster again: {}",
-        command(seed, options, settings.minor)
-    );
 }
 
 /// The Services and ServiceCIDRs of a finding as the generator names them.

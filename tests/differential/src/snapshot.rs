@@ -100,6 +100,13 @@ impl Snapshot {
         found
     }
 
+    /// Versions of all slices, by path.
+    pub(crate) fn slice_versions(&self) -> BTreeMap<String, String> {
+        let all = self.objects.all::<EndpointSlice>();
+        all.filter_map(|slice| Some((path_of(slice), slice.resource_version()?)))
+            .collect()
+    }
+
     /// Paths of Services that only one of two control planes has.
     pub(crate) fn services_of_one_side(&self, other: &Self) -> Vec<String> {
         let paths = |of: &Self| of.objects.all().map(path_of::<Service>).collect::<BTreeSet<_>>();
@@ -135,7 +142,7 @@ impl Snapshot {
 }
 
 /// Namespace and name.
-fn path_of<K: kube::Resource>(object: &K) -> String {
+pub(crate) fn path_of<K: kube::Resource>(object: &K) -> String {
     format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }
 

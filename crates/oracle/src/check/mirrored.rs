@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{Endpoints, Service};
+use k8s_openapi::api::core::v1::{EndpointSubset, Endpoints, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use super::canonical::{Canonical, Compare, Difference, HintComparison, canonical, diff_with};
@@ -142,6 +142,16 @@ fn unowned(difference: &Difference, form: &Canonical) -> bool {
     metadata.is_some_and(|metadata| metadata.iter().all(|meta| meta.owners.is_empty()))
 }
 
+/// Whether upstream's choice of what it mirrors hangs on the order of a map: several subsets of the same ports stay apart.
+pub fn is_ambiguous(endpoints: &Endpoints, minor: u32) -> bool {
+    let mut seen = BTreeSet::new();
+    let packed = repack(
+        &endpoints.subsets.clone().unwrap_or_default(),
+        PortHash::of(minor),
+    );
+    packed.iter().any(|subset| !seen.insert(told_ports(subset)))
+}
+
 /// Whether several subsets of these ports stay apart when they are repacked, as upstream has it of ports with an application
 /// protocol: which of two addresses that are told alike counts hangs on the order of subsets, and each has a maximum of its
 /// own.
@@ -153,11 +163,19 @@ fn apart(endpoints: &Endpoints, ports: &[PortKey], minor: u32) -> bool {
         .collect();
     let packed = repack(&subsets, PortHash::of(minor));
     let same = packed.iter().filter(|subset| {
-        let ports = subset.ports.iter().flatten();
-        let ports: BTreeSet<(Option<&str>, Option<i32>)> = ports
-            .map(|port| (Some(port.name.as_deref().unwrap_or_default()), Some(port.port)))
-            .collect();
-        ports == wanted
+        let ports = told_ports(subset);
+        let ports = ports
+            .iter()
+            .map(|(name, port)| (Some(name.as_str()), Some(*port)));
+        ports.collect::<BTreeSet<_>>() == wanted
     });
     same.count() > 1
+}
+
+/// Names and numbers of a subset's ports.
+fn told_ports(subset: &EndpointSubset) -> BTreeSet<(String, i32)> {
+    let ports = subset.ports.iter().flatten();
+    ports
+        .map(|port| (port.name.clone().unwrap_or_default(), port.port))
+        .collect()
 }

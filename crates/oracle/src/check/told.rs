@@ -17,7 +17,7 @@ pub fn tell(target: &mut ObjectReference, pod: Option<&Pod>) {
 
 /// Tells the uid of an owner by whether it is this one.
 pub fn tell_owner(owner: &mut OwnerReference, uid: Option<&String>) {
-    owner.uid = liveness(uid == Some(&owner.uid)).to_owned();
+    liveness(uid == Some(&owner.uid)).clone_into(&mut owner.uid);
 }
 
 fn liveness(live: bool) -> &'static str {

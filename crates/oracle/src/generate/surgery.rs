@@ -8,6 +8,9 @@ use super::ports::service_ports;
 use super::services::{DISTRIBUTIONS, make_external_name};
 use super::step::{Step, StepKind};
 
+/// A Service of more ports would use up those of the nodes.
+const FEW_PORTS: usize = 10;
+
 impl Generator {
     /// Any change of any Service, `None` when the chosen one does not allow the chosen change.
     pub(super) fn change_service(&mut self) -> Option<Step> {
@@ -31,14 +34,13 @@ impl Generator {
             _ => StepKind::TopologyAnnotationChanged,
         };
         let before = service.clone();
-        /// A Service of more ports would use up those of the nodes.
-        const FEW: usize = 10;
         let ports = service
             .spec
             .as_ref()
             .and_then(|spec| spec.ports.as_ref())
             .map_or(0, Vec::len);
-        let may_have_node_ports = type_of(&service) == "ClusterIP" && !headless(&service) && ports < FEW;
+        let may_have_node_ports =
+            type_of(&service) == "ClusterIP" && !headless(&service) && ports < FEW_PORTS;
         let spec = service.spec.get_or_insert_default();
         match kind {
             StepKind::SelectorChanged if spec.selector.is_some() => spec.selector = Some(self.selector()),

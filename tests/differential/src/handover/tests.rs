@@ -37,6 +37,7 @@ fn handover(
         unowned,
         refused: Refused::default(),
         mirrors: BTreeSet::new(),
+        ambiguous: BTreeSet::new(),
         back,
         auto: ["ns/auto".to_owned()].into(),
     }

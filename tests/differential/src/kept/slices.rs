@@ -12,7 +12,7 @@ use quaymaster_oracle::{Exceptions, Rules, mirroring, slices, tell, tell_owner};
 
 use super::{Difference, Kept, Look};
 use crate::controllers::Controller;
-use crate::snapshot::{Snapshot, service_path};
+use crate::snapshot::{Snapshot, path_of, service_path};
 use crate::world::World;
 
 /// As one of what is kept.
@@ -119,15 +119,7 @@ pub(crate) fn is_mirrored(slice: &EndpointSlice) -> bool {
 fn paths_of_endpoints(look: &Look<'_>, world: &World) -> Vec<String> {
     let endpoints = look.left.objects.all::<Endpoints>();
     let in_world = endpoints.filter(|endpoints| world.has(&endpoints.namespace().unwrap_or_default()));
-    in_world
-        .map(|endpoints| {
-            format!(
-                "{}/{}",
-                endpoints.namespace().unwrap_or_default(),
-                endpoints.name_any()
-            )
-        })
-        .collect()
+    in_world.map(path_of).collect()
 }
 
 /// Paths of Endpoints whose mirrored slices kube-controller-manager has left otherwise than they should be, as is forgiven to
@@ -152,7 +144,19 @@ pub(crate) fn wrong_mirrors(
         };
         mirroring::is_forgiven(&setting, 0, slices)
     });
-    wrong.map(|(path, _)| path).collect()
+    let wrong: BTreeSet<String> = wrong.map(|(path, _)| path).collect();
+    wrong
+        .union(&ambiguous_mirrors(snapshot, config.minor))
+        .cloned()
+        .collect()
+}
+
+/// Paths of Endpoints of which kube-controller-manager mirrors now this and now that.
+pub(crate) fn ambiguous_mirrors(snapshot: &Snapshot, minor: u32) -> BTreeSet<String> {
+    let all = snapshot.objects.all::<Endpoints>();
+    all.filter(|endpoints| mirroring::is_ambiguous(endpoints, minor))
+        .map(path_of)
+        .collect()
 }
 
 /// The slices of some namespaces, with owners and targets told by whether they are there.

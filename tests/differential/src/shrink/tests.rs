@@ -64,7 +64,7 @@ fn a_part_holds_what_was_chosen_and_nothing_else() {
     assert_eq!(size(&part), kept.len());
     let steps = kept.iter().filter_map(|unit| match unit {
         Unit::Step(index) => Some(&scenario.steps[*index]),
-        _ => None,
+        Unit::Object(_) => None,
     });
     assert!(part.steps.iter().eq(steps));
 }

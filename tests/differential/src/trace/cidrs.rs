@@ -20,7 +20,7 @@ const EARLY: Duration = Duration::from_millis(1500);
 /// All of them, and what hangs on them.
 #[derive(Debug, Default)]
 pub(super) struct Cidrs {
-    cidrs: BTreeMap<String, ServiceCIDR>,
+    by_name: BTreeMap<String, ServiceCIDR>,
     addresses: BTreeMap<String, IPAddress>,
     /// When each was first seen with a deletion timestamp.
     deleted_at: BTreeMap<String, Duration>,
@@ -30,7 +30,7 @@ impl Cidrs {
     /// Addresses that no other ServiceCIDR holds.
     pub(super) fn orphans(&self, gone: &ServiceCIDR) -> Vec<String> {
         let others: Vec<&ServiceCIDR> = self
-            .cidrs
+            .by_name
             .values()
             .filter(|cidr| cidr.metadata.name != gone.metadata.name)
             .collect();
@@ -42,7 +42,7 @@ impl Cidrs {
 
     pub(super) fn others<'a>(&'a self, cidr: &ServiceCIDR) -> impl Iterator<Item = &'a ServiceCIDR> {
         let name = cidr.metadata.name.clone();
-        self.cidrs
+        self.by_name
             .values()
             .filter(move |other| other.metadata.name != name)
     }
@@ -60,7 +60,7 @@ impl Replay<'_> {
             _ => return,
         };
         let name = cidr.name_any();
-        let old = put(&mut self.cidrs.cidrs, &name, cidr, event);
+        let old = put(&mut self.cidrs.by_name, &name, cidr, event);
         if cidr.metadata.deletion_timestamp.is_some() {
             self.cidrs.deleted_at.entry(name.clone()).or_insert(event.at);
         }

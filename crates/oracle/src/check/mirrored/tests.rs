@@ -9,7 +9,7 @@ const CONFIG: Config = Config {
     minor: 37,
 };
 
-fn endpoints(subsets: Value) -> Endpoints {
+fn endpoints(subsets: &Value) -> Endpoints {
     let value = json!({
         "metadata": {"namespace": "ns", "name": "web", "uid": "e"},
         "subsets": subsets,
@@ -18,7 +18,7 @@ fn endpoints(subsets: Value) -> Endpoints {
 }
 
 fn plain() -> Endpoints {
-    endpoints(json!([{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 80, "protocol": "TCP"}]}]))
+    endpoints(&json!([{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 80, "protocol": "TCP"}]}]))
 }
 
 /// The slices of Endpoints as they should be, with the owner told.
@@ -72,7 +72,7 @@ fn slices_that_say_the_same_do_not_differ_and_others_do() {
 #[test]
 fn where_endpoints_differ_each_side_is_to_mirror_its_own() {
     let other =
-        endpoints(json!([{"addresses": [{"ip": "10.0.0.2"}], "ports": [{"port": 80, "protocol": "TCP"}]}]));
+        endpoints(&json!([{"addresses": [{"ip": "10.0.0.2"}], "ports": [{"port": 80, "protocol": "TCP"}]}]));
     let found = run([&plain(), &other], [&slices(&plain()), &slices(&other)], false);
     assert_eq!(found, (0, vec!["left-behind"]));
     assert!(run([&plain(), &other], [&slices(&plain()), &slices(&plain())], false).0 > 0);
@@ -101,7 +101,7 @@ fn of_subsets_that_stay_apart_any_addresses_may_be_in_the_slice_and_no_others() 
         let addresses: Vec<Value> = ips.iter().map(|ip| json!({"ip": ip})).collect();
         json!({"addresses": addresses, "ports": [{"port": 80, "protocol": "TCP", "appProtocol": "http"}]})
     };
-    let made = endpoints(json!([
+    let made = endpoints(&json!([
         subset(&["10.0.0.1", "10.0.0.2"]),
         subset(&["10.0.0.3", "10.0.0.4"])
     ]));

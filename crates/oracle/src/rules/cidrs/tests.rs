@@ -73,7 +73,7 @@ fn a_range_goes_without_addresses_of_its_own_or_with_a_range_that_holds_them() {
         "the address is in the smaller one, too"
     );
     let dual = cidr("dual", &["10.0.1.0/24", "fd00::/120"]);
-    assert!(!may_go(&dual, &[dual.clone()], &held));
+    assert!(!may_go(&dual, std::slice::from_ref(&dual), &held));
     assert!(
         !may_go(&dual, &[dual.clone(), cidr("six", &["fd00::/64"])], &held),
         "one range of two is covered"
@@ -85,7 +85,7 @@ fn the_condition_is_ready_until_a_deletion_that_addresses_hold_up() {
     let mut small = cidr("small", &["10.0.1.0/24"]);
     let held = [address("10.0.1.7", names::ALLOCATOR)];
     let status = |cidr: &ServiceCIDR, addresses: &[IPAddress]| {
-        wanted_condition(cidr, &[cidr.clone()], addresses).map(|condition| condition.status)
+        wanted_condition(cidr, std::slice::from_ref(cidr), addresses).map(|condition| condition.status)
     };
     assert_eq!(status(&small, &held), Some("True"));
     small.metadata.deletion_timestamp = Some(crate::testing::time(1));

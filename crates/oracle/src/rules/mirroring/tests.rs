@@ -32,12 +32,12 @@ fn merge(into: &mut Value, change: Value) {
     }
 }
 
-fn service(spec: Value) -> Service {
+fn service(spec: &Value) -> Service {
     serde_json::from_value(json!({"metadata": {"namespace": "ns", "name": "web"}, "spec": spec})).unwrap()
 }
 
 fn plain() -> Service {
-    service(json!({}))
+    service(&json!({}))
 }
 
 fn sync(endpoints: &Endpoints, existing: &[EndpointSlice]) -> Outcome {
@@ -143,7 +143,7 @@ fn what_is_not_mirrored_has_its_slices_deleted_and_those_of_others_stay() {
     assert_eq!(gone(None, Some(&plain())), [0, 0, 1]);
     assert_eq!(gone(Some(&made), None), [0, 0, 1]);
     assert_eq!(
-        gone(Some(&made), Some(&service(json!({"selector": {"a": "b"}})))),
+        gone(Some(&made), Some(&service(&json!({"selector": {"a": "b"}})))),
         [0, 0, 1]
     );
     let skipped = endpoints(json!({"metadata": {"labels": {names::SKIP_MIRROR: "true"}}}));

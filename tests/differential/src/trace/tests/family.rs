@@ -28,7 +28,7 @@ fn gone(event: Event) -> Event {
     }
 }
 
-fn service(selector: Value) -> Object {
+fn service(selector: &Value) -> Object {
     Object::Service(parse(json!({
         "metadata": { "namespace": "s1-ns-0", "name": "web", "uid": "s" },
         "spec": { "type": "ClusterIP", "clusterIP": "None", "ipFamilies": ["IPv4"], "selector": selector },
@@ -39,7 +39,7 @@ fn ready_pod() -> Object {
     published().swap_remove(2).object
 }
 
-fn endpoints(ips: &[&str], annotations: Value) -> Object {
+fn endpoints(ips: &[&str], annotations: &Value) -> Object {
     let addresses: Vec<Value> = ips
         .iter()
         .map(|ip| {
@@ -61,9 +61,9 @@ fn endpoints(ips: &[&str], annotations: Value) -> Object {
 /// A Service with one ready Pod that Endpoints publish.
 fn published_by_endpoints() -> Vec<Event> {
     vec![
-        event(1, service(json!({ "app": "web" }))),
+        event(1, service(&json!({ "app": "web" }))),
         event(2, ready_pod()),
-        event(3, endpoints(&["10.0.0.1"], json!({}))),
+        event(3, endpoints(&["10.0.0.1"], &json!({}))),
     ]
 }
 
@@ -71,7 +71,7 @@ fn published_by_endpoints() -> Vec<Event> {
 fn a_ready_address_that_goes_from_endpoints_is_reported() {
     let mut events = published_by_endpoints();
     assert_eq!(run_family(&events, &Edits::default()), [""; 0]);
-    events.push(event(4, endpoints(&[], json!({}))));
+    events.push(event(4, endpoints(&[], &json!({}))));
     let found = run_family(&events, &Edits::default());
     assert!(found.len() == 1 && found[0].contains("10.0.0.1"), "{found:?}");
     let edits = Edits {
@@ -86,13 +86,13 @@ fn endpoints_written_without_a_change_or_without_the_annotations_of_others_are_r
     let mut events = published_by_endpoints();
     events.push(event(
         4,
-        endpoints(&["10.0.0.1"], json!({ "edits.example.com/note": "1" })),
+        endpoints(&["10.0.0.1"], &json!({ "edits.example.com/note": "1" })),
     ));
     events.push(event(
         5,
-        endpoints(&["10.0.0.1"], json!({ "edits.example.com/note": "1" })),
+        endpoints(&["10.0.0.1"], &json!({ "edits.example.com/note": "1" })),
     ));
-    events.push(event(6, endpoints(&["10.0.0.1"], json!({}))));
+    events.push(event(6, endpoints(&["10.0.0.1"], &json!({}))));
     let edits = Edits {
         revisions: [4].into(),
         ..Edits::default()
@@ -109,10 +109,10 @@ fn endpoints_written_without_a_change_or_without_the_annotations_of_others_are_r
 #[test]
 fn endpoints_are_nobodys_business_ten_seconds_after_their_selector_went() {
     let mut events = published_by_endpoints();
-    events.push(event(4, service(Value::Null)));
+    events.push(event(4, service(&Value::Null)));
     let late = |seconds| {
         let mut events = events.clone();
-        events.push(at(seconds, event(5, endpoints(&[], json!({})))));
+        events.push(at(seconds, event(5, endpoints(&[], &json!({})))));
         run_family(&events, &Edits::default())
     };
     assert_eq!(late(13), [""; 0]);
@@ -123,7 +123,7 @@ fn endpoints_are_nobodys_business_ten_seconds_after_their_selector_went() {
 #[test]
 fn endpoints_of_a_service_that_is_there_may_not_be_deleted() {
     let mut events = published_by_endpoints();
-    events.push(at(20, gone(event(4, endpoints(&["10.0.0.1"], json!({}))))));
+    events.push(at(20, gone(event(4, endpoints(&["10.0.0.1"], &json!({}))))));
     let found = run_family(&events, &Edits::default());
     assert!(
         found
@@ -132,16 +132,16 @@ fn endpoints_of_a_service_that_is_there_may_not_be_deleted() {
         "{found:?}"
     );
     let mut events = published_by_endpoints();
-    events.push(at(20, gone(event(4, service(json!({ "app": "web" }))))));
-    events.push(at(40, gone(event(5, endpoints(&["10.0.0.1"], json!({}))))));
+    events.push(at(20, gone(event(4, service(&json!({ "app": "web" }))))));
+    events.push(at(40, gone(event(5, endpoints(&["10.0.0.1"], &json!({}))))));
     assert_eq!(run_family(&events, &Edits::default()), [""; 0]);
 }
 
 /// A Service without selector, hand-made Endpoints, and the slice that mirrors them.
 fn mirrored() -> (Vec<Event>, Edits) {
     let events = vec![
-        event(1, service(Value::Null)),
-        event(2, endpoints(&["10.0.0.1"], json!({}))),
+        event(1, service(&Value::Null)),
+        event(2, endpoints(&["10.0.0.1"], &json!({}))),
         event(
             3,
             slice(quaymaster_oracle::names::MIRRORING_CONTROLLER, &["10.0.0.1"]),
@@ -179,7 +179,7 @@ fn a_mirror_of_what_is_not_mirrored_and_one_that_says_the_same_are_reported() {
         "{found:?}"
     );
     let (mut events, edits) = mirrored();
-    events.push(event(4, service(json!({ "app": "db" }))));
+    events.push(event(4, service(&json!({ "app": "db" }))));
     let labelled = |events: &mut Vec<Event>, seconds| {
         let Object::EndpointSlice(mut slice) = events[2].object.clone() else {
             panic!("the third event is of the slice");
