@@ -49,6 +49,15 @@ impl Edits {
         }
     }
 
+    /// A write over this version that gave that object: if it changed nothing, the version is from whoever wrote before.
+    fn written_over(before: &impl Resource, stored: &impl Resource) -> Self {
+        if before.meta().resource_version == stored.meta().resource_version {
+            Self::default()
+        } else {
+            Self::written(stored)
+        }
+    }
+
     fn deleted(uid: String) -> Self {
         Self {
             revisions: HashSet::new(),
@@ -231,5 +240,22 @@ fn gone<T>(result: kube::Result<T>) -> kube::Result<Option<T>> {
     match result {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
         result => result.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_changes_nothing_is_no_edit_of_what_another_one_wrote() {
+        let version = |version: &str| {
+            let mut endpoints = Endpoints::default();
+            endpoints.metadata.resource_version = Some(version.to_owned());
+            endpoints
+        };
+        let revisions = |stored: &str| Edits::written_over(&version("7"), &version(stored)).revisions;
+        assert_eq!(revisions("7"), HashSet::new());
+        assert_eq!(revisions("8"), HashSet::from([8]));
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use quaymaster_oracle::names::MIRRORING_CONTROLLER;
 use quaymaster_testkit::audit::Entry;
 use serde_json::Value;
 
@@ -18,6 +19,8 @@ use crate::snapshot::Unowned;
 const LIMIT: Duration = Duration::from_mins(2);
 /// Where a slice names its Service.
 const SERVICE: &str = "/metadata/labels/kubernetes.io~1service-name";
+/// Where it names who keeps it.
+const MANAGER: &str = "/metadata/labels/endpointslice.kubernetes.io~1managed-by";
 
 /// What was written as holders changed at rest.
 #[derive(Clone, Debug)]
@@ -56,6 +59,8 @@ struct Write {
     name: String,
     /// Whether a slice without endpoints and ports was asked for.
     placeholder: bool,
+    /// Whether kube-controller-manager may make it again at every look.
+    at_every_look: bool,
     words: String,
 }
 
@@ -67,7 +72,7 @@ impl Write {
 }
 
 impl Writes {
-    /// Those that have no counterpart there, one for one. One update of Endpoints stands for any number: those that
+    /// Those that have no counterpart there, one for one. One update of Endpoints, or of a slice that mirrors some, stands for any number: those that
     /// kube-controller-manager takes for changed though they are not are written at every look, and how often it looks at a
     /// Service as it starts is a matter of which it reads first.
     fn beyond<'a>(&'a self, there: &'a Self) -> impl Iterator<Item = (&'a String, &'a Write)> {
@@ -82,7 +87,7 @@ impl Writes {
             writes.iter().filter_map(move |write| {
                 match counterparts.iter().position(|kind| **kind == write.kind) {
                     Some(found) => {
-                        if !write.is("endpoints", "update") {
+                        if !write.at_every_look {
                             counterparts.swap_remove(found);
                         }
                         None
@@ -258,6 +263,8 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
             kind: [entry.resource().to_owned(), entry.verb.clone(), family],
             name: entry.name().to_owned(),
             placeholder: is_placeholder(&entry),
+            at_every_look: entry.verb == "update"
+                && (entry.resource() == "endpoints" || asked(&entry, MANAGER) == MIRRORING_CONTROLLER),
             words: words(&entry),
         };
         writes.total += 1;

@@ -34,7 +34,7 @@ pub(super) async fn slice(client: &Client, edit: &SliceEdit) -> kube::Result<(Ed
                 let before = found.iter().find(|one| one.metadata.name == slice.metadata.name);
                 let hit = slice_in_words(before.unwrap_or(&slice));
                 let stored = slices.replace(&slice.name_any(), &params, &slice).await;
-                (hit, stored.map(|stored| Edits::written(&stored)))
+                (hit, stored.map(|stored| Edits::written_over(&slice, &stored)))
             }
             Some(Write::Delete(slice)) => {
                 let deleted = delete_kept(&slices, &slice.name_any()).await;
@@ -61,7 +61,7 @@ pub(super) async fn endpoints(client: &Client, edit: &EndpointsEdit) -> kube::Re
                 let stored = endpoints
                     .replace(&edit.service, &PostParams::default(), &edited)
                     .await;
-                stored.map(|stored| Edits::written(&stored))
+                stored.map(|stored| Edits::written_over(&*edited, &stored))
             }
             Some(EndpointsWrite::Delete) => delete_kept(&endpoints, &edit.service).await,
         };
@@ -89,7 +89,10 @@ pub(super) async fn cidr(client: &Client, edit: &CidrEdit) -> kube::Result<(Edit
             cidrs.replace(&edit.name, &params, &edited).await
         };
         if let Some(result) = unless_overtaken(result) {
-            return Ok((Edits::written(&result?), Hit::Object(cidr_in_words(&found))));
+            return Ok((
+                Edits::written_over(&edited, &result?),
+                Hit::Object(cidr_in_words(&found)),
+            ));
         }
     }
     Ok((Edits::default(), Hit::Overtaken))
