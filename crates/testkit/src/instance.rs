@@ -81,11 +81,16 @@ impl InstanceFolder {
         self.logs().join(AUDIT_LOG)
     }
 
+    /// Copies the logs to where they stay, and gives the place.
+    pub(crate) fn kept_logs(&self) -> io::Result<PathBuf> {
+        let base = cache_folder().unwrap_or_else(env::temp_dir).join("logs");
+        keep(&self.logs(), &base)
+    }
+
     /// Copies the logs to where they stay, and tells where and how each ends, on standard error. The audit log's end,
     /// long lines of JSON, is not shown.
     pub(crate) fn keep_logs(&self) {
-        let base = cache_folder().unwrap_or_else(env::temp_dir).join("logs");
-        let kept = match keep(&self.logs(), &base) {
+        let kept = match self.kept_logs() {
             Ok(kept) => kept,
             Err(error) => {
                 eprintln!("the logs of the control plane could not be kept: {error}");

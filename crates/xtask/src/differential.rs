@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
     /// The program to compare, instead of one built from this work tree
-    #[arg(long, value_name = "PATH", value_parser = program)]
+    #[arg(long, value_name = "PATH", value_parser = workspace::program_file)]
     quaymaster: Option<PathBuf>,
     /// Build a quaymaster with errors in it, switch each on in turn, and fail when one is not found
     #[arg(long, conflicts_with = "quaymaster")]
@@ -89,17 +89,6 @@ fn chosen(asked: &[Minors], places: &Places) -> Result<Vec<Minor>> {
         minors.extend(given.map_or_else(newest, |given| Ok(Some(given)))?);
     }
     Ok(minors)
-}
-
-/// A file that is there. Its path is made absolute: the harness runs elsewhere.
-fn program(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text).canonicalize();
-    let path = path.map_err(|error| error.to_string())?;
-    if path.is_file() {
-        Ok(path)
-    } else {
-        Err("this is no file".to_owned())
-    }
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {

@@ -119,6 +119,17 @@ fn program(programs: &BTreeMap<String, PathBuf>, name: &str) -> Result<PathBuf> 
     path.with_context(|| format!("cargo did not say where it put {name}"))
 }
 
+/// A file that is there. Its path is made absolute: what uses it may run elsewhere.
+pub(crate) fn program_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text).canonicalize();
+    let path = path.map_err(|error| error.to_string())?;
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err("this is no file".to_owned())
+    }
+}
+
 /// Reads a Kubernetes minor that there are programs for, so that a wrong one is refused before anything is built.
 pub(crate) fn known_minor(text: &str) -> Result<Minor> {
     known_minor_of(text, &Places::from_env()?)

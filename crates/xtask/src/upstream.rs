@@ -1,0 +1,30 @@
+//! `cargo xtask upstream`: upstream's own tests, with quaymaster in place of their controllers.
+
+mod events;
+mod integration;
+mod report;
+mod shims;
+mod table;
+mod trial;
+mod verdict;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+/// Run upstream's own tests against quaymaster
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Integration(integration::Arguments),
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.what {
+        What::Integration(arguments) => integration::run(arguments),
+    }
+}
