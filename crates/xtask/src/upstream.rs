@@ -2,6 +2,7 @@
 
 mod events;
 mod integration;
+mod judge;
 mod report;
 mod shims;
 mod table;

@@ -37,6 +37,11 @@ pub(crate) fn parts(output: &str, test: &str) -> usize {
         .count()
 }
 
+/// Whether the program has said that all its tests have ended.
+pub(crate) fn all_ended(output: &str) -> bool {
+    marked(output).any(|event| event == "PASS" || event == "FAIL")
+}
+
 /// The names that `-test.list` prints, in its order.
 pub(crate) fn listed(output: &str) -> Vec<String> {
     output
@@ -48,9 +53,8 @@ pub(crate) fn listed(output: &str) -> Vec<String> {
 
 /// Names of tests and their parts with how they ended, such as of `--- PASS: TestA/part (0.05s)`.
 fn ended(output: &str) -> impl Iterator<Item = (&str, Verdict)> {
-    output.lines().filter_map(|line| {
-        let event = line.rsplit_once(MARK)?.1.trim_start().strip_prefix("--- ")?;
-        let (word, rest) = event.split_once(": ")?;
+    marked(output).filter_map(|event| {
+        let (word, rest) = event.trim_start().strip_prefix("--- ")?.split_once(": ")?;
         let verdict = match word {
             "PASS" => Verdict::Passed,
             "FAIL" => Verdict::Failed,
@@ -59,6 +63,13 @@ fn ended(output: &str) -> impl Iterator<Item = (&str, Verdict)> {
         };
         Some((rest.rsplit_once(" (")?.0, verdict))
     })
+}
+
+/// What follows the mark in each line that has one.
+fn marked(output: &str) -> impl Iterator<Item = &str> {
+    output
+        .lines()
+        .filter_map(|line| line.rsplit_once(MARK).map(|(_, event)| event))
 }
 
 #[cfg(test)]
@@ -87,6 +98,15 @@ I1123 something is logged without an end of line\u{16}    --- FAIL: TestA/a_(par
         assert_eq!(failed_parts(OUTPUT, "TestA"), ["a_(part)/inner"]);
         assert_eq!(failed_parts(OUTPUT, "TestAB"), [""; 0]);
         assert_eq!(parts(OUTPUT, "TestA"), 3);
+    }
+
+    #[test]
+    fn a_program_has_ended_its_tests_when_it_says_so_for_all_of_them() {
+        assert!(!all_ended(OUTPUT));
+        assert!(!all_ended("PASS\n"));
+        for last in ["\u{16}PASS\n", "\u{16}FAIL\n", "a log line\u{16}PASS\n"] {
+            assert!(all_ended(&format!("{OUTPUT}{last}")), "{last:?}");
+        }
     }
 
     #[test]

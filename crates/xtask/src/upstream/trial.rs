@@ -1,8 +1,9 @@
 //! One test in a process of its own, beside an etcd of its own.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -11,6 +12,7 @@ use quaymaster_testkit::assets::{Assets, Program, Suite};
 use quaymaster_testkit::process;
 
 use super::events;
+use super::judge::{End, judge};
 use super::verdict::{Side, Verdict};
 
 /// Where the packages are, from the root of upstream's source.
@@ -18,17 +20,14 @@ const PACKAGES: &str = "test/integration";
 
 /// What a test may take, by Go's own limit, which shows where it hangs.
 const TEST_LIMIT: &str = "15m";
-/// What the process may take: afterwards it looks for ten minutes whether threads of Go are left.
-const PROCESS_LIMIT: Duration = Duration::from_mins(30);
+/// What its process may take, should even that not end it.
+const PROCESS_LIMIT: Duration = Duration::from_mins(20);
 const POLL: Duration = Duration::from_millis(50);
 /// How often a running test is told of: often enough for CI systems that end silent jobs.
 const STILL_RUNNING: Duration = Duration::from_secs(60);
 
 /// The file for what a test prints.
 const LOG: &str = "test.log";
-/// How the shims begin what they print when they cannot go on.
-const SHIM_SAYS: &str = "quaymaster shim: ";
-
 /// What tests are run with.
 pub(crate) struct Rig {
     pub(crate) suite: Suite,
@@ -135,31 +134,13 @@ impl Rig {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output);
-        let begun = Instant::now();
-        let mut child = process::tied(command).with_context(|| format!("starting the tests of {package}"))?;
-        let mut told = begun;
-        let status = loop {
-            if let Some(status) = child.try_wait().context("waiting for a test")? {
-                break Some(status);
-            }
-            if begun.elapsed() >= PROCESS_LIMIT {
-                child.kill().context("ending a test")?;
-                child.wait().context("waiting for a test")?;
-                break None;
-            }
-            if told.elapsed() >= STILL_RUNNING {
-                told = Instant::now();
-                tell(begun.elapsed());
-            }
-            std::thread::sleep(POLL);
-        };
-        let took = begun.elapsed();
-        let output = fs::read(&log).with_context(|| log.display().to_string())?;
-        let output = String::from_utf8_lossy(&output);
-        let (verdict, reason) = judge(&output, test, status);
+        let child = process::tied(command).with_context(|| format!("starting the tests of {package}"))?;
+        let watched = watch(child, &log, tell)?;
+        let output = String::from_utf8_lossy(&watched.output);
+        let (verdict, reason) = judge(&output, test, watched.end);
         Ok(Outcome {
             verdict,
-            took,
+            took: watched.took,
             parts: events::parts(&output, test),
             reason,
             logs: keep(verdict).then(|| etcd.kept_logs()).transpose()?,
@@ -184,84 +165,89 @@ impl Rig {
     }
 }
 
-/// How a test ended and, where it failed, why: by what it printed, and by how its process ended, `None` if not by itself.
-fn judge(output: &str, test: &str, status: Option<ExitStatus>) -> (Verdict, String) {
-    let Some(status) = status else {
-        return (Verdict::Failed, format!("still running after {PROCESS_LIMIT:?}"));
-    };
-    let said = events::verdict(output, test);
-    match said {
-        Some(verdict) if verdict != Verdict::Failed && status.success() => (verdict, String::new()),
-        Some(Verdict::Failed) => {
-            let parts = events::failed_parts(output, test);
-            (Verdict::Failed, parts.join(", "))
-        }
-        // Its controllers could not run, it took too long, or threads were left after it.
-        _ => {
-            let shim = output.lines().find_map(|line| line.strip_prefix(SHIM_SAYS));
-            let end = || output.lines().find(|line| line.starts_with("panic: ") || is_fatal(line));
-            let after = said.map_or(String::new(), |verdict| format!(" after it {verdict}"));
-            let reason = shim.or_else(end).unwrap_or("see the log");
-            (Verdict::Failed, format!("{status}{after}: {reason}"))
-        }
-    }
+/// A process that has ended.
+struct Watched {
+    end: End,
+    took: Duration,
+    /// All that it printed.
+    output: Vec<u8>,
 }
 
-/// Whether this is a line of Kubernetes' log after which its process ends: `F1130 03:15:25.042844 ...`.
-fn is_fatal(line: &str) -> bool {
-    let Some((day, _)) = line.strip_prefix('F').and_then(|rest| rest.split_once(' ')) else {
-        return false;
+/// Waits until a test program has said how its tests ended, or has ended.
+///
+/// One that has said so is killed: it would look for goroutines that are left, which are upstream's, and of those that keep
+/// a connection open there are some for 90 seconds more.
+fn watch(mut child: Child, log: &Path, tell: impl Fn(Duration)) -> Result<Watched> {
+    let mut reader = File::open(log).with_context(|| log.display().to_string())?;
+    let mut output = Vec::new();
+    // Where the first line begins that was not whole yet.
+    let mut unread = 0;
+    let begun = Instant::now();
+    let mut told = begun;
+    let end = loop {
+        // Asked before the rest is read, so that nothing is printed in between.
+        let status = child.try_wait().context("waiting for a test")?;
+        reader
+            .read_to_end(&mut output)
+            .with_context(|| log.display().to_string())?;
+        if events::all_ended(&String::from_utf8_lossy(&output[unread..])) {
+            break End::Said;
+        }
+        unread = output
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        if let Some(status) = status {
+            break End::Exited(status);
+        }
+        if begun.elapsed() >= PROCESS_LIMIT {
+            break End::Late(PROCESS_LIMIT);
+        }
+        if told.elapsed() >= STILL_RUNNING {
+            told = Instant::now();
+            tell(begun.elapsed());
+        }
+        std::thread::sleep(POLL);
     };
-    day.len() == 4 && day.bytes().all(|letter| letter.is_ascii_digit())
+    // Does nothing where it has ended.
+    child.kill().context("ending a test")?;
+    child.wait().context("waiting for a test")?;
+    Ok(Watched {
+        end,
+        took: begun.elapsed(),
+        output,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt as _;
-
     use super::*;
 
-    fn exit(code: i32) -> Option<ExitStatus> {
-        Some(ExitStatus::from_raw(code << 8))
+    fn watched(script: &str) -> Watched {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join(LOG);
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).stdout(File::create(&log).unwrap());
+        watch(process::tied(command).unwrap(), &log, |_| {}).unwrap()
     }
 
     #[test]
-    fn a_test_has_passed_when_it_and_its_process_say_so() {
-        let passed = "\u{16}--- PASS: TestA (0.10s)\nPASS\n";
-        assert_eq!(judge(passed, "TestA", exit(0)), (Verdict::Passed, String::new()));
-        let (verdict, reason) = judge(passed, "TestA", exit(1));
-        assert_eq!(verdict, Verdict::Failed);
-        assert!(reason.contains("after it passed"), "{reason}");
-        assert_eq!(judge(passed, "TestA", None).0, Verdict::Failed);
+    fn a_program_that_has_said_how_its_tests_ended_is_not_waited_for() {
+        let watched =
+            watched("printf '\\026--- PASS: TestA (0.1s)\\n\\026PA'; sleep 0.2; printf 'SS\\n'; sleep 600");
+        assert_eq!(watched.end, End::Said);
+        assert!(watched.took < Duration::from_secs(60), "{:?}", watched.took);
+        assert!(watched.output.ends_with(b"PASS\n"));
     }
 
     #[test]
-    fn a_process_that_ran_nothing_has_not_passed() {
-        let nothing = "testing: warning: no tests to run\nPASS\n";
-        assert_eq!(judge(nothing, "TestA", exit(0)).0, Verdict::Failed);
-    }
-
-    #[test]
-    fn parts_that_failed_are_the_reason() {
-        let output = "\u{16}    --- FAIL: TestA/one (0.1s)\n\u{16}    --- FAIL: TestA/two (0.1s)\n\u{16}--- FAIL: TestA (0.2s)\n";
-        assert_eq!(
-            judge(output, "TestA", exit(1)),
-            (Verdict::Failed, "one, two".to_owned())
+    fn of_a_program_that_ends_without_a_word_the_end_and_all_that_it_printed_are_told() {
+        let watched = watched("echo first; sleep 0.2; echo last; exit 7");
+        assert!(
+            matches!(watched.end, End::Exited(status) if status.code() == Some(7)),
+            "{:?}",
+            watched.end
         );
-    }
-
-    #[test]
-    fn a_controller_that_does_not_run_is_the_reason() {
-        let output = "\u{16}=== RUN   TestA\nquaymaster shim: it ended by itself\n";
-        let (verdict, reason) = judge(output, "TestA", exit(70));
-        assert_eq!(verdict, Verdict::Failed);
-        assert!(reason.ends_with(": it ended by itself"), "{reason}");
-    }
-
-    #[test]
-    fn what_an_apiserver_could_not_go_on_for_is_the_reason() {
-        let output = "FAIL is no such line\nF1130 03:15:25.042844   28503 hooks.go:203] a hook failed\n";
-        let (_, reason) = judge(output, "TestA", exit(255));
-        assert!(reason.ends_with("a hook failed"), "{reason}");
+        assert_eq!(watched.output, b"first\nlast\n");
     }
 }

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -96,7 +97,7 @@ func Run(ctx context.Context, name string, client kubernetes.Interface, flags ..
 	defer runtime.UnlockOSThread()
 	err = command.Run()
 	if ctx.Err() == nil {
-		fail("%s for %s ended by itself (%v); its log is %s", program, name, err, log.Name())
+		fail("%s for %s ended by itself (%v): %s", filepath.Base(program), name, err, lastLine(log.Name()))
 	}
 }
 
@@ -121,6 +122,16 @@ func writeKubeconfig(client kubernetes.Interface, path string) {
 	if err := clientcmd.WriteToFile(*kubeconfig, path); err != nil {
 		fail("%v", err)
 	}
+}
+
+// lastLine gives the last line of a file that has anything on it.
+func lastLine(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return lines[len(lines)-1]
 }
 
 // fail ends the test program. A panic would be caught by what starts controllers.
