@@ -1,10 +1,10 @@
 //! The controller as the engine sees it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quaymaster_engine::controller::{Object, Stored};
-use quaymaster_engine::{Answer, Controller, Dirty, Planned, Verdict};
+use quaymaster_engine::{Answer, Controller, Dirty, Moment, Planned, Request, Verdict};
 use quaymaster_model::{ObjectKey, ServiceRecord, TrafficDistribution};
 use quaymaster_queue::Priority;
 use quaymaster_runtime::api::{Remedy, Verb, WriteError};
@@ -16,8 +16,8 @@ use quaymaster_world::{Delta, Kind, ServiceId, World};
 
 use crate::backing::Backing;
 use crate::gauges::Gauges;
-use crate::metrics::{Metrics, Operation, SyncResult, Topology};
-use crate::{NAME, notices, request, view};
+use crate::metrics::{Metrics, SyncResult, Topology};
+use crate::{NAME, notices, view};
 
 /// What can be chosen.
 #[derive(Debug, Clone, Copy)]
@@ -120,7 +120,7 @@ impl Controller for EndpointSlices {
         self.mark(world, delta, dirty);
     }
 
-    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, _: Instant) -> Planned {
+    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, _: Moment) -> Planned {
         let Some(id) = world.service_id(key) else {
             return Planned::default();
         };
@@ -143,7 +143,7 @@ impl Controller for EndpointSlices {
                 .update(id, state.summary(self.options.settings.max_endpoints));
         }
         Planned {
-            requests: plan.writes.into_iter().map(request::of).collect(),
+            requests: plan.writes.into_iter().map(Request::from).collect(),
             notices: plan
                 .events
                 .iter()
@@ -155,12 +155,8 @@ impl Controller for EndpointSlices {
     }
 
     fn answered(&mut self, world: &World, answer: &Answer<'_>) -> Verdict {
-        match answer.verb {
-            _ if answer.result.is_err() => {}
-            Verb::Create => self.metrics.changed(Operation::Create),
-            Verb::Update => self.metrics.changed(Operation::Update),
-            Verb::Delete => self.metrics.changed(Operation::Delete),
-            Verb::Get => {}
+        if answer.result.is_ok() {
+            self.metrics.changed(answer.verb);
         }
         let outcome = match &answer.result {
             Ok(Stored::Object(Object::Slice(slice))) => Outcome::Stored(std::sync::Arc::clone(slice)),

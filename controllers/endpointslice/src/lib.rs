@@ -9,7 +9,6 @@ mod controller;
 mod gauges;
 mod metrics;
 mod notices;
-mod request;
 #[cfg(test)]
 mod tests;
 mod view;

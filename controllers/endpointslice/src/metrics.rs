@@ -4,33 +4,11 @@ use std::sync::atomic::AtomicI64;
 
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::Histogram;
 use quaymaster_model::TrafficDistribution;
 use quaymaster_model::names::metrics as names;
-use quaymaster_runtime::metrics::{Counter, Labels, Registry};
-
-/// What a write call did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Operation {
-    /// `create`
-    Create,
-    /// `update`
-    Update,
-    /// `delete`
-    Delete,
-}
-
-impl Operation {
-    const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
-
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        }
-    }
-}
+use quaymaster_runtime::api::Verb;
+use quaymaster_runtime::metrics::{Changes, Counter, Labels, Registry, endpoint_buckets};
 
 /// How a sync ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,15 +64,10 @@ pub(crate) struct Metrics {
     pub(crate) slices_desired: Gauge,
     /// Pods left out because their Node is not known, over all Services; one for each Service that selects it.
     pub(crate) pods_without_node: Gauge,
-    changes: Family<Labels<1>, Counter>,
+    changes: Changes,
     changed_per_sync: Family<Labels<2>, Histogram>,
     syncs: Family<Labels<1>, Counter>,
     services: Family<Labels<1>, Gauge>,
-}
-
-/// 2 to 32768, as upstream.
-fn endpoint_buckets() -> Histogram {
-    Histogram::new(exponential_buckets(2.0, 2.0, 15))
 }
 
 /// The Go client's `DefBuckets`. They were made for seconds and say little of a number of slices, but a histogram
@@ -113,19 +86,12 @@ impl Metrics {
             slices: Gauge::default(),
             slices_desired: Gauge::default(),
             pods_without_node: Gauge::default(),
-            changes: Family::default(),
+            changes: Changes::register(registry, names::CHANGES, "Writes of EndpointSlices, by operation"),
             changed_per_sync: Family::new_with_constructor(default_buckets),
             syncs: Family::default(),
             services: Family::default(),
         };
-        // From zero on, or the first change of each kind is no increase to a query.
-        for operation in Operation::ALL {
-            drop(
-                metrics
-                    .changes
-                    .get_or_create(&[(names::OPERATION, operation.label())]),
-            );
-        }
+        // From zero on, or the first of each kind is no increase to a query.
         for result in SyncResult::ALL {
             drop(metrics.syncs.get_or_create(&[(names::RESULT, result.label())]));
         }
@@ -160,11 +126,6 @@ impl Metrics {
             m.pods_without_node,
         );
         registry.register(
-            names::CHANGES,
-            "Writes of EndpointSlices, by operation",
-            m.changes,
-        );
-        registry.register(
             names::SLICES_CHANGED_PER_SYNC,
             "EndpointSlices changed by a sync of a Service",
             m.changed_per_sync,
@@ -184,11 +145,9 @@ impl Metrics {
         self.endpoints_removed.observe(f64::from(removed));
     }
 
-    /// A write was sent.
-    pub(crate) fn changed(&self, operation: Operation) {
-        self.changes
-            .get_or_create(&[(names::OPERATION, operation.label())])
-            .inc();
+    /// A write was made.
+    pub(crate) fn changed(&self, verb: Verb) {
+        self.changes.count(verb);
     }
 
     /// The writes of a sync of a Service are complete.

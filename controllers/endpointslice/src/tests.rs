@@ -147,23 +147,6 @@ fn under_a_policy_the_first_fill_goes_on_without_a_pause() {
 }
 
 #[test]
-fn a_slice_with_fields_that_cannot_be_given_back_is_not_sent_as_nothing() {
-    let draft = quaymaster_slices::SliceDraft {
-        unknown: Some(Box::new(quaymaster_model::slice::UnknownFields {
-            metadata: Some("no object".into()),
-            ..Default::default()
-        })),
-        ..cluster::empty_draft()
-    };
-    let write = quaymaster_slices::Write {
-        id: quaymaster_slices::WriteId(1),
-        key: cluster::key("web-1"),
-        op: quaymaster_slices::Op::Create(draft),
-    };
-    assert!(crate::request::of(write).body.into_bytes().is_err());
-}
-
-#[test]
 fn pods_whose_node_is_not_known_show_in_a_gauge() {
     let mut cluster = Cluster::new();
     cluster.service(json!({ "selector": { "app": "web" }, "ipFamilies": ["IPv4"], "clusterIP": "10.1.0.1" }));
@@ -357,4 +340,46 @@ fn a_slice_whose_labels_a_policy_removes_is_not_made_again_and_again() {
     assert!(matches!(cluster.write_next(), Verdict::Altered { .. }));
     assert!(cluster.write_all().is_empty());
     assert_eq!(cluster.slices().len(), 1);
+}
+
+/// kubernetes/kubernetes has one mark for both families, so that only the one that has hints says when to look again.
+#[test]
+fn a_family_that_was_refused_hints_gets_them_as_soon_as_the_zones_allow_it() {
+    let mut cluster = Cluster::new();
+    let shares = |cluster: &mut Cluster, a: &str, b: &str| {
+        cluster.node_with_cpu("node-1", "zone-a", a);
+        cluster.node_with_cpu("node-2", "zone-b", b);
+    };
+    shares(&mut cluster, "11", "9");
+    cluster.annotate_service(json!({ "service.kubernetes.io/topology-mode": "Auto" }));
+    cluster.service(
+        json!({ "selector": { "app": "web" }, "ipFamilies": ["IPv4", "IPv6"], "clusterIP": "10.1.0.1" }),
+    );
+    for number in 0..20 {
+        let (v4, v6) = (format!("10.0.0.{number}"), format!("fd00::{number}"));
+        let addresses = if number < 3 {
+            json!([{ "ip": v4 }, { "ip": v6 }])
+        } else {
+            json!([{ "ip": v6 }])
+        };
+        cluster.pod(&format!("web-{number}"), &addresses);
+    }
+    cluster.begin();
+    cluster.write_all();
+    let hinted = |cluster: &Cluster, family: &str| {
+        let slices = cluster.slices();
+        let slice = slices.iter().find(|slice| slice["addressType"] == family);
+        !slice.unwrap()["endpoints"][0]["hints"].is_null()
+    };
+    // Of three endpoints each zone would need two.
+    assert_eq!(
+        (hinted(&cluster, "IPv4"), hinted(&cluster, "IPv6")),
+        (false, true)
+    );
+    cluster.take_marked();
+    // Now the smaller zone needs one, and nothing is overloaded.
+    shares(&mut cluster, "12400m", "7600m");
+    assert!(!cluster.take_marked().is_empty());
+    cluster.write_all();
+    assert_eq!((hinted(&cluster, "IPv4"), hinted(&cluster, "IPv6")), (true, true));
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quaymaster_engine::Dirty;
+use quaymaster_membership::trigger;
 use quaymaster_model::{
     NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, Text, Timestamp, names,
 };
@@ -23,11 +24,14 @@ impl EndpointSlices {
                 None => self.service_removed(*id, change.latest(), dirty),
             },
             Delta::Node { change } => self.node_changed(world, *change, dirty),
-            // The answer to an own write comes by itself, with what it was an answer to.
+            // The answer to an own write comes by itself, with what it was an answer to; the others are not read.
             Delta::Slice {
                 origin: Origin::OwnWrite,
                 ..
-            } => {}
+            }
+            | Delta::Endpoints { .. }
+            | Delta::ServiceCidr { .. }
+            | Delta::IpAddress { .. } => {}
             Delta::Slice {
                 change,
                 origin: Origin::Watch,
@@ -113,17 +117,15 @@ impl EndpointSlices {
     ) {
         let name = &change.latest().key.name;
         let pod = change.after();
-        let became_ready = |pod: Option<&PodRecord>| pod.and_then(|pod| pod.ready_since);
-        let (before, after) = (became_ready(change.before()), became_ready(pod));
+        let (news, joined) = (trigger::of_pod(change.before(), pod), trigger::of_pod(None, pod));
         for id in &moved.left {
             self.one_pod_changed(world, *id, name, None, None, dirty);
         }
         for id in &moved.stayed {
-            let trigger = after.filter(|after| before.is_none_or(|before| *after > before));
-            self.one_pod_changed(world, *id, name, pod, trigger, dirty);
+            self.one_pod_changed(world, *id, name, pod, news, dirty);
         }
         for id in &moved.joined {
-            self.one_pod_changed(world, *id, name, pod, after, dirty);
+            self.one_pod_changed(world, *id, name, pod, joined, dirty);
         }
     }
 
@@ -159,11 +161,12 @@ impl EndpointSlices {
         }
         if self.zones.node_changed(before, after) {
             for id in self.auto.iter().copied().collect::<Vec<_>>() {
-                let Some(state) = self.services.get(&id) else {
+                let (Some(state), Some(service)) = (self.services.get(&id), world.service(id)) else {
                     continue;
                 };
                 let hints = state.hint_state();
-                if hints.is_populated() && !hints.is_overloaded(&self.zones) {
+                // Upstream looks at those alone that are overloaded: a family that was refused waits for something else.
+                if hints.covers(service.slice_families()) && !hints.is_overloaded(&self.zones) {
                     continue;
                 }
                 if let Some(key) = self.with(world, id, |state, cx| {

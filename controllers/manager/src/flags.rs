@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 
+use crate::controllers::{EndpointSliceFlags, EndpointsFlags, MirroringFlags};
 use crate::logging::{Format, Level};
 use crate::{controllers, duration, logging};
 
@@ -15,10 +16,10 @@ const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold());
 
-/// Keeps EndpointSlices for every Service, in place of kube-controller-manager's controller of the same name.
+/// Keeps EndpointSlices for every Service, and ServiceCIDRs, in place of kube-controller-manager's controllers.
 ///
-/// Start kube-controller-manager with --controllers=*,-endpointslice-controller beside it: two writers of the same
-/// slices overwrite each other.
+/// Start kube-controller-manager with --controllers=*,-endpointslice-controller,-service-cidr-controller beside it: two
+/// writers of the same objects overwrite each other.
 #[derive(Debug, Parser)]
 #[command(
     name = "quaymaster",
@@ -32,8 +33,12 @@ pub(crate) struct Flags {
     pub(crate) cluster: ClusterFlags,
     #[command(flatten, next_help_heading = "Controllers")]
     pub(crate) controllers: ControllerFlags,
+    #[command(flatten, next_help_heading = "Endpoints controller")]
+    pub(crate) endpoints: EndpointsFlags,
     #[command(flatten, next_help_heading = "EndpointSlice controller")]
     pub(crate) endpointslice: EndpointSliceFlags,
+    #[command(flatten, next_help_heading = "EndpointSlice mirroring controller")]
+    pub(crate) mirroring: MirroringFlags,
     #[command(flatten, next_help_heading = "Health and metrics")]
     pub(crate) admin: AdminFlags,
     #[command(flatten, next_help_heading = "Logs")]
@@ -174,21 +179,6 @@ pub(crate) struct ControllerFlags {
         help = format!("Controllers to run: * is all of them, foo runs foo, -foo does not. Known: {}", controllers::known())
     )]
     pub(crate) controllers: Vec<String>,
-}
-
-/// Settings of the EndpointSlice controller, with kube-controller-manager's names.
-#[derive(Debug, Args)]
-pub(crate) struct EndpointSliceFlags {
-    /// Most endpoints that a slice is filled to, 1 to 1000
-    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(crate) max_endpoints_per_slice: u16,
-    /// How long changes of Pods are gathered before slices are written
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true, default_value = "0s")]
-    pub(crate) endpointslice_updates_batch_period: Duration,
-    /// Most Services whose slices are written at once, 1 to 50 [default: no bound but that of all writes in flight,
-    /// which follows the apiserver's latency]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=50))]
-    pub(crate) concurrent_service_endpoint_syncs: Option<u16>,
 }
 
 /// Where health and metrics are served.

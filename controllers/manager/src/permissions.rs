@@ -13,38 +13,62 @@ use kube::api::PostParams;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Need {
     pub(crate) group: &'static str,
+    /// With its subresource after a slash, as in RBAC rules.
     pub(crate) resource: &'static str,
     pub(crate) verbs: &'static [&'static str],
 }
 
-/// What the EndpointSlice controller does.
-pub(crate) const ENDPOINTSLICE: &[Need] = &[
-    Need {
-        group: "",
-        resource: "services",
-        verbs: &["list", "watch"],
-    },
-    Need {
-        group: "",
-        resource: "pods",
-        verbs: &["list", "watch"],
-    },
-    Need {
-        group: "",
-        resource: "nodes",
-        verbs: &["list", "watch"],
-    },
-    Need {
-        group: "discovery.k8s.io",
-        resource: "endpointslices",
-        verbs: &["list", "watch", "create", "update", "delete"],
-    },
-    Need {
-        group: "events.k8s.io",
-        resource: "events",
-        verbs: &["create", "patch"],
-    },
-];
+/// What is only read.
+pub(crate) const READ: &[&str] = &["list", "watch"];
+
+/// What is written as well.
+pub(crate) const WRITE: &[&str] = &["list", "watch", "create", "update", "delete"];
+
+impl Need {
+    /// Of a resource of the core group.
+    pub(crate) const fn core(resource: &'static str, verbs: &'static [&'static str]) -> Self {
+        let group = "";
+        Self {
+            group,
+            resource,
+            verbs,
+        }
+    }
+
+    /// Of EndpointSlices.
+    pub(crate) const fn slices(verbs: &'static [&'static str]) -> Self {
+        Self {
+            group: "discovery.k8s.io",
+            resource: "endpointslices",
+            verbs,
+        }
+    }
+}
+
+/// What every controller does.
+const EVENTS: Need = Need {
+    group: "events.k8s.io",
+    resource: "events",
+    verbs: &["create", "patch"],
+};
+
+/// What controllers do together: each verb of each resource once.
+pub(crate) fn together(needs: impl IntoIterator<Item = &'static [Need]>) -> Vec<Need> {
+    let mut all: Vec<Need> = Vec::new();
+    for need in needs.into_iter().flatten().chain([&EVENTS]) {
+        for verb in need.verbs {
+            let known = |one: &&Need| {
+                let same = one.group == need.group && one.resource == need.resource;
+                same && one.verbs.contains(verb)
+            };
+            if all.iter().find(known).is_none() {
+                let verbs = std::slice::from_ref(verb);
+                all.push(Need { verbs, ..*need });
+            }
+        }
+    }
+    all
+}
 
 /// Longest wait for one answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -97,12 +121,17 @@ async fn missing(client: &kube::Client, needs: &[Need]) -> Result<usize, Unasked
     let mut missing = 0;
     let mut user = None;
     for need in needs {
+        let (resource, subresource) = match need.resource.split_once('/') {
+            Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
+            None => (need.resource, None),
+        };
         for verb in need.verbs {
             let review = SelfSubjectAccessReview {
                 spec: SelfSubjectAccessReviewSpec {
                     resource_attributes: Some(ResourceAttributes {
                         group: Some(need.group.to_owned()),
-                        resource: Some(need.resource.to_owned()),
+                        resource: Some(resource.to_owned()),
+                        subresource: subresource.clone(),
                         verb: Some((*verb).to_owned()),
                         ..ResourceAttributes::default()
                     }),

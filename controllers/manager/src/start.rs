@@ -4,13 +4,11 @@ mod reach;
 mod upgrade;
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use quaymaster_endpointslice::EndpointSlices;
-use quaymaster_engine::{Engine, EngineError, Options, Registration};
+use quaymaster_engine::{Engine, EngineError, Options};
 use quaymaster_model::{KubernetesVersion, UpstreamRules};
 use quaymaster_runtime::admin::AdminServer;
 use quaymaster_runtime::client::{Connection, Source, UserAgent};
@@ -19,10 +17,9 @@ use quaymaster_runtime::metrics::{BuildInfo, ProcessCollector, Registry};
 use quaymaster_runtime::permit::Permits;
 use quaymaster_runtime::shutdown;
 use quaymaster_runtime::version::{ServerVersion, Support};
-use quaymaster_slices::Settings;
 use tokio_util::sync::CancellationToken;
 
-use crate::controllers::{self, Controller};
+use crate::controllers::{self, Built, Part, Setting};
 use crate::flags::Flags;
 use crate::{logging, permissions};
 
@@ -32,14 +29,14 @@ pub(crate) const EXIT_USAGE: u8 = 2;
 /// Runs until a signal. Errors are one line, causes included, in the form of the logs.
 pub(crate) async fn run(flags: Flags) -> ExitCode {
     let format = flags.logging.log_format;
-    let selected = match controllers::select(&flags.controllers.controllers) {
+    let selected = match controllers::of(&flags) {
         Ok(selected) => selected,
         Err(error) => {
             logging::fatal(format, &error.to_string());
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    match serve(flags, selected.into_iter().collect()).await {
+    match serve(flags, selected).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::fatal(format, &format!("{error:#}"));
@@ -48,7 +45,7 @@ pub(crate) async fn run(flags: Flags) -> ExitCode {
     }
 }
 
-async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
+async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()> {
     let cancel = shutdown::on_signal(logging::flush_at_once).context("cannot listen for signals")?;
     let version = env!("CARGO_PKG_VERSION");
     let registry = Registry::new();
@@ -96,7 +93,8 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
         "starting"
     );
     let credentials = connection.credentials();
-    permissions::check(&client, permissions::ENDPOINTSLICE, credentials.as_deref()).await;
+    let needs = permissions::together(selected.iter().map(|part| part.needs));
+    permissions::check(&client, &needs, credentials.as_deref()).await;
 
     let address = connection.server();
     let options = Options {
@@ -109,29 +107,17 @@ async fn serve(flags: Flags, selected: Vec<Controller>) -> anyhow::Result<()> {
         watch: quaymaster_watch::Config::default(),
     };
     let mut engine = Engine::new(options);
-    for controller in selected {
-        engine = match controller {
-            Controller::EndpointSlice => {
-                let options = quaymaster_endpointslice::Options {
-                    settings: Settings {
-                        max_endpoints: usize::from(flags.endpointslice.max_endpoints_per_slice),
-                        rules,
-                    },
-                    batch_period: flags.endpointslice.endpointslice_updates_batch_period,
-                };
-                engine.with(
-                    Box::new(EndpointSlices::new(options, &registry)),
-                    Registration {
-                        queue: quaymaster_endpointslice::QUEUE,
-                        reporter: quaymaster_endpointslice::REPORTER,
-                        most_keys: flags
-                            .endpointslice
-                            .concurrent_service_endpoint_syncs
-                            .and_then(|most| NonZeroUsize::new(most.into())),
-                    },
-                )
-            }
-        };
+    let setting = Setting {
+        flags: &flags,
+        rules,
+        registry: &registry,
+    };
+    for part in selected {
+        let Built {
+            controller,
+            registration,
+        } = (part.build)(&setting);
+        engine = engine.with(controller, registration);
     }
     started.hold();
     let upgraded = work(engine, upgrade::noticed(&client, &address, rules), &cancel).await?;

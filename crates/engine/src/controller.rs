@@ -1,9 +1,11 @@
 //! What the core asks of a controller.
 
+mod slices;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quaymaster_model::{ObjectKey, ResourceVersion, Uid};
+use quaymaster_model::{ObjectKey, ResourceVersion, Timestamp, Uid};
 use quaymaster_queue::Priority;
 use quaymaster_runtime::api::{Verb, WriteError, preconditions};
 use quaymaster_runtime::events::Notice;
@@ -34,7 +36,7 @@ pub trait Controller: Send {
     fn term_began(&mut self, world: &World, dirty: &mut Dirty);
 
     /// The next requests for a key at the time `now`, at most `limit`, which is at least 1. They are sent at once.
-    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, now: Instant) -> Planned;
+    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, now: Moment) -> Planned;
 
     /// A request is answered; the world already knows what was stored.
     fn answered(&mut self, world: &World, answer: &Answer<'_>) -> Verdict;
@@ -45,6 +47,15 @@ pub trait Controller: Send {
     /// Who may be at work if what this controller writes is changed again and again, and what to do about it: the end of
     /// a warning for operators.
     fn rival(&self) -> &'static str;
+}
+
+/// The present, by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// By the clock that only goes forward: for all that is measured here.
+    pub at: Instant,
+    /// By the wall clock, which may be wrong and may jump: only to be compared with times that objects carry.
+    pub wall: Timestamp,
 }
 
 /// Collects what is to be looked at.
@@ -131,7 +142,9 @@ pub struct Request {
     pub part: Part,
     /// UID of an object that is updated or deleted.
     pub uid: Option<Uid>,
-    /// The object's JSON, for a delete its options, for a read nothing.
+    /// Of [`Verb::Apply`]: who is to own the fields.
+    pub manager: Option<&'static str>,
+    /// The object's JSON, for a patch what is to change in it, for a delete its options, for a read nothing.
     pub body: Payload,
     /// Given back with the answer.
     pub write: u64,
@@ -155,6 +168,7 @@ impl Request {
             object,
             part: Part::Object,
             uid: None,
+            manager: None,
             body,
             write,
         }
@@ -166,6 +180,37 @@ impl Request {
         Self {
             verb: Verb::Update,
             uid: Some(uid),
+            ..Self::create(kind, object, body, write)
+        }
+    }
+
+    /// Changes some fields of an object, by a strategic merge patch: an entry of a list such as `metadata.finalizers` is
+    /// added or taken out without a word about the others. It is to name the UID (`metadata.uid`), so that a later object
+    /// of the name is not meant.
+    pub fn patch(kind: Kind, object: ObjectKey, part: Part, uid: Uid, body: Payload, write: u64) -> Self {
+        Self {
+            verb: Verb::Patch,
+            part,
+            uid: Some(uid),
+            ..Self::create(kind, object, body, write)
+        }
+    }
+
+    /// Sets fields of an object as their `manager`, whoever had them before (server-side apply). An object that is not
+    /// there would be created, but for a status. `body` has `apiVersion`, `kind`, `metadata.name`, the fields, and
+    /// `metadata.uid`, so that a later object of the name is not meant.
+    pub fn apply(
+        kind: Kind,
+        object: ObjectKey,
+        part: Part,
+        manager: &'static str,
+        body: Payload,
+        write: u64,
+    ) -> Self {
+        Self {
+            verb: Verb::Apply,
+            part,
+            manager: Some(manager),
             ..Self::create(kind, object, body, write)
         }
     }

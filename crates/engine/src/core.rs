@@ -7,9 +7,9 @@ mod turn;
 mod warnings;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use quaymaster_model::{Interner, ObjectKey, Uid};
+use quaymaster_model::{Interner, ObjectKey, Timestamp, Uid};
 use quaymaster_queue::{Limit, LimitConfig, Priority};
 use quaymaster_runtime::api::WriteError;
 use quaymaster_runtime::health::{Condition, Heartbeat};
@@ -20,7 +20,7 @@ use quaymaster_world::{Delta, Kind, World};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
-use crate::controller::{Planned, Request};
+use crate::controller::{Moment, Planned, Request};
 use crate::feed::Told;
 use crate::held_metrics::WorldMetrics;
 use crate::kinds::{self, Object, Ops};
@@ -39,6 +39,12 @@ const MOST_ANSWERS: usize = 64;
 /// The clock that timers go by, also where a test holds it.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// The time by the wall clock.
+fn wall() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Timestamp(since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX)))
 }
 
 /// Identifies a write of a controller while it is in flight.
@@ -169,6 +175,10 @@ impl Core {
         if !self.permit.is_valid(now) {
             return;
         }
+        let moment = Moment {
+            at: now,
+            wall: wall(),
+        };
         while let room @ 1.. = self.limit.available(now) {
             let Some(at) = turn::choose(&mut self.seats, now) else {
                 return;
@@ -182,7 +192,7 @@ impl Core {
                 notices,
                 truncated,
                 look_again,
-            } = seat.controller.plan(&self.world, &taken.key, room, now);
+            } = seat.controller.plan(&self.world, &taken.key, room, moment);
             seat.queue.done(&taken.key);
             if truncated {
                 // Who plans nothing although there was room would plan nothing again, over and over.
@@ -210,11 +220,12 @@ impl Core {
             object,
             part,
             uid,
+            manager,
             body,
             write,
         } = request;
         let Ops { resource, accept, .. } = kinds::ops(kind);
-        let path = resource.path(verb, part, &object);
+        let path = resource.path(verb, part, &object, manager);
         let interner = Arc::clone(&self.interner);
         let token = Token {
             controller,

@@ -11,7 +11,7 @@ use quaymaster_runtime::pool::Payload;
 use quaymaster_wire::Reader as _;
 use quaymaster_world::{Change, Delta, Kind, Origin, World};
 
-use crate::controller::{Answer, Controller, Dirty, Object, Planned, Request, Stored, Verdict};
+use crate::controller::{Answer, Controller, Dirty, Moment, Object, Planned, Request, Stored, Verdict};
 use crate::kinds::Known;
 
 pub(crate) const NAMESPACE: &str = "shop";
@@ -48,6 +48,23 @@ pub(crate) fn slice_json(name: &str, uid: &str, version: u64) -> String {
     let meta = meta(name, uid, version);
     format!(
         r#"{{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{meta},"addressType":"IPv4","endpoints":[],"ports":[]}}"#
+    )
+}
+
+pub(crate) fn endpoints_json(name: &str, uid: &str, version: u64) -> String {
+    let meta = meta(name, uid, version);
+    format!(r#"{{"apiVersion":"v1","kind":"Endpoints","metadata":{meta}}}"#)
+}
+
+pub(crate) fn service_cidr_json(name: &str, version: u64) -> String {
+    format!(
+        r#"{{"apiVersion":"networking.k8s.io/v1","kind":"ServiceCIDR","metadata":{{"name":"{name}","uid":"u","resourceVersion":"{version}"}}}}"#
+    )
+}
+
+pub(crate) fn ip_address_json(name: &str, version: u64) -> String {
+    format!(
+        r#"{{"apiVersion":"networking.k8s.io/v1","kind":"IPAddress","metadata":{{"name":"{name}","uid":"u","resourceVersion":"{version}"}}}}"#
     )
 }
 
@@ -155,7 +172,11 @@ impl Controller for Fake {
                     dirty.repair(key("web"), Duration::ZERO);
                 }
             }
-            Delta::Pod { .. } | Delta::Node { .. } => {}
+            Delta::Pod { .. }
+            | Delta::Node { .. }
+            | Delta::Endpoints { .. }
+            | Delta::ServiceCidr { .. }
+            | Delta::IpAddress { .. } => {}
         }
     }
 
@@ -163,9 +184,9 @@ impl Controller for Fake {
         self.note("term began".to_owned());
     }
 
-    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, now: Instant) -> Planned {
+    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, now: Moment) -> Planned {
         self.note(format!("plan {} within {limit}", key.name));
-        (self.plan)(world, key, limit, now)
+        (self.plan)(world, key, limit, now.at)
     }
 
     fn answered(&mut self, _: &World, answer: &Answer<'_>) -> Verdict {

@@ -4,15 +4,21 @@
 //! A kind that is read is a `Known` record in a file of its own here, and a line in `ops`. One that is written and whose
 //! answers count before the watch tells them has an arm in `written` and `deleted` as well.
 
+mod endpoints;
+mod ip_address;
 mod node;
 mod pod;
 mod resource;
 mod service;
+mod service_cidr;
 mod slice;
 
 use std::sync::Arc;
 
-use quaymaster_model::{Interner, NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, Uid};
+use quaymaster_model::{
+    EndpointsRecord, Interner, IpAddressRecord, NodeRecord, ObjectKey, PodRecord, ServiceCidrRecord,
+    ServiceRecord, SliceRecord, Uid,
+};
 use quaymaster_runtime::api::Verb;
 use quaymaster_runtime::pool::BodyError;
 use quaymaster_watch::Stats;
@@ -51,6 +57,12 @@ pub enum Object {
     Node(Arc<NodeRecord>),
     /// An EndpointSlice.
     Slice(Arc<SliceRecord>),
+    /// An Endpoints object.
+    Endpoints(Arc<EndpointsRecord>),
+    /// A ServiceCIDR.
+    ServiceCidr(Arc<ServiceCidrRecord>),
+    /// An IPAddress.
+    IpAddress(Arc<IpAddressRecord>),
 }
 
 /// What is done with a kind without knowing its record.
@@ -85,6 +97,9 @@ pub(crate) const fn ops(kind: Kind) -> &'static Ops {
         Kind::Service => &Of::<ServiceRecord>::OPS,
         Kind::Node => &Of::<NodeRecord>::OPS,
         Kind::Slice => &Of::<SliceRecord>::OPS,
+        Kind::Endpoints => &Of::<EndpointsRecord>::OPS,
+        Kind::ServiceCidr => &Of::<ServiceCidrRecord>::OPS,
+        Kind::IpAddress => &Of::<IpAddressRecord>::OPS,
     }
 }
 
@@ -113,7 +128,10 @@ pub(crate) fn read_answer(
 /// Kinds that the world takes from their watches alone stay in it as they are until the watch tells.
 pub(crate) fn written(object: &Object, world: &mut World, views: &mut dyn View) {
     match object {
-        Object::Slice(slice) => world.observe_written(Arc::clone(slice), views),
+        Object::Slice(slice) => world.observe_written(slice, views),
+        Object::Endpoints(endpoints) => world.observe_written(&Arc::new(endpoints.held()), views),
+        Object::ServiceCidr(cidr) => world.observe_written(cidr, views),
+        Object::IpAddress(address) => world.observe_written(address, views),
         Object::Pod(_) | Object::Service(_) | Object::Node(_) => {}
     }
 }
@@ -121,7 +139,10 @@ pub(crate) fn written(object: &Object, world: &mut World, views: &mut dyn View) 
 /// An own delete is done: the object is gone.
 pub(crate) fn deleted(kind: Kind, key: &ObjectKey, uid: &Uid, world: &mut World, views: &mut dyn View) {
     match kind {
-        Kind::Slice => world.observe_deleted(key, uid, views),
+        Kind::Slice => world.observe_deleted::<SliceRecord>(key, uid, views),
+        Kind::Endpoints => world.observe_deleted::<EndpointsRecord>(key, uid, views),
+        Kind::ServiceCidr => world.observe_deleted::<ServiceCidrRecord>(key, uid, views),
+        Kind::IpAddress => world.observe_deleted::<IpAddressRecord>(key, uid, views),
         Kind::Pod | Kind::Service | Kind::Node => {}
     }
 }

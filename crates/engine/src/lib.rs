@@ -17,5 +17,5 @@ mod watch_metrics;
 #[cfg(test)]
 mod fixtures;
 
-pub use controller::{Answer, Controller, Dirty, Part, Planned, Request, Verdict};
+pub use controller::{Answer, Controller, Dirty, Moment, Part, Planned, Request, Verdict};
 pub use run::{Engine, EngineError, Options, Registration};

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use quaymaster_model::{IpFamily, PodRecord, ServicePort, ServiceRecord, TargetPort, Text};
+use quaymaster_model::{
+    ClusterAddress, IpFamily, PodRecord, ServicePort, ServiceRecord, TargetPort, TargetRef, Text,
+};
 use smallvec::SmallVec;
 
 /// Whether the Pod may be published at all: it has not ended and has an address. A Pod that is being deleted counts
@@ -35,6 +37,42 @@ pub fn addresses(pod: &PodRecord, family: IpFamily) -> SmallVec<[IpAddr; 1]> {
         found.sort_by_cached_key(ToString::to_string);
     }
     found
+}
+
+/// The one address of the Pod that Endpoints have: the first of the Service's primary family. That is the first of its
+/// families; where it has none, as in objects of long ago, that of its cluster IP, else that of the Pod's first address
+/// (kubernetes/kubernetes `pkg/controller/endpoint/endpoints_controller.go`, `podToEndpointAddressForService`).
+pub fn primary_address(service: &ServiceRecord, pod: &PodRecord) -> Option<IpAddr> {
+    let family = match (service.ip_families.first(), &service.cluster_ip) {
+        (Some(family), _) => *family,
+        (None, ClusterAddress::Ip(address)) => IpFamily::of(address),
+        // Upstream takes whatever it cannot parse for IPv4.
+        (None, ClusterAddress::Other(_)) => IpFamily::V4,
+        (None, ClusterAddress::None | ClusterAddress::Unset) => IpFamily::of(pod.addresses.first()?),
+    };
+    pod.addresses
+        .iter()
+        .find(|address| IpFamily::of(address) == family)
+        .copied()
+}
+
+/// The reference to the Pod that goes with its addresses.
+pub fn target(pod: &PodRecord) -> TargetRef {
+    TargetRef {
+        kind: pod_kind(),
+        namespace: pod.key.namespace.clone(),
+        name: pod.key.name.clone(),
+        uid: pod.uid.clone(),
+        details: None,
+    }
+}
+
+/// The kind of every target, shared by all endpoints.
+fn pod_kind() -> Text {
+    thread_local! {
+        static POD: Text = Text::new("Pod");
+    }
+    POD.with(Text::clone)
 }
 
 /// The hostname under which the Pod is to be found: its `spec.hostname`, if its `spec.subdomain` is the Service's name

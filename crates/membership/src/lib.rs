@@ -4,7 +4,7 @@
 //! number. A selector is compared with labels once for each group it might match, never for each Pod, and it might
 //! match only groups that carry one chosen pair of it. No operation walks the Pods or the Services of a namespace.
 //!
-//! What a Pod offers to a Service that selects it, [`backing`] says.
+//! What a Pod offers to a Service that selects it, [`backing`] says; since when, [`trigger`].
 //!
 //! Pure and synchronous: no client, no clock, no locks.
 
@@ -14,6 +14,7 @@ mod id;
 mod membership;
 mod moved;
 mod pairs;
+pub mod trigger;
 
 pub use id::{PodId, ServiceId, narrow};
 pub use membership::{Membership, Sizes};

@@ -1,8 +1,9 @@
-//! The order of ports in a slice: by the digest of their printed form.
+//! The order of ports in a slice, and of ports and subsets in Endpoints: by the digest of their printed form.
 //!
-//! Upstream prints each port with a reflection dumper and sorts by the digest of the text
-//! (`k8s.io/endpointslice/util/endpointset.go`, `k8s.io/apimachinery/pkg/util/dump`). No consumer should rely on the
-//! order, but equal bytes make a change of controller invisible.
+//! Upstream prints each value with a reflection dumper and sorts by the digest of the text
+//! (`k8s.io/endpointslice/util/endpointset.go`, `k8s.io/apimachinery/pkg/util/dump`; kubernetes/kubernetes
+//! `pkg/api/v1/endpoints/util.go`). No consumer should rely on the order, but equal bytes make a change of controller
+//! invisible. How Endpoints are printed, `quaymaster-subsets` says.
 
 use std::fmt::Write as _;
 
@@ -13,15 +14,17 @@ use crate::{EndpointPort, Text};
 
 /// The ports in the order in which upstream writes them.
 pub fn ordered_ports(ports: &[EndpointPort], order: PortOrder) -> Vec<EndpointPort> {
-    let mut keyed: Vec<([u8; 16], &EndpointPort)> =
-        ports.iter().map(|port| (digest(port, order), port)).collect();
-    // Upstream sorts the lower-case hex form; for digests of equal length that is the order of the bytes.
+    let mut keyed: Vec<([u8; 16], &EndpointPort)> = ports
+        .iter()
+        .map(|port| (of_text(&printed(port), order), port))
+        .collect();
     keyed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
     keyed.into_iter().map(|(_, port)| port.clone()).collect()
 }
 
-fn digest(port: &EndpointPort, order: PortOrder) -> [u8; 16] {
-    let text = printed(port);
+/// The digest by which upstream orders what it prints as this text. Ordered by its bytes: slices are ordered by the
+/// lower-case hex form, Endpoints by the bytes, and for digests of equal length that is the same.
+pub fn of_text(text: &str, order: PortOrder) -> [u8; 16] {
     match order {
         PortOrder::Md5 => Md5::digest(text.as_bytes()).into(),
         PortOrder::Fnv128a => fnv128a(text.as_bytes()).to_be_bytes(),
@@ -113,7 +116,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                digest(&port, PortOrder::Fnv128a),
+                of_text(&printed(&port), PortOrder::Fnv128a),
                 u128::to_be_bytes(expected),
                 "{port:?}"
             );

@@ -43,10 +43,51 @@ pub struct EndpointsRecord {
 impl EndpointsRecord {
     /// Whether it carries the label of the Endpoints controller (since Kubernetes 1.33, kubernetes/kubernetes#130564).
     /// Anybody may set that label, so nothing is deleted for it alone without a look at the Service.
-    pub fn is_managed(labels: &LabelSet) -> bool {
-        labels
-            .get(names::LABEL_ENDPOINTS_MANAGED_BY)
-            .is_some_and(|by| *by == *names::MANAGER_ENDPOINTS)
+    pub fn is_managed(&self) -> bool {
+        let by = self.labels.get(names::LABEL_ENDPOINTS_MANAGED_BY);
+        by.is_some_and(|by| *by == *names::MANAGER_ENDPOINTS)
+    }
+
+    /// The record as it is to be held: without its subsets where it is managed.
+    #[must_use]
+    pub fn to_be_held(mut self) -> Self {
+        if self.is_managed() {
+            self.subsets = None;
+        }
+        self
+    }
+
+    /// As [`EndpointsRecord::to_be_held`], of one that others go on to use.
+    #[must_use]
+    pub fn held(&self) -> Self {
+        let Self {
+            key,
+            uid,
+            resource_version,
+            labels,
+            annotations,
+            owners,
+            finalizers,
+            terminating,
+            subsets,
+            digest,
+            addresses,
+            unknown,
+        } = self;
+        Self {
+            key: key.clone(),
+            uid: uid.clone(),
+            resource_version: resource_version.clone(),
+            labels: labels.clone(),
+            annotations: annotations.clone(),
+            owners: owners.clone(),
+            finalizers: finalizers.clone(),
+            terminating: *terminating,
+            subsets: subsets.as_ref().filter(|_| !self.is_managed()).cloned(),
+            digest: *digest,
+            addresses: *addresses,
+            unknown: unknown.clone(),
+        }
     }
 
     /// Value of an annotation.
@@ -73,7 +114,7 @@ pub struct Subset {
 }
 
 /// An address of a subset.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SubsetAddress {
     /// `ip`
     pub ip: EndpointAddress,

@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod endpoints;
 pub mod intern;
+pub mod ip;
 pub mod key;
 pub mod labels;
 pub mod names;
@@ -21,6 +22,7 @@ pub mod slice;
 pub mod time;
 pub mod uid;
 pub mod version;
+pub mod write;
 
 pub use endpoints::{EndpointsRecord, Subset, SubsetAddress, SubsetPort};
 pub use intern::{Interned, Interner, InternerSizes, Text};
@@ -35,7 +37,9 @@ pub use selector::Selector;
 pub use service::{
     ClusterAddress, IpFamily, ServicePort, ServiceRecord, ServiceType, TargetPort, TrafficDistribution,
 };
-pub use slice::{Conditions, EndpointAddress, EndpointRecord, Hints, OwnerRef, SliceRecord, TargetRef};
+pub use slice::{
+    Conditions, EndpointAddress, EndpointRecord, Hints, OwnerRef, SliceRecord, TargetDetails, TargetRef,
+};
 pub use time::Timestamp;
 pub use uid::Uid;
 pub use version::ResourceVersion;

@@ -75,7 +75,8 @@ pub const RESERVED_SLICE_LABELS: [&str; 3] = [LABEL_SERVICE_NAME, LABEL_MANAGED_
 
 /// Names and labels of metrics, kept letter by letter.
 ///
-/// Sources: `k8s.io/endpointslice` `metrics/metrics.go` and `k8s.io/component-base`
+/// Sources: `k8s.io/endpointslice` `metrics/metrics.go`, kubernetes/kubernetes
+/// `pkg/controller/endpointslicemirroring/metrics/metrics.go` and `k8s.io/component-base`
 /// `metrics/prometheus/workqueue/metrics.go` of Kubernetes 1.37.
 pub mod metrics {
     /// Histogram: endpoints added, once for each address type of each sync.
@@ -97,6 +98,30 @@ pub mod metrics {
     /// Gauge by [`TRAFFIC_DISTRIBUTION`]: Services.
     pub const SERVICES_BY_TRAFFIC_DISTRIBUTION: &str =
         "endpoint_slice_controller_services_count_by_traffic_distribution";
+
+    /// Histogram: endpoints added to mirrored slices, once for each sync.
+    pub const MIRRORING_ENDPOINTS_ADDED_PER_SYNC: &str =
+        "endpoint_slice_mirroring_controller_endpoints_added_per_sync";
+    /// Histogram: endpoints changed in mirrored slices, once for each sync.
+    pub const MIRRORING_ENDPOINTS_UPDATED_PER_SYNC: &str =
+        "endpoint_slice_mirroring_controller_endpoints_updated_per_sync";
+    /// Histogram: endpoints removed from mirrored slices, once for each sync.
+    pub const MIRRORING_ENDPOINTS_REMOVED_PER_SYNC: &str =
+        "endpoint_slice_mirroring_controller_endpoints_removed_per_sync";
+    /// Histogram: addresses that are not mirrored, once for each sync.
+    pub const MIRRORING_ADDRESSES_SKIPPED_PER_SYNC: &str =
+        "endpoint_slice_mirroring_controller_addresses_skipped_per_sync";
+    /// Histogram: seconds that a sync takes. Upstream gives it no unit.
+    pub const MIRRORING_SYNC_DURATION: &str = "endpoint_slice_mirroring_controller_endpoints_sync_duration";
+    /// Gauge: endpoints wanted in mirrored slices.
+    pub const MIRRORING_ENDPOINTS_DESIRED: &str = "endpoint_slice_mirroring_controller_endpoints_desired";
+    /// Gauge: mirrored slices there are.
+    pub const MIRRORING_NUM_ENDPOINT_SLICES: &str = "endpoint_slice_mirroring_controller_num_endpoint_slices";
+    /// Gauge: mirrored slices there would be if all were filled.
+    pub const MIRRORING_DESIRED_ENDPOINT_SLICES: &str =
+        "endpoint_slice_mirroring_controller_desired_endpoint_slices";
+    /// Counter by [`OPERATION`]: write calls for mirrored slices.
+    pub const MIRRORING_CHANGES: &str = "endpoint_slice_mirroring_controller_changes";
 
     /// Label: `create`, `update`, `delete`.
     pub const OPERATION: &str = "operation";

@@ -23,7 +23,7 @@ pub const NEWEST_TESTED: KubernetesVersion = KubernetesVersion { minor: 37 };
 /// The rules of the apiserver's version. The only place where versions make a difference: everything else asks this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpstreamRules {
-    /// Which digest orders the ports of a slice.
+    /// Which digest orders the ports of a slice, and the ports and subsets of Endpoints.
     pub port_order: PortOrder,
     /// `trafficDistribution: PreferSameZone` and `PreferSameNode` are known: the gate
     /// `PreferSameTrafficDistribution` is on by default since 1.34 (KEP-3015).
@@ -33,7 +33,7 @@ pub struct UpstreamRules {
     pub apiserver_deletes_endpoints: bool,
 }
 
-/// Digest that orders the ports of a slice (kubernetes/kubernetes#133511).
+/// Digest that orders the ports of a slice, and the ports and subsets of Endpoints (kubernetes/kubernetes#133511).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortOrder {
     /// Up to 1.34.

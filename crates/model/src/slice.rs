@@ -1,6 +1,7 @@
 //! EndpointSlices as they are observed.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
@@ -138,13 +139,8 @@ pub struct Conditions {
     pub terminating: Option<bool>,
 }
 
-/// `targetRef` of an endpoint, as far as the slice controller writes and compares it. `resourceVersion` is not kept: that
-/// controller never writes it, and takes references that differ in nothing else for equal
-/// (`k8s.io/endpointslice/utils.go`, `podToEndpoint`; `util/controller_utils.go`, `EndpointsEqualBeyondHash`).
-///
-/// Mirroring needs more: it copies the whole reference of an Endpoints address, `resourceVersion` included
-/// (kubernetes/kubernetes `pkg/controller/endpointslicemirroring/utils.go`, `addressToEndpoint`).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// `targetRef` of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetRef {
     /// `kind`
     pub kind: Text,
@@ -154,10 +150,70 @@ pub struct TargetRef {
     pub name: Text,
     /// `uid`
     pub uid: Uid,
-    /// `apiVersion`, never written by the slice controller; a present one makes the endpoint differ.
+    /// The other fields; none where all of them are absent or empty, as in what the slice controller writes
+    /// (`k8s.io/endpointslice/utils.go`, `podToEndpoint`). Mirroring copies them from Endpoints
+    /// (kubernetes/kubernetes `pkg/controller/endpointslicemirroring/utils.go`, `addressToEndpoint`).
+    pub details: Option<Box<TargetDetails>>,
+}
+
+/// What of a `targetRef` is rarely there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TargetDetails {
+    /// `apiVersion`, not empty.
     pub api_version: Option<Text>,
-    /// `fieldPath`, never written by the slice controller; a present one makes the endpoint differ.
+    /// `resourceVersion`, not empty.
+    pub resource_version: Option<Text>,
+    /// `fieldPath`, not empty.
     pub field_path: Option<Text>,
+}
+
+impl TargetDetails {
+    /// As [`TargetRef::details`] has it: none where nothing is there.
+    pub fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
+impl TargetRef {
+    /// `apiVersion`, where it is not empty.
+    pub fn api_version(&self) -> Option<&Text> {
+        self.details.as_deref()?.api_version.as_ref()
+    }
+
+    /// `resourceVersion`, where it is not empty.
+    pub fn resource_version(&self) -> Option<&Text> {
+        self.details.as_deref()?.resource_version.as_ref()
+    }
+
+    /// `fieldPath`, where it is not empty.
+    pub fn field_path(&self) -> Option<&Text> {
+        self.details.as_deref()?.field_path.as_ref()
+    }
+
+    /// Whether two references agree in all but `resourceVersion`: neither an endpoint nor an address is written for that
+    /// alone (`k8s.io/endpointslice/util/controller_utils.go`, `EndpointsEqualBeyondHash`; kubernetes/kubernetes
+    /// `pkg/controller/endpoint/endpoints_controller.go`, `endpointSubsetsEqualIgnoreResourceVersion`).
+    pub fn same_but_for_version(&self, other: &Self) -> bool {
+        self.but_for_version() == other.but_for_version()
+    }
+
+    fn but_for_version(&self) -> impl PartialEq + Hash {
+        let Self {
+            kind,
+            namespace,
+            name,
+            uid,
+            details: _,
+        } = self;
+        (kind, namespace, name, uid, self.api_version(), self.field_path())
+    }
+}
+
+/// Without the `resourceVersion`, so that equal digests are those of [`TargetRef::same_but_for_version`].
+impl Hash for TargetRef {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.but_for_version().hash(state);
+    }
 }
 
 /// `hints` of an endpoint.

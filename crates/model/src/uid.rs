@@ -22,6 +22,11 @@ impl Uid {
     pub fn new(value: &str) -> Self {
         Self(parse_uuid(value).map_or_else(|| Form::Other(Text::new(value)), Form::Uuid))
     }
+
+    /// Whether it is the empty text, as an absent UID is read.
+    pub fn is_empty(&self) -> bool {
+        matches!(&self.0, Form::Other(text) if text.is_empty())
+    }
 }
 
 /// Only the canonical lower-case form is compacted, so that printing gives back the input.

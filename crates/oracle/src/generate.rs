@@ -6,9 +6,14 @@
 
 use std::collections::VecDeque;
 
+use k8s_openapi::api::core::v1::{Pod, Service};
+
+mod cidrs;
 mod cluster;
 mod edit;
+mod endpoints;
 mod nodes;
+mod object;
 mod pods;
 mod ports;
 mod rng;
@@ -18,19 +23,24 @@ mod surgery;
 #[cfg(test)]
 mod tests;
 
-pub use cluster::{Change, ChangeKind, Cluster, Object};
-pub use edit::{SliceEdit, SliceEditKind};
+pub use cidrs::{SPACE, in_space};
+pub use cluster::{Change, ChangeKind, Cluster};
+pub use edit::{
+    CidrEdit, CidrEditKind, EndpointsEdit, EndpointsEditKind, EndpointsWrite, SliceEdit, SliceEditKind,
+};
+pub use object::{Key, Kind, Object, Typed};
 pub use rng::Rng;
 pub use step::{Action, Step, StepKind};
 
 /// How large a generated cluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// One namespace, a handful of nodes and Services, some 20 Pods, 40 steps.
+    /// One namespace, a handful of nodes and Services, some 20 Pods, 48 steps.
     Small,
-    /// Two namespaces, some 150 Pods, 150 steps.
+    /// Two namespaces, some 150 Pods, 180 steps.
     Medium,
-    /// Three namespaces, some 1,200 Pods of which one Service selects several hundred, 400 steps.
+    /// Three namespaces, some 1,200 Pods, of which one Service selects those of its namespace, with more addresses than
+    /// Endpoints have room for; 450 steps.
     Large,
 }
 
@@ -52,21 +62,21 @@ impl Size {
                 nodes: 5,
                 services: 6,
                 pods: 20,
-                steps: 40,
+                steps: 48,
             },
             Self::Medium => Numbers {
                 namespaces: 2,
                 nodes: 10,
                 services: 20,
                 pods: 150,
-                steps: 150,
+                steps: 180,
             },
             Self::Large => Numbers {
                 namespaces: 3,
                 nodes: 30,
                 services: 45,
                 pods: 1200,
-                steps: 400,
+                steps: 450,
             },
         }
     }
@@ -107,8 +117,13 @@ struct Generator {
     zoned: bool,
     /// Whether Pods have addresses of both families.
     dual_stack: bool,
+    /// Whether Pods have very many ports, each some of them, so that few Pods make more addresses than Endpoints have room
+    /// for.
+    wide: bool,
     next_name: u32,
     next_address: u32,
+    /// How many addresses of ServiceCIDRs were given out.
+    next_held: usize,
     /// Second halves of changes that take two steps, such as deletion and re-creation.
     later: VecDeque<Step>,
 }
@@ -117,19 +132,22 @@ impl Generator {
     fn new(seed: u64, size: Size) -> Self {
         let mut rng = Rng::new(seed);
         let (zoned, dual_stack) = (rng.chance(60), rng.chance(70));
+        let wide = size == Size::Small && rng.chance(7);
         Self {
             rng,
             cluster: Cluster::default(),
             numbers: size.numbers(),
             zoned,
             dual_stack,
+            wide,
             next_name: 0,
             next_address: 0,
+            next_held: 0,
             later: VecDeque::new(),
         }
     }
 
-    /// Nodes, Services, and Pods somewhere in their life.
+    /// Nodes, ServiceCIDRs, Services, Endpoints, and Pods somewhere in their life.
     fn populate(&mut self) {
         let Numbers {
             nodes,
@@ -141,20 +159,27 @@ impl Generator {
             let step = self.new_node();
             self.cluster.apply(&step);
         }
+        self.populate_cidrs();
         for _ in 0..services {
             let step = self.new_service();
             self.cluster.apply(&step);
         }
+        if self.wide || self.numbers.namespaces > 2 {
+            let step = self.service_of_all();
+            self.cluster.apply(&step);
+        }
+        self.populate_endpoints();
         for _ in 0..pods {
             let step = self.new_pod();
             self.cluster.apply(&step);
-            let Action::PutPod(pod) = step.action else {
+            let Action::Put(pod) = step.action else {
                 continue;
             };
-            let key = cluster::key(&pod.metadata);
+            let key = pod.key();
             // Most Pods of a cluster that was there before are running, and ready.
             for _ in 0..self.rng.below(4) {
-                if let Some(step) = self.advance(&key) {
+                if let Some(pod) = self.cluster.object(&key).and_then(Pod::of).cloned() {
+                    let step = self.advance(pod);
                     self.cluster.apply(&step);
                 }
             }
@@ -169,12 +194,14 @@ impl Generator {
             return vec![step];
         }
         let step = match self.rng.below(100) {
-            0..14 => Some(self.new_pod()),
-            14..58 => self.change_pod(),
-            58..63 => Some(self.new_service()),
-            63..84 => self.change_service(),
-            84..90 => Some(self.change_node()),
-            _ => self.edit_slice(),
+            0..12 => Some(self.new_pod()),
+            12..48 => self.change_pod(),
+            48..53 => Some(self.new_service()),
+            53..71 => self.change_service(),
+            71..76 => Some(self.change_node()),
+            76..86 => self.change_endpoints(),
+            86..91 => self.change_cidr(),
+            _ => self.edit(),
         };
         step.into_iter().collect()
     }
@@ -190,8 +217,8 @@ impl Generator {
     }
 
     /// A Service that exists, if there is one.
-    fn any_service(&mut self) -> Option<k8s_openapi::api::core::v1::Service> {
-        let services: Vec<_> = self.cluster.services.values().collect();
+    fn any_service(&mut self) -> Option<Service> {
+        let services: Vec<&Service> = self.cluster.all().collect();
         self.rng.pick_opt(&services).map(|service| (*service).clone())
     }
 }

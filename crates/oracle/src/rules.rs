@@ -1,15 +1,19 @@
-//! The rules, a second time: which endpoints a Service should have, and what one sync writes.
+//! The rules, a second time: what there should be, and what one sync writes.
 //!
-//! [`desired`] needs Pods, Nodes and the Service alone; [`reconcile`](mod@reconcile) has the slices that exist as well,
-//! and is built on it. The rest are parts of both, each a part of an endpoint or a slice.
+//! For slices [`desired`] needs Pods, Nodes and the Service alone; [`reconcile`](mod@reconcile) has the slices that exist as
+//! well, and is built on it. [`endpoints`], [`mirroring`] and [`cidrs`] are the other controllers. The rest are parts of
+//! several, each a part of an endpoint, a slice or a subset.
 
 pub(crate) mod address;
+pub(crate) mod cidrs;
 pub(crate) mod desired;
+pub(crate) mod endpoints;
 pub(crate) mod hints;
-pub mod names;
+pub(crate) mod mirroring;
 pub(crate) mod pods;
 pub(crate) mod ports;
 pub(crate) mod reconcile;
+pub(crate) mod repack;
 pub(crate) mod slices;
 pub(crate) mod topology;
 pub(crate) mod trigger;

@@ -12,8 +12,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use crate::names;
 use crate::rules::address::AddressType;
-use crate::rules::names;
 use crate::rules::reconcile::Config;
 use crate::rules::slices::new_slice;
 

@@ -31,6 +31,12 @@ pub enum Verb {
     Create,
     /// PUT of a whole object, guarded by its resourceVersion.
     Update,
+    /// PATCH of some fields, of which lists are merged by the rules of their kind (strategic merge patch, which the
+    /// apiserver knows of its own kinds alone). Guarded by the UID in it.
+    Patch,
+    /// PATCH of the fields of one manager (server-side apply), whoever had them before. Guarded by nothing: it says what
+    /// these fields are to be.
+    Apply,
     /// DELETE, guarded by [`preconditions`].
     Delete,
     /// GET of one object as it is stored now: confirms what a write rests on before it is sent.
@@ -43,8 +49,19 @@ impl Verb {
         match self {
             Self::Create => "create",
             Self::Update => "update",
+            Self::Patch | Self::Apply => "patch",
             Self::Delete => "delete",
             Self::Get => "get",
+        }
+    }
+
+    /// What the body of such a request is.
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Patch => "application/strategic-merge-patch+json",
+            // JSON is YAML.
+            Self::Apply => "application/apply-patch+yaml",
+            Self::Create | Self::Update | Self::Delete | Self::Get => json::MEDIA_TYPE,
         }
     }
 
@@ -52,6 +69,7 @@ impl Verb {
         match self {
             Self::Create => Method::POST,
             Self::Update => Method::PUT,
+            Self::Patch | Self::Apply => Method::PATCH,
             Self::Delete => Method::DELETE,
             Self::Get => Method::GET,
         }
@@ -128,7 +146,7 @@ impl Writer {
         let request = Request::builder()
             .method(verb.method())
             .uri(path)
-            .header(header::CONTENT_TYPE, json::MEDIA_TYPE)
+            .header(header::CONTENT_TYPE, verb.content_type())
             .header(header::ACCEPT, accept)
             .body(Body::from(body))
             .map_err(|error| WriteError::Transport(Box::new(kube::Error::HttpError(error))))?;

@@ -10,6 +10,7 @@
 //! stand for `info`, units are part of the names, and no end marker is written: what is left is valid 0.0.4, which
 //! every Prometheus reads.
 
+mod changes;
 mod counter;
 mod handles;
 mod process;
@@ -23,6 +24,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Metric;
 
+pub use changes::{Changes, endpoint_buckets};
 pub use counter::Counter;
 pub use handles::{BuildInfo, DropReason, EventMetrics, QueueHandles, QueueMetrics, WriteMetrics};
 pub use process::ProcessCollector;

@@ -33,6 +33,8 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     /// The encoding that the answer is wanted in.
     pub(crate) accept: String,
+    /// What the body is.
+    pub(crate) content_type: String,
     pub(crate) body: String,
 }
 
@@ -47,13 +49,15 @@ pub(crate) fn client(script: impl IntoIterator<Item = Step>) -> (kube::Client, A
         async move {
             let (head, body) = request.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
+            let header = |name| {
+                let value: Option<&http::HeaderValue> = head.headers.get(name);
+                value.map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
+            };
             log.lock().unwrap().push(Seen {
                 method: head.method.to_string(),
                 path: head.uri.to_string(),
-                accept: head
-                    .headers
-                    .get(http::header::ACCEPT)
-                    .map_or_else(String::new, |value| value.to_str().unwrap().to_owned()),
+                accept: header(http::header::ACCEPT),
+                content_type: header(http::header::CONTENT_TYPE),
                 body: String::from_utf8(body.to_vec()).unwrap(),
             });
             let step = script.lock().unwrap().pop_front();

@@ -3,7 +3,7 @@
 use quaymaster_membership::backing;
 use quaymaster_model::{
     Conditions, EndpointAddress, EndpointPort, EndpointRecord, Hints, IpFamily, NodeRecord, PodRecord,
-    PortSet, ServiceRecord, TargetRef, Text, TrafficDistribution, UpstreamRules,
+    PortSet, ServiceRecord, Text, TrafficDistribution, UpstreamRules,
 };
 use smallvec::{SmallVec, smallvec};
 
@@ -98,24 +98,9 @@ pub fn endpoint(
         hostname: backing::hostname(service, pod).cloned(),
         node: pod.node.clone(),
         zone,
-        target: Some(TargetRef {
-            kind: pod_kind(),
-            namespace: pod.key.namespace.clone(),
-            name: pod.key.name.clone(),
-            uid: pod.uid.clone(),
-            api_version: None,
-            field_path: None,
-        }),
+        target: Some(backing::target(pod)),
         hints,
     })
-}
-
-/// The kind of every target, shared by all endpoints.
-fn pod_kind() -> Text {
-    thread_local! {
-        static POD: Text = Text::new("Pod");
-    }
-    POD.with(Text::clone)
 }
 
 fn own_place(zone: Option<&Text>, node: Option<&Text>) -> Option<Box<Hints>> {
@@ -148,10 +133,15 @@ pub(crate) fn same_pod_and_address(a: &EndpointRecord, b: &EndpointRecord) -> bo
 /// Whether an observed endpoint must be rewritten to become the desired one, hints apart
 /// (`k8s.io/endpointslice/util/controller_utils.go`, `EndpointsEqualBeyondHash`).
 pub fn differs(desired: &EndpointRecord, observed: &EndpointRecord) -> bool {
+    let same_target = match (&desired.target, &observed.target) {
+        (Some(desired), Some(observed)) => desired.same_but_for_version(observed),
+        (None, None) => true,
+        _ => false,
+    };
     desired.node != observed.node
         || desired.zone != observed.zone
         || desired.conditions != observed.conditions
-        || desired.target != observed.target
+        || !same_target
 }
 
 /// Whether the hints of an observed endpoint must be rewritten. Hints of endpoints that are not ready are nobody's

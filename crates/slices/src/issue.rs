@@ -11,16 +11,9 @@ use crate::draft::{Put, Target};
 use crate::groups::{GroupId, index};
 use crate::held::{InFlight, InFlightWrite, Mark, SliceId};
 use crate::labels;
-use crate::names::slice_name;
+use crate::names::{MOST_REFUSALS, slice_name};
 use crate::state::ServiceSlices;
 use crate::write::{Op, SliceDraft, Write, WriteId};
-
-/// So often a name is tried that the apiserver says is taken, before the next one is.
-///
-/// The watch will tell who has it: mostly this Service's own slice, made by a write whose answer was lost or by another
-/// process, and a second one would only be deleted again. Tried again after pauses from 50 ms on, each twice as long as
-/// the one before, that takes two to three seconds, longer than watches lag behind as a rule.
-pub(crate) const MOST_REFUSALS: u32 = 7;
 
 impl ServiceSlices {
     /// Notes that a slice is to be created or rewritten.
@@ -166,10 +159,11 @@ impl ServiceSlices {
 
     /// An entry for a slice to be created, under the first name that is free.
     fn new_slice<C: Cluster>(&mut self, cx: Context<'_, C>, family: IpFamily, group: GroupId) -> SliceId {
+        let owner = cx.service;
         let mut ordinal = self.groups.get(group).next_ordinal(family);
         let name = loop {
             let ports = &self.groups.get(group).ports;
-            let name = Text::new(&slice_name(cx.service, family, ports, ordinal));
+            let name = Text::new(&slice_name(&owner.key.name, &owner.uid, family, ports, ordinal));
             let used = if let Some(id) = self.by_name.get(&name) {
                 self.slices[*id].ordinal = Some((group, ordinal));
                 true

@@ -35,7 +35,8 @@
 //!       `topologycache/topologycache.go`). Upstream recycles after this.
 //! 4. **Decide**: creates and updates get their names and wait in the outbox ([`issue`], [`names`], [`pending`];
 //!    `newEndpointSlice` in `utils.go`), and count as done from here on. Slices that go are marked as leaving.
-//! 5. **Send**: as many writes as there is room for are given out, deletes last ([`issue`], [`trigger`]; `finalize`, its
+//! 5. **Send**: as many writes as there is room for are given out, deletes last ([`issue`],
+//!    [`quaymaster_membership::trigger`]; `finalize`, its
 //!    second half). The caller carries them out.
 //! 6. **An answer comes**: [`ServiceSlices::finished`] ([`transition`]) takes what it tells of the slice ([`answer`]) for
 //!    observed; the indexes follow, and slices that waited for it are marked. Upstream notes the generation that it must
@@ -65,7 +66,6 @@ mod slices;
 mod state;
 pub mod topology;
 mod transition;
-mod trigger;
 pub mod write;
 
 pub use cluster::{Cluster, Context, Settings};

@@ -182,7 +182,8 @@ impl ServiceSlices {
     }
 
     /// Whether an endpoint may leave this slice now. A Pod that is to be published at this address must be seen in
-    /// another slice first: consumers take the union of all slices, and it must never be absent from it.
+    /// another slice first, and as ready there if it is: consumers take the union of all slices, and it must never be absent
+    /// from it.
     pub(crate) fn may_drop<C: Cluster>(
         &self,
         cx: Context<'_, C>,
@@ -212,7 +213,14 @@ impl ServiceSlices {
             *other != id
                 && held.family == Some(family)
                 && held.confirmed().is_some_and(|(endpoints, group)| {
-                    Some(group) == place.group && endpoints.iter().any(|seen| same_identity(seen, &desired))
+                    // What was left there from before may say that the Pod is not ready, until it is written. What a policy
+                    // makes of it will not become another by waiting.
+                    let serves = |seen: &EndpointRecord| {
+                        let is_ready = |endpoint: &EndpointRecord| endpoint.conditions.ready == Some(true);
+                        is_ready(seen) || !is_ready(&desired) || held.stays_altered()
+                    };
+                    let mut seen = endpoints.iter().filter(|seen| same_identity(seen, &desired));
+                    Some(group) == place.group && seen.any(serves)
                 })
         })
     }

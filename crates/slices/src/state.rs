@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use quaymaster_membership::backing;
+use quaymaster_membership::trigger::Trigger;
 use quaymaster_model::{AddressType, IpFamily, PodRecord, PortSet, Text, Timestamp, Uid};
 use smallvec::SmallVec;
 
@@ -14,7 +15,6 @@ use crate::marks::Marked;
 use crate::pending::Pending;
 use crate::slices::Slices;
 use crate::topology::HintState;
-use crate::trigger::Trigger;
 
 /// Both families, in the order in which they are worked on.
 pub(crate) const FAMILIES: [IpFamily; 2] = [IpFamily::V4, IpFamily::V6];

@@ -177,11 +177,19 @@ impl Assets {
     /// # Errors
     /// [`AssetsError`] where it is missing, does not run, or says something that is no version of Kubernetes 1.
     pub fn minor(&self) -> Result<Minor, AssetsError> {
-        let version = version_of(&self.program(Program::KubeApiserver)?)?;
+        let version = self.version()?;
         Minor::of_version(&version).ok_or_else(|| AssetsError::NoVersion {
             said: version,
             folder: self.folder.clone(),
         })
+    }
+
+    /// The version that the kube-apiserver here says it is, such as `v1.37.1`.
+    ///
+    /// # Errors
+    /// [`AssetsError`] where it is missing or does not run.
+    pub fn version(&self) -> Result<String, AssetsError> {
+        version_of(&self.program(Program::KubeApiserver)?)
     }
 
     fn of_user(folder: &Path, minor: Option<Minor>) -> Result<Self, AssetsError> {

@@ -359,6 +359,14 @@ impl ControlPlane {
     pub fn keep_logs(&self) {
         self.folder.keep_logs();
     }
+
+    /// Copies the logs as [`ControlPlane::keep_logs`] does, says nothing, and gives the place.
+    ///
+    /// # Errors
+    /// Where they cannot be read or written.
+    pub fn copy_logs(&self) -> std::io::Result<PathBuf> {
+        self.folder.copy_logs()
+    }
 }
 
 impl Drop for ControlPlane {

@@ -82,7 +82,7 @@ impl InstanceFolder {
     }
 
     /// Copies the logs to where they stay, and gives the place.
-    pub(crate) fn kept_logs(&self) -> io::Result<PathBuf> {
+    pub(crate) fn copy_logs(&self) -> io::Result<PathBuf> {
         let base = cache_folder().unwrap_or_else(env::temp_dir).join("logs");
         keep(&self.logs(), &base)
     }
@@ -90,7 +90,7 @@ impl InstanceFolder {
     /// Copies the logs to where they stay, and tells where and how each ends, on standard error. The audit log's end,
     /// long lines of JSON, is not shown.
     pub(crate) fn keep_logs(&self) {
-        let kept = match self.kept_logs() {
+        let kept = match self.copy_logs() {
             Ok(kept) => kept,
             Err(error) => {
                 eprintln!("the logs of the control plane could not be kept: {error}");

@@ -12,7 +12,7 @@ use kube::config::Config;
 use rustix::process::Signal;
 
 use crate::server::{Server, describe_exit};
-use crate::spawn;
+use crate::{ports, spawn};
 
 /// How often readiness is looked at.
 const POLL: Duration = Duration::from_millis(25);
@@ -36,6 +36,7 @@ pub struct Launch {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     log: PathBuf,
+    port: Option<u16>,
 }
 
 /// Quaymaster running as a child; it ends with the handle, and with this process however that ends.
@@ -44,6 +45,7 @@ pub struct Launch {
 #[derive(Debug)]
 pub struct Quaymaster {
     server: Server,
+    port: Option<u16>,
 }
 
 /// Why Quaymaster did not start or did not become ready.
@@ -97,7 +99,20 @@ impl Launch {
             args: Vec::new(),
             env: Vec::new(),
             log: log.into(),
+            port: None,
         }
+    }
+
+    /// With the apiserver of a kubeconfig, and health and metrics on a port of its own, which was free a moment ago: if
+    /// another process takes it first, Quaymaster says so and ends. A `--port=` among the arguments replaces it.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub fn connect(mut self, kubeconfig: &Path) -> io::Result<Self> {
+        self.port = Some(ports::free()?);
+        let mut argument = OsString::from("--kubeconfig=");
+        argument.push(kubeconfig);
+        Ok(self.arg(argument))
     }
 
     /// One more argument.
@@ -130,7 +145,21 @@ impl Launch {
                 program: self.program.clone(),
                 source,
             })?;
-        Ok(Quaymaster { server })
+        Ok(Quaymaster {
+            server,
+            port: self.port,
+        })
+    }
+
+    /// Starts the program after [`Self::connect`], and waits until it has read everything.
+    ///
+    /// # Errors
+    /// As of [`Self::start`]; when the program ends meanwhile, or is not ready after `limit`.
+    pub async fn start_ready(&self, limit: Duration) -> Result<Quaymaster, ProcessError> {
+        let mut quaymaster = self.start()?;
+        let url = quaymaster.url("/readyz");
+        quaymaster.wait_ready(&url, limit).await?;
+        Ok(quaymaster)
     }
 
     fn command(&self) -> Command {
@@ -138,8 +167,11 @@ impl Launch {
         for name in PROXIES {
             command.env_remove(name).env_remove(name.to_ascii_lowercase());
         }
+        let given = |arg: &OsString| arg.to_string_lossy().starts_with("--port=");
+        let port = self.port.filter(|_| !self.args.iter().any(given));
         command
             .args(&self.args)
+            .args(port.map(|port| format!("--port={port}")))
             .envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -154,6 +186,16 @@ impl Quaymaster {
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.server.pid()
+    }
+
+    /// The port of health and metrics; 0 where [`Launch::connect`] gave it none.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(0)
+    }
+
+    /// The address of a path of health and metrics, such as `/metrics`.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port())
     }
 
     /// The file that gets what it prints.
@@ -320,6 +362,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_wrapper_started_ends_with_it() {
+        let (_folder, mut process) = shell("sleep 60 & echo child $!; wait");
+        let line = process
+            .wait_for_log("child", Duration::from_secs(10))
+            .await
+            .unwrap();
+        let child = Path::new("/proc").join(line.replace("child ", ""));
+        assert!(child.exists());
+        process.server().terminate(Duration::from_secs(10)).await.unwrap();
+        let ended = || {
+            let stat = fs::read_to_string(child.join("stat"));
+            // One that nobody has waited for yet has ended as well.
+            stat.map_or(true, |stat| stat.contains(") Z "))
+        };
+        let begun = Instant::now();
+        while !ended() && begun.elapsed() < Duration::from_secs(10) {
+            tokio::time::sleep(POLL).await;
+        }
+        assert!(ended());
+    }
+
+    #[tokio::test]
     async fn a_program_that_ignores_the_request_to_end_is_killed() {
         let (_folder, mut process) = shell("trap '' TERM; echo up; while :; do sleep 0.1; done");
         process.wait_for_log("up", Duration::from_secs(10)).await.unwrap();
@@ -329,6 +393,21 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(describe_exit(status), "signal 9");
+    }
+
+    #[test]
+    fn a_connected_program_is_told_its_apiserver_and_the_port_that_is_asked_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let launch = Launch::new("/bin/true", folder.path().join("log")).connect(Path::new("/a config"));
+        let launch = launch.unwrap();
+        let process = launch.start().unwrap();
+        let port = process.port();
+        let command = launch.command();
+        let arguments: Vec<_> = command.get_args().collect();
+        assert_eq!(arguments, ["--kubeconfig=/a config", &format!("--port={port}")]);
+        let command = launch.clone().arg("--port=0").command();
+        assert!(command.get_args().eq(["--kubeconfig=/a config", "--port=0"]));
+        assert_eq!(process.url("/readyz"), format!("http://127.0.0.1:{port}/readyz"));
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{procfs, spawn};
 
@@ -73,7 +73,8 @@ impl Server {
         self.status
     }
 
-    /// Sends a signal; nothing happens when the process has ended.
+    /// Sends a signal to the process and to what it has started itself, as a wrapper does; nothing happens when the process
+    /// has ended.
     pub fn signal(&mut self, signal: Signal) -> io::Result<()> {
         // Once reaped, the number may belong to another process.
         if self.exited().is_some() {
@@ -82,7 +83,7 @@ impl Server {
         let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) else {
             return Err(io::Error::other("process id out of range"));
         };
-        Ok(kill_process(pid, signal)?)
+        Ok(kill_process_group(pid, signal)?)
     }
 
     /// Freezes the process (SIGSTOP): its connections stay open and nobody answers.

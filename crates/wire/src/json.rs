@@ -5,9 +5,11 @@
 //! not is reported by itself ([`Unreadable`](crate::Unreadable)), beside the good ones of its page.
 
 mod encode;
+mod endpoints;
 mod frame;
-mod ip;
+mod kept;
 mod list;
+mod network;
 mod node;
 mod pod;
 mod quantity;
@@ -27,7 +29,7 @@ use serde::de::DeserializeSeed as _;
 
 use crate::{DecodeError, Frame, Framing, Page, Reader};
 
-pub use encode::{SliceBody, encode_slice};
+pub use encode::{EndpointsBody, ObjectMeta, SliceBody, encode_endpoints, encode_slice};
 pub use read::Record;
 
 /// What JSON is called in HTTP.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use quaymaster_membership::{Moved, PodId, ServiceId};
-use quaymaster_model::{NodeRecord, PodRecord, ServiceRecord, SliceRecord};
+use quaymaster_model::{
+    EndpointsRecord, IpAddressRecord, NodeRecord, PodRecord, ServiceCidrRecord, ServiceRecord, SliceRecord,
+};
 
 use crate::{Kind, World};
 
@@ -57,7 +59,7 @@ impl<'a, T> Change<'a, T> {
     }
 }
 
-/// From where a change of a slice became known.
+/// From where a change of an object became known that is read as well as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// From the watch: usually another's doing. To one controller of several, also what another one wrote.
@@ -97,6 +99,27 @@ pub enum Delta<'a> {
         /// From where it became known.
         origin: Origin,
     },
+    /// An Endpoints object.
+    Endpoints {
+        /// Before and after.
+        change: Change<'a, Arc<EndpointsRecord>>,
+        /// From where it became known.
+        origin: Origin,
+    },
+    /// A ServiceCIDR.
+    ServiceCidr {
+        /// Before and after.
+        change: Change<'a, Arc<ServiceCidrRecord>>,
+        /// From where it became known.
+        origin: Origin,
+    },
+    /// An IPAddress.
+    IpAddress {
+        /// Before and after.
+        change: Change<'a, Arc<IpAddressRecord>>,
+        /// From where it became known.
+        origin: Origin,
+    },
 }
 
 impl Delta<'_> {
@@ -106,6 +129,18 @@ impl Delta<'_> {
         // Every field is named, so that a kind that is written, or becomes so, cannot be forgotten here.
         match self {
             Self::Slice { change, origin: _ } => Self::Slice {
+                change,
+                origin: Origin::Watch,
+            },
+            Self::Endpoints { change, origin: _ } => Self::Endpoints {
+                change,
+                origin: Origin::Watch,
+            },
+            Self::ServiceCidr { change, origin: _ } => Self::ServiceCidr {
+                change,
+                origin: Origin::Watch,
+            },
+            Self::IpAddress { change, origin: _ } => Self::IpAddress {
                 change,
                 origin: Origin::Watch,
             },
@@ -126,6 +161,9 @@ impl Delta<'_> {
             Self::Service { .. } => Kind::Service,
             Self::Node { .. } => Kind::Node,
             Self::Slice { .. } => Kind::Slice,
+            Self::Endpoints { .. } => Kind::Endpoints,
+            Self::ServiceCidr { .. } => Kind::ServiceCidr,
+            Self::IpAddress { .. } => Kind::IpAddress,
         }
     }
 }

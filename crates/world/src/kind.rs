@@ -11,11 +11,25 @@ pub enum Kind {
     Node,
     /// `discovery.k8s.io/v1` EndpointSlice.
     Slice,
+    /// `v1` Endpoints.
+    Endpoints,
+    /// `networking.k8s.io/v1` ServiceCIDR.
+    ServiceCidr,
+    /// `networking.k8s.io/v1` IPAddress.
+    IpAddress,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Pod, Self::Service, Self::Node, Self::Slice];
+    pub const ALL: [Self; 7] = [
+        Self::Pod,
+        Self::Service,
+        Self::Node,
+        Self::Slice,
+        Self::Endpoints,
+        Self::ServiceCidr,
+        Self::IpAddress,
+    ];
 }
 
 /// How far each kind has been read.

@@ -9,6 +9,7 @@
 mod buckets;
 mod delta;
 mod kind;
+mod stored;
 mod table;
 mod tombstones;
 mod world;
@@ -17,4 +18,5 @@ mod written;
 pub use delta::{Change, Delta, Origin, View};
 pub use kind::Kind;
 pub use quaymaster_membership::{Moved, PodId, ServiceId, ServiceIds};
+pub use stored::Stored;
 pub use world::{Sizes, World};

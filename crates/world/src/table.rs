@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use quaymaster_membership::narrow;
-use quaymaster_model::{NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord};
+use quaymaster_model::{NodeRecord, ObjectKey, PodRecord, ServiceRecord};
 use slab::Slab;
 
+use crate::stored::Stored;
+
 /// A record that knows its key.
-pub(crate) trait Keyed {
+pub trait Keyed {
     /// What is unique among the records of a table at one time.
     type Key: ?Sized + Eq + Hash;
 
@@ -40,11 +42,11 @@ impl Keyed for NodeRecord {
     }
 }
 
-impl Keyed for Arc<SliceRecord> {
+impl<R: Stored> Keyed for Arc<R> {
     type Key = ObjectKey;
 
     fn key(&self) -> &ObjectKey {
-        &self.key
+        R::key(self)
     }
 }
 
@@ -55,7 +57,7 @@ pub(crate) type Generation = u32;
 ///
 /// A list is told from the one before by a mark on each record: what carries an old mark at the end of a list was
 /// not in it. A list that breaks costs nothing; the next one has the next mark.
-pub(crate) struct Table<R> {
+pub struct Table<R> {
     slab: Slab<Entry<R>>,
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,

@@ -3,13 +3,14 @@
 mod nodes;
 mod pods;
 mod services;
-mod slices;
+mod stored;
 
 use std::sync::Arc;
 
 use quaymaster_membership::{Membership, PodId, ServiceId};
 use quaymaster_model::{
-    EndpointRecord, NodeRecord, ObjectKey, PodRecord, ResourceVersion, ServiceRecord, SliceRecord, Text,
+    EndpointRecord, EndpointsRecord, IpAddressRecord, NodeRecord, ObjectKey, PodRecord, ResourceVersion,
+    ServiceCidrRecord, ServiceRecord, SliceRecord, Text,
 };
 
 use crate::buckets::Buckets;
@@ -21,20 +22,24 @@ use crate::{Kind, View};
 /// What was read of the cluster, with its indexes.
 ///
 /// Only its own methods change it, each of which hands every change to the [`View`] it is given. One method per kind
-/// takes what a watch tells (`apply_*`, `delete_*`), between [`World::begin`] and [`World::end`] or after; slices
-/// also take the responses to own writes, which usually arrive before the watch tells the same.
+/// takes what a watch tells (`apply_*`, `delete_*`), between [`World::begin`] and [`World::end`] or after. Kinds that are
+/// written as well share theirs ([`World::apply`], [`World::delete`]) and also take the responses to own writes, which
+/// usually arrive before the watch tells the same.
 pub struct World {
     pods: Table<PodRecord>,
     services: Table<ServiceRecord>,
     nodes: Table<NodeRecord>,
-    slices: Written<Arc<SliceRecord>>,
+    pub(crate) slices: Written<SliceRecord>,
+    pub(crate) endpoints: Written<EndpointsRecord>,
+    pub(crate) service_cidrs: Written<ServiceCidrRecord>,
+    pub(crate) ip_addresses: Written<IpAddressRecord>,
     membership: Membership,
     /// Pods by `spec.nodeName`, whether or not the Node is known.
     pods_by_node: Buckets<Text>,
     /// Slices by namespace and the name of their Service.
-    slices_by_service: Buckets<ObjectKey>,
+    pub(crate) slices_by_service: Buckets<ObjectKey>,
     /// Sum over all slices.
-    endpoints: usize,
+    pub(crate) endpoints_in_slices: usize,
     progress: Progress,
 }
 
@@ -50,7 +55,13 @@ pub struct Sizes {
     /// EndpointSlices of all managers.
     pub slices: usize,
     /// Endpoints of all slices together.
+    pub endpoints_in_slices: usize,
+    /// Endpoints objects.
     pub endpoints: usize,
+    /// ServiceCIDRs.
+    pub service_cidrs: usize,
+    /// IPAddresses.
+    pub ip_addresses: usize,
     /// Node names that Pods refer to.
     pub nodes_with_pods: usize,
     /// Services that slices refer to.
@@ -78,10 +89,13 @@ impl World {
             services: Table::new(),
             nodes: Table::new(),
             slices: Written::new(),
+            endpoints: Written::new(),
+            service_cidrs: Written::new(),
+            ip_addresses: Written::new(),
             membership: Membership::new(),
             pods_by_node: Buckets::new(),
             slices_by_service: Buckets::new(),
-            endpoints: 0,
+            endpoints_in_slices: 0,
             progress: Progress::default(),
         }
     }
@@ -95,20 +109,27 @@ impl World {
             Kind::Service => self.services.begin(),
             Kind::Node => self.nodes.begin(),
             Kind::Slice => self.slices.begin(),
+            Kind::Endpoints => self.endpoints.begin(),
+            Kind::ServiceCidr => self.service_cidrs.begin(),
+            Kind::IpAddress => self.ip_addresses.begin(),
         }
     }
 
     /// As [`World::begin`], after the history of the server's store went back (etcd was restored from a snapshot).
     ///
-    /// Versions of slices told until now compare with none that come, which may be lower, or the same for another
-    /// content. So what the list says of a slice holds whatever its version, own deletions of before are forgotten,
-    /// and no slice of before outlives the list because it was made later. Slices that changed are told as removed and
-    /// added: whoever keeps versions of his own must not compare them either. Other kinds are not known by version.
+    /// Versions of objects that are written as well, told until now, compare with none that come, which may be lower, or the
+    /// same for another content. So what the list says of one holds whatever its version, own deletions of before are
+    /// forgotten, and no object of before outlives the list because it was made later. Objects that changed are told as
+    /// removed and added: whoever keeps versions of his own must not compare them either. Kinds that are only read are not
+    /// known by version.
     pub fn begin_after_loss(&mut self, kind: Kind) {
         self.begin(kind);
         self.progress.lose(kind);
         match kind {
             Kind::Slice => self.slices.lose_history(),
+            Kind::Endpoints => self.endpoints.lose_history(),
+            Kind::ServiceCidr => self.service_cidrs.lose_history(),
+            Kind::IpAddress => self.ip_addresses.lose_history(),
             // Held as the watch tells them, whatever their versions.
             Kind::Pod | Kind::Service | Kind::Node => {}
         }
@@ -123,8 +144,8 @@ impl World {
 
     /// The list is complete: what it did not contain was deleted while nobody watched, and is removed now.
     ///
-    /// `listed_at` is the version of the list itself, from which the watch goes on. Slices that an own write made
-    /// after that version stay: the list could not contain them. Without a list begun nothing happens.
+    /// `listed_at` is the version of the list itself, from which the watch goes on. What an own write made
+    /// after that version stays: the list could not contain them. Without a list begun nothing happens.
     pub fn end(&mut self, kind: Kind, listed_at: &ResourceVersion, views: &mut dyn View) {
         if !self.progress.end(kind) {
             return;
@@ -145,7 +166,10 @@ impl World {
                     self.remove_node(id, views);
                 }
             }
-            Kind::Slice => self.end_slices(listed_at, views),
+            Kind::Slice => self.end_stored::<SliceRecord>(listed_at, views),
+            Kind::Endpoints => self.end_stored::<EndpointsRecord>(listed_at, views),
+            Kind::ServiceCidr => self.end_stored::<ServiceCidrRecord>(listed_at, views),
+            Kind::IpAddress => self.end_stored::<IpAddressRecord>(listed_at, views),
         }
     }
 
@@ -156,6 +180,9 @@ impl World {
             Kind::Service => self.services.keep(key),
             Kind::Node => self.nodes.keep(key.name.as_str()),
             Kind::Slice => self.slices.keep(key),
+            Kind::Endpoints => self.endpoints.keep(key),
+            Kind::ServiceCidr => self.service_cidrs.keep(key),
+            Kind::IpAddress => self.ip_addresses.keep(key),
         }
     }
 
@@ -232,6 +259,36 @@ impl World {
         self.slices.iter().map(|(_, slice)| slice)
     }
 
+    /// The Endpoints object of this key.
+    pub fn endpoints(&self, key: &ObjectKey) -> Option<&Arc<EndpointsRecord>> {
+        self.endpoints.by_key(key)
+    }
+
+    /// All Endpoints objects. For a start from scratch and for comparison, not for an event.
+    pub fn all_endpoints(&self) -> impl Iterator<Item = &Arc<EndpointsRecord>> {
+        self.endpoints.iter().map(|(_, endpoints)| endpoints)
+    }
+
+    /// The ServiceCIDR of this name.
+    pub fn service_cidr(&self, key: &ObjectKey) -> Option<&Arc<ServiceCidrRecord>> {
+        self.service_cidrs.by_key(key)
+    }
+
+    /// All ServiceCIDRs: a handful.
+    pub fn service_cidrs(&self) -> impl Iterator<Item = &Arc<ServiceCidrRecord>> {
+        self.service_cidrs.iter().map(|(_, cidr)| cidr)
+    }
+
+    /// The IPAddress of this name.
+    pub fn ip_address(&self, key: &ObjectKey) -> Option<&Arc<IpAddressRecord>> {
+        self.ip_addresses.by_key(key)
+    }
+
+    /// All IPAddresses: one for each ClusterIP. For a start from scratch and for comparison, not for an event.
+    pub fn ip_addresses(&self) -> impl Iterator<Item = &Arc<IpAddressRecord>> {
+        self.ip_addresses.iter().map(|(_, address)| address)
+    }
+
     /// Which Pods back which Service.
     pub fn membership(&self) -> &Membership {
         &self.membership
@@ -240,25 +297,39 @@ impl World {
     /// How much is held. Costs the same whatever that is.
     pub fn sizes(&self) -> Sizes {
         // An `Arc` counts its strong and its weak references in front of the value.
-        const SLICE: usize = size_of::<SliceRecord>() + 2 * size_of::<usize>();
+        const fn shared<R>(count: usize) -> usize {
+            count * (size_of::<R>() + 2 * size_of::<usize>())
+        }
         let membership = self.membership.sizes();
         Sizes {
             pods: self.pods.len(),
             services: self.services.len(),
             nodes: self.nodes.len(),
             slices: self.slices.len(),
-            endpoints: self.endpoints,
+            endpoints_in_slices: self.endpoints_in_slices,
+            endpoints: self.endpoints.len(),
+            service_cidrs: self.service_cidrs.len(),
+            ip_addresses: self.ip_addresses.len(),
             nodes_with_pods: self.pods_by_node.len(),
             services_with_slices: self.slices_by_service.len(),
-            tombstones: self.slices.tombstones(),
+            tombstones: self.slices.tombstones()
+                + self.endpoints.tombstones()
+                + self.service_cidrs.tombstones()
+                + self.ip_addresses.tombstones(),
             membership,
             bytes: membership.bytes
                 + self.pods.bytes()
                 + self.services.bytes()
                 + self.nodes.bytes()
                 + self.slices.bytes()
-                + self.slices.len() * SLICE
-                + self.endpoints * size_of::<EndpointRecord>()
+                + shared::<SliceRecord>(self.slices.len())
+                + self.endpoints_in_slices * size_of::<EndpointRecord>()
+                + self.endpoints.bytes()
+                + shared::<EndpointsRecord>(self.endpoints.len())
+                + self.service_cidrs.bytes()
+                + shared::<ServiceCidrRecord>(self.service_cidrs.len())
+                + self.ip_addresses.bytes()
+                + shared::<IpAddressRecord>(self.ip_addresses.len())
                 + self.pods_by_node.bytes()
                 + self.slices_by_service.bytes(),
         }

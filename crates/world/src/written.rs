@@ -9,30 +9,15 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use quaymaster_model::{ObjectKey, ResourceVersion, SliceRecord, Uid};
+use quaymaster_model::{ObjectKey, ResourceVersion, Uid};
 
-use crate::table::{Generation, Keyed, Table};
+use crate::stored::Stored;
+use crate::table::{Generation, Table};
 use crate::tombstones::{Tombstone, Tombstones};
 
-/// A record of a kind that is written.
-pub(crate) trait Versioned: Keyed<Key = ObjectKey> + PartialEq {
-    fn uid(&self) -> &Uid;
-    fn version(&self) -> &ResourceVersion;
-}
-
-impl Versioned for Arc<SliceRecord> {
-    fn uid(&self) -> &Uid {
-        &self.uid
-    }
-
-    fn version(&self) -> &ResourceVersion {
-        &self.resource_version
-    }
-}
-
 /// Records of a kind that is written, with what it takes to tell news from what is known. Reading goes to the table.
-pub(crate) struct Written<R> {
-    table: Table<R>,
+pub struct Written<R> {
+    table: Table<Arc<R>>,
     tombstones: Tombstones,
     /// Up to here the watch has told everything.
     told: Option<ResourceVersion>,
@@ -52,14 +37,14 @@ pub(crate) enum Place {
 }
 
 impl<R> Deref for Written<R> {
-    type Target = Table<R>;
+    type Target = Table<Arc<R>>;
 
-    fn deref(&self) -> &Table<R> {
+    fn deref(&self) -> &Table<Arc<R>> {
         &self.table
     }
 }
 
-impl<R: Versioned> Written<R> {
+impl<R: Stored> Written<R> {
     pub(crate) fn new() -> Self {
         Self {
             table: Table::new(),
@@ -86,7 +71,7 @@ impl<R: Versioned> Written<R> {
 
     /// A watch, or a list if one is under way, told a record. Returns whether it is news, and marks what is held as
     /// seen if not.
-    pub(crate) fn hear(&mut self, record: &R, listing: bool) -> bool {
+    pub(crate) fn hear(&mut self, record: &Arc<R>, listing: bool) -> bool {
         // While a list is under way, what it told says nothing about what comes later in it.
         if !listing {
             self.told_up_to(record.version());
@@ -104,7 +89,7 @@ impl<R: Versioned> Written<R> {
 
     /// An own write was answered with this record. Returns whether it is news: not if the watch is already past it,
     /// since whatever became of the object since then is known.
-    pub(crate) fn hear_own(&self, record: &R) -> bool {
+    pub(crate) fn hear_own(&self, record: &Arc<R>) -> bool {
         let told = self.told.as_ref();
         let past = told
             .and_then(|told| record.version().compare(told))
@@ -177,7 +162,7 @@ impl<R: Versioned> Written<R> {
     }
 
     /// Where a record belongs that is news. A tombstone under its name has done its work.
-    pub(crate) fn place(&mut self, record: &R) -> Place {
+    pub(crate) fn place(&mut self, record: &Arc<R>) -> Place {
         let Some(id) = self.table.find(record.key()) else {
             self.tombstones.remove(record.key());
             return Place::Free;
@@ -190,11 +175,11 @@ impl<R: Versioned> Written<R> {
         }
     }
 
-    pub(crate) fn insert(&mut self, record: R) -> u32 {
+    pub(crate) fn insert(&mut self, record: Arc<R>) -> u32 {
         self.table.insert(record)
     }
 
-    pub(crate) fn replace(&mut self, id: u32, record: R) -> R {
+    pub(crate) fn replace(&mut self, id: u32, record: Arc<R>) -> Arc<R> {
         self.table.replace(id, record)
     }
 
@@ -202,7 +187,7 @@ impl<R: Versioned> Written<R> {
         self.table.mark_seen(id);
     }
 
-    pub(crate) fn remove(&mut self, id: u32) -> Option<R> {
+    pub(crate) fn remove(&mut self, id: u32) -> Option<Arc<R>> {
         self.of_lost_history.remove(&id);
         self.table.remove(id)
     }
@@ -216,7 +201,7 @@ impl<R: Versioned> Written<R> {
     }
 
     /// Whether this tells more than what is known under the name, held or deleted.
-    fn is_news(&self, record: &R) -> bool {
+    fn is_news(&self, record: &Arc<R>) -> bool {
         if let Some(id) = self.table.find(record.key())
             && let Some(held) = self.table.get(id)
         {

@@ -7,7 +7,6 @@ mod kubelet;
 mod show;
 mod steps;
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -107,10 +106,12 @@ async fn demo(
     for (name, zone) in NODES {
         node(name).zone(zone).cpu("4").ready().create(&client).await?;
     }
-    let (mut quaymaster, port) = start_quaymaster(plane, binary).await?;
+    let launch = Launch::new(binary, plane.logs().join("quaymaster.log")).connect(plane.kubeconfig())?;
+    let mut quaymaster = launch.start_ready(READY_LIMIT).await?;
     println!(
-        "quaymaster: process {}, http://127.0.0.1:{port}/readyz and /metrics, log {}",
+        "quaymaster: process {}, {} and /metrics, log {}",
         quaymaster.pid(),
+        quaymaster.url("/readyz"),
         quaymaster.log().display()
     );
     let kubelet = tokio::spawn(kubelet::run(client.clone()));
@@ -135,20 +136,6 @@ async fn demo(
     };
     kubelet.abort();
     result
-}
-
-async fn start_quaymaster(plane: &ControlPlane, binary: &std::path::Path) -> Result<(Quaymaster, u16)> {
-    // Free a moment ago; if another process takes it first, quaymaster says so and the demo ends.
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-    let mut quaymaster = Launch::new(binary, plane.logs().join("quaymaster.log"))
-        .arg("--kubeconfig")
-        .arg(plane.kubeconfig())
-        .arg(format!("--port={port}"))
-        .start()?;
-    quaymaster
-        .wait_ready(&format!("http://127.0.0.1:{port}/readyz"), READY_LIMIT)
-        .await?;
-    Ok((quaymaster, port))
 }
 
 /// Does what the step says and waits until the API shows what should follow.

@@ -1,15 +1,21 @@
 //! `cargo xtask differential`: the same clusters under kube-controller-manager and under quaymaster.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use quaymaster_differential::planted::FAULTS;
 use quaymaster_differential::{Options, Size};
 use quaymaster_testkit::assets::{Minor, Places};
+use quaymaster_testkit::process;
 
 use crate::{planted, workspace};
+
+/// Every error that can be planted.
+const ALL: &str = "all";
 
 /// Compare quaymaster with kube-controller-manager over generated clusters
 ///
@@ -34,9 +40,27 @@ pub(crate) struct Arguments {
     /// The program to compare, instead of one built from this work tree
     #[arg(long, value_name = "PATH", value_parser = workspace::program_file)]
     quaymaster: Option<PathBuf>,
-    /// Build a quaymaster with errors in it, switch each on in turn, and fail when one is not found
-    #[arg(long, conflicts_with = "quaymaster")]
-    planted: bool,
+    /// The controllers to compare, by kube-controller-manager's names, with commas between [default: all that the
+    /// program has]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    controllers: Vec<String>,
+    /// Compare kube-controller-manager with itself: what differs then is the harness's doing
+    #[arg(long, conflicts_with_all = ["quaymaster", "planted"])]
+    against_kcm: bool,
+    /// Leave this controller out on the right side, with --against-kcm: that is to be found
+    #[arg(long, value_name = "NAME", requires = "against_kcm")]
+    leave_out: Option<String>,
+    /// Build a quaymaster with errors in it, switch each on in turn, or the one that is named, and fail when one is not
+    /// found
+    #[arg(
+        long,
+        value_name = "NAME",
+        num_args = 0..=1,
+        default_missing_value = ALL,
+        conflicts_with = "quaymaster",
+        value_parser = fault
+    )]
+    planted: Option<String>,
 }
 
 #[derive(Clone)]
@@ -45,10 +69,11 @@ enum Minors {
     All,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+/// Gives the exit code of the run, which has said what there is to say.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let places = Places::from_env()?;
     let minors = chosen(&arguments.minor, &places)?;
-    if arguments.planted && minors.len() > 1 {
+    if arguments.planted.is_some() && minors.len() > 1 {
         bail!("--planted takes one --minor: what is shown is that errors are found, not where they are");
     }
     for minor in &minors {
@@ -62,16 +87,30 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         rounds: arguments.rounds.into(),
         binary: match &arguments.quaymaster {
             Some(path) => path.clone(),
-            None if arguments.planted => planted::build()?,
+            None if arguments.planted.is_some() => planted::build()?,
             None => built.quaymaster,
         },
-        planted: arguments.planted,
+        given: arguments.quaymaster.is_some(),
+        controllers: arguments.controllers.clone(),
+        against_kcm: arguments.against_kcm,
+        left_out: arguments.leave_out.clone(),
+        planted: match &arguments.planted {
+            None => Vec::new(),
+            Some(name) if name != ALL => vec![name.clone()],
+            Some(_) => FAULTS.iter().map(|fault| fault.name.to_owned()).collect(),
+        },
     };
     let options = serde_json::to_string(&options).context("passing the options on")?;
     // A program of its own, optimised: it reads and compares as much as both control planes write.
     let mut command = Command::new(built.differential);
     command.arg(options);
-    workspace::run(command)
+    let status = process::tied(command).and_then(|mut child| child.wait());
+    let status = status.context("running quaymaster-differential")?;
+    match status.code() {
+        Some(0) => Ok(ExitCode::SUCCESS),
+        Some(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        None => bail!("quaymaster-differential ended with {status}"),
+    }
 }
 
 /// The minors to compare on.
@@ -83,12 +122,23 @@ fn chosen(asked: &[Minors], places: &Places) -> Result<Vec<Minor>> {
             Minors::All => minors.extend(Minor::known(&places.modules)?),
         }
     }
+    let mut seen = BTreeSet::new();
+    minors.retain(|minor| seen.insert(minor.number()));
     if asked.is_empty() {
         let newest = || Minor::known(&places.modules).map(|known| known.last().copied());
         let given = workspace::minor_of_given_programs(places)?;
         minors.extend(given.map_or_else(newest, |given| Ok(Some(given)))?);
     }
     Ok(minors)
+}
+
+/// The name of an error that can be planted.
+fn fault(text: &str) -> Result<String, String> {
+    if text == ALL || FAULTS.iter().any(|fault| fault.name == text) {
+        return Ok(text.to_owned());
+    }
+    let names: Vec<&str> = FAULTS.iter().map(|fault| fault.name).collect();
+    Err(format!("there is no such error; known: {}", names.join(", ")))
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
@@ -106,5 +156,50 @@ fn minors(text: &str) -> Result<Minors> {
     match text {
         "all" => Ok(Minors::All),
         minor => workspace::known_minor(minor).map(Minors::One),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Arguments, clap::Error> {
+        let line = ["differential"].iter().chain(arguments);
+        Line::try_parse_from(line).map(|line| line.arguments)
+    }
+
+    #[test]
+    fn one_error_may_be_named_or_all_are_planted() {
+        let planted = |arguments: &[&str]| parse(arguments).unwrap().planted;
+        assert_eq!(planted(&[]), None);
+        let all = Some(ALL.to_owned());
+        assert_eq!(planted(&["--planted", "--seeds", "0..20"]), all);
+        let one = Some("fragment".to_owned());
+        assert_eq!(planted(&["--planted", "fragment"]), one);
+        let error = parse(&["--planted", "nonsense"])
+            .map(drop)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("fragment"), "{error}");
+    }
+
+    #[test]
+    fn a_minor_that_is_given_twice_is_compared_once() {
+        let arguments = parse(&["--minor", "1.33", "--minor", "all"]).unwrap();
+        let places = Places::from_env().unwrap();
+        let minors = chosen(&arguments.minor, &places).unwrap();
+        assert_eq!(
+            minors,
+            [&minors[..1], &chosen(&[Minors::All], &places).unwrap()[1..]].concat()
+        );
+        assert_eq!(minors[0].to_string(), "1.33");
     }
 }

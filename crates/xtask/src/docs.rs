@@ -137,19 +137,14 @@ fn scrape(binary: &Path) -> Result<String> {
              users: [{{name: docs, user: {{}}}}]\n"
         ),
     )?;
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-    let mut quaymaster = Launch::new(binary, folder.path().join("log"))
-        .arg("--kubeconfig")
-        .arg(&kubeconfig)
-        .arg(format!("--port={port}"))
-        .start()?;
-    await_metrics(&mut quaymaster, port)
+    let launch = Launch::new(binary, folder.path().join("log")).connect(&kubeconfig)?;
+    await_metrics(launch.start()?)
 }
 
-fn await_metrics(quaymaster: &mut Quaymaster, port: u16) -> Result<String> {
+fn await_metrics(mut quaymaster: Quaymaster) -> Result<String> {
     let begun = Instant::now();
     loop {
-        match get(port, "/metrics") {
+        match get(quaymaster.port(), "/metrics") {
             Ok(text) if text.contains(LAST_METRIC) => return Ok(text),
             _ => {}
         }

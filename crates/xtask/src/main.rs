@@ -44,7 +44,10 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Assets(arguments) => assets::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Differential(arguments) => differential::run(&arguments),
+        Command::Differential(arguments) => match differential::run(&arguments) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Command::Test(arguments) => test::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),

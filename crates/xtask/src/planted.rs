@@ -1,6 +1,6 @@
 //! A quaymaster with errors in it, from a copy of the work tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,15 +15,14 @@ const FOLDER: &str = "target/planted";
 /// Copies the work tree, makes the edits, and builds.
 pub(crate) fn build() -> Result<PathBuf> {
     let copy = workspace::root().join(FOLDER).join("source");
-    for file in workspace::files()? {
-        copy_changed(&workspace::root().join(&file), &copy.join(&file))
+    let edited = edited()?;
+    let files = workspace::files()?;
+    for file in &files {
+        copy_changed(&workspace::root().join(file), &copy.join(file))
             .with_context(|| format!("copying {}", file.display()))?;
     }
-    let mut edited: BTreeMap<&str, String> = BTreeMap::new();
-    for edit in edits() {
-        let text = edited.remove(edit.file).map_or_else(|| read(edit.file), Ok)?;
-        edited.insert(edit.file, applied(&text, edit)?);
-    }
+    let files: BTreeSet<PathBuf> = files.into_iter().map(|file| copy.join(file)).collect();
+    remove_others(&copy, &files).context("removing what has gone from the copy")?;
     for (file, text) in edited {
         write_changed(&copy.join(file), text.as_bytes())?;
     }
@@ -32,6 +31,32 @@ pub(crate) fn build() -> Result<PathBuf> {
         .current_dir(&copy)
         .env("CARGO_TARGET_DIR", workspace::root().join(FOLDER).join("target"));
     workspace::build_quaymaster_by(cargo, workspace::BINARY_PROFILE)
+}
+
+/// The files that edits change, after all of them.
+fn edited() -> Result<BTreeMap<&'static str, String>> {
+    let mut edited = BTreeMap::new();
+    for edit in edits() {
+        let text = edited.remove(edit.file).map_or_else(|| read(edit.file), Ok)?;
+        edited.insert(edit.file, applied(&text, edit)?);
+    }
+    Ok(edited)
+}
+
+/// Removes all files under a folder but these, and folders that are empty then: a crate that has gone would be built.
+fn remove_others(folder: &Path, kept: &BTreeSet<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+        if kind.is_dir() {
+            remove_others(&path, kept)?;
+            if fs::read_dir(&path)?.next().is_none() {
+                fs::remove_dir(&path)?;
+            }
+        } else if !kept.contains(&path) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn edits() -> impl Iterator<Item = Edit> {
@@ -81,10 +106,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_still_fits_the_sources() {
-        for edit in edits() {
-            applied(&read(edit.file).unwrap(), edit).unwrap();
+    fn every_fault_still_fits_the_sources_after_those_before_it() {
+        edited().unwrap();
+    }
+
+    #[test]
+    fn what_has_gone_from_the_work_tree_goes_from_the_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, gone) = (
+            folder.path().join("a/b/kept.rs"),
+            folder.path().join("a/c/gone.rs"),
+        );
+        for path in [&kept, &gone] {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
         }
+        remove_others(folder.path(), &[kept.clone()].into()).unwrap();
+        assert!(kept.exists() && !folder.path().join("a/c").exists());
     }
 
     #[test]

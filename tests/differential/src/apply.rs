@@ -1,273 +1,195 @@
 //! One step of a scenario as requests to an apiserver.
 
+mod cidr;
+mod edit;
+mod node;
+mod pod;
+mod service;
+
+use std::collections::HashSet;
 use std::fmt::Debug;
 
-use http::Request;
-use k8s_openapi::api::core::v1::{Node, Pod, PodStatus, Service};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{Endpoints, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::ServiceCIDR;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use kube::{Api, Client};
-use quaymaster_oracle::Write;
-use quaymaster_oracle::generate::{Action, Cluster, SliceEdit, Step};
+use kube::api::{DeleteParams, Patch, PostParams};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use quaymaster_oracle::generate::{Action, Cluster, Object, Step, Typed as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Grace of a Pod that stays terminating until a step deletes it: longer than any run.
-const LONG_GRACE_SECONDS: u32 = 86_400;
+/// What steps did to objects that controllers keep, for which no controller answers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Edits {
+    /// Revisions of their writes.
+    pub(crate) revisions: HashSet<u64>,
+    /// Objects they deleted, by uid.
+    pub(crate) deleted: HashSet<String>,
+}
 
-/// What a step did to a slice.
+impl Edits {
+    /// Adds those of another step.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.revisions.extend(other.revisions);
+        self.deleted.extend(other.deleted);
+    }
+
+    /// A write that gave this object.
+    fn written(object: &impl Resource) -> Self {
+        let version = object.meta().resource_version.as_deref();
+        Self {
+            revisions: version
+                .and_then(|version| version.parse().ok())
+                .into_iter()
+                .collect(),
+            deleted: HashSet::new(),
+        }
+    }
+
+    fn deleted(uid: String) -> Self {
+        Self {
+            revisions: HashSet::new(),
+            deleted: [uid].into(),
+        }
+    }
+}
+
+/// What a step hit that edits an object as it finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Edited {
-    /// Nothing.
+pub(crate) enum Hit {
+    /// Nothing: none allowed it.
     Nothing,
-    /// It was written at this revision.
-    At(u64),
-    /// It was deleted; its uid.
-    Deleted(String),
+    /// Nothing: the controller was faster each time.
+    Overtaken,
+    /// An object, by what it held before, in words.
+    Object(String),
+}
+
+impl Hit {
+    /// What was hit, in words that are equal where the same was hit on both sides.
+    pub(crate) fn words(&self) -> &str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Overtaken => "nothing, as the controller was faster each time",
+            Self::Object(held) => held,
+        }
+    }
 }
 
 /// Brings objects from what `before` holds to what a step wants. What is not found is taken as done.
-pub(crate) async fn step(client: &Client, before: &Cluster, step: &Step) -> kube::Result<Edited> {
-    let done = match &step.action {
-        Action::PutNode(node) => {
-            let name = node.metadata.name.clone().unwrap_or_default();
-            put_node(client, before.nodes.get(&name), node).await
-        }
-        Action::DeleteNode { name } => {
-            if before.nodes.contains_key(name) {
-                let nodes: Api<Node> = Api::all(client.clone());
-                gone(nodes.delete(name, &DeleteParams::default()).await)
-            } else {
-                Ok(())
-            }
-        }
-        Action::PutService(service) => {
-            let old = before.services.get(&key(&service.metadata));
-            put_service(client, old, service).await
-        }
-        Action::DeleteService { namespace, name } => {
-            match before.services.get(&(namespace.clone(), name.clone())) {
-                Some(old) => delete_service(client, old).await,
-                None => Ok(()),
-            }
-        }
-        Action::PutPod(pod) => put_pod(client, before.pods.get(&key(&pod.metadata)), pod).await,
-        Action::DeletePod { namespace, name } => {
-            if before.pods.contains_key(&(namespace.clone(), name.clone())) {
-                delete_pod(client, namespace, name).await
-            } else {
-                Ok(())
-            }
-        }
-        Action::EditSlice(edit) => return edit_slice(client, edit).await,
+pub(crate) async fn step(client: &Client, before: &Cluster, step: &Step) -> kube::Result<(Edits, Hit)> {
+    let edits = match &step.action {
+        Action::Put(object) => put(client, before.object(&object.key()), object).await?,
+        Action::Delete(key) => match before.object(key) {
+            Some(old) => delete(client, old).await?,
+            None => Edits::default(),
+        },
+        Action::EditSlice(edit) => return edit::slice(client, edit).await,
+        Action::EditEndpoints(edit) => return edit::endpoints(client, edit).await,
+        Action::EditCidr(edit) => return edit::cidr(client, edit).await,
     };
-    done.map(|()| Edited::Nothing)
+    Ok((edits, Hit::Nothing))
 }
 
-fn key(metadata: &ObjectMeta) -> (String, String) {
-    (
-        metadata.namespace.clone().unwrap_or_default(),
-        metadata.name.clone().unwrap_or_default(),
-    )
-}
-
-pub(crate) async fn put_node(client: &Client, old: Option<&Node>, new: &Node) -> kube::Result<()> {
-    let nodes: Api<Node> = Api::all(client.clone());
-    let name = new.metadata.name.as_deref().unwrap_or_default();
-    let old = match old {
-        Some(old) if old.metadata.uid == new.metadata.uid => Some(old),
-        Some(_) => {
-            gone(nodes.delete(name, &DeleteParams::default()).await)?;
-            None
-        }
-        None => None,
-    };
-    let Some(old) = old else {
-        let mut node = new.clone();
-        node.metadata.uid = None;
-        return create(&nodes, &node).await;
-    };
-    if old.metadata.labels != new.metadata.labels {
-        let patch = labels_patch(&old.metadata, &new.metadata);
-        nodes.patch(name, &PatchParams::default(), &patch).await?;
+async fn put(client: &Client, old: Option<&Object>, new: &Object) -> kube::Result<Edits> {
+    let mut edits = Edits::default();
+    let mut same = old;
+    if let Some(old) = old.filter(|old| old.metadata().uid != new.metadata().uid) {
+        edits.add(delete(client, old).await?);
+        same = None;
     }
-    if old.status != new.status {
-        let patch = status_patch(&old.status, &new.status);
-        nodes.patch_status(name, &PatchParams::default(), &patch).await?;
+    match new {
+        Object::Node(new) => node::put(client, same.and_then(Node::of), new).await?,
+        Object::Service(new) => service::put(client, same.and_then(Service::of), new).await?,
+        Object::Pod(new) => pod::put(client, same.and_then(Pod::of), new).await?,
+        Object::EndpointSlice(new) => edits.add(replace(client, &**new).await?),
+        Object::Endpoints(new) => edits.add(replace(client, &**new).await?),
+        Object::ServiceCIDR(new) => edits.add(cidr::put(client, same.and_then(ServiceCIDR::of), new).await?),
+        // The apiserver's own.
+        Object::IPAddress(_) => {}
     }
-    Ok(())
+    Ok(edits)
 }
 
-pub(crate) async fn put_service(client: &Client, old: Option<&Service>, new: &Service) -> kube::Result<()> {
-    let (namespace, name) = key(&new.metadata);
-    let services: Api<Service> = Api::namespaced(client.clone(), &namespace);
+async fn delete(client: &Client, old: &Object) -> kube::Result<Edits> {
+    let namespace = old.metadata().namespace.clone().unwrap_or_default();
+    let name = old.metadata().name.clone().unwrap_or_default();
+    match old {
+        Object::Node(_) => {
+            let nodes: Api<Node> = Api::all(client.clone());
+            gone(nodes.delete(&name, &DeleteParams::default()).await).map(|_| Edits::default())
+        }
+        Object::Service(old) => service::delete(client, old).await.map(|()| Edits::default()),
+        Object::Pod(_) => pod::delete(client, &namespace, &name)
+            .await
+            .map(|()| Edits::default()),
+        Object::EndpointSlice(_) => {
+            let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), &namespace);
+            delete_kept(&slices, &name).await
+        }
+        Object::Endpoints(_) => {
+            let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), &namespace);
+            delete_kept(&endpoints, &name).await
+        }
+        Object::ServiceCIDR(_) => {
+            let cidrs: Api<ServiceCIDR> = Api::all(client.clone());
+            delete_kept(&cidrs, &name).await
+        }
+        Object::IPAddress(_) => Ok(Edits::default()),
+    }
+}
+
+/// Writes an object that a controller keeps, whatever there is of it.
+async fn replace<K>(client: &Client, new: &K) -> kube::Result<Edits>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), &new.namespace().unwrap_or_default());
     let mut body = new.clone();
-    body.metadata.uid = None;
-    body.metadata.deletion_timestamp = None;
-    body.metadata.deletion_grace_period_seconds = None;
-    let same = match old {
-        Some(old) if old.metadata.uid == new.metadata.uid => Some(old),
-        Some(old) => {
-            delete_service(client, old).await?;
-            None
-        }
-        None => None,
-    };
-    match same {
-        Some(_) => _ = services.replace(&name, &PostParams::default(), &body).await?,
-        None => create(&services, &body).await?,
+    let metadata = body.meta_mut();
+    metadata.uid = None;
+    metadata.resource_version = None;
+    metadata.creation_timestamp = None;
+    let params = PostParams::default();
+    match api.replace(&new.name_any(), &params, &body).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => api
+            .create(&params, &body)
+            .await
+            .map(|stored| Edits::written(&stored)),
+        result => result.map(|stored| Edits::written(&stored)),
     }
-    let was_terminating = same.is_some_and(|old| old.metadata.deletion_timestamp.is_some());
-    if new.metadata.deletion_timestamp.is_some() && !was_terminating {
-        services.delete(&name, &DeleteParams::default()).await?;
-    }
-    Ok(())
 }
 
-async fn delete_service(client: &Client, old: &Service) -> kube::Result<()> {
-    let (namespace, name) = key(&old.metadata);
-    let services: Api<Service> = Api::namespaced(client.clone(), &namespace);
-    if old.metadata.finalizers.is_some() {
-        let patch = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
-        gone(services.patch(&name, &PatchParams::default(), &patch).await)?;
-    }
-    gone(services.delete(&name, &DeleteParams::default()).await)
-}
-
-pub(crate) async fn put_pod(client: &Client, old: Option<&Pod>, new: &Pod) -> kube::Result<()> {
-    let (namespace, name) = key(&new.metadata);
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
-    let same = match old {
-        Some(old) if old.metadata.uid == new.metadata.uid => Some(old),
-        Some(_) => {
-            delete_pod(client, &namespace, &name).await?;
-            None
-        }
-        None => None,
-    };
-    match same {
-        None => {
-            let mut body = new.clone();
-            body.metadata.uid = None;
-            body.metadata.deletion_timestamp = None;
-            body.metadata.deletion_grace_period_seconds = None;
-            body.status = None;
-            create(&pods, &body).await?;
-        }
-        Some(old) => {
-            if old.metadata.labels != new.metadata.labels {
-                let patch = labels_patch(&old.metadata, &new.metadata);
-                pods.patch(&name, &PatchParams::default(), &patch).await?;
-            }
-            let node = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-            if let Some(node) = node(new).filter(|_| node(old).is_none()) {
-                bind(client, &namespace, &name, &node).await?;
-            }
-        }
-    }
-    let was_terminating = same.is_some_and(|old| old.metadata.deletion_timestamp.is_some());
-    let delete = new.metadata.deletion_timestamp.is_some() && !was_terminating;
-    // The apiserver removes a Pod that has finished, or has no node, at once.
-    if delete {
-        let grace = DeleteParams::default().grace_period(LONG_GRACE_SECONDS);
-        pods.delete(&name, &grace).await?;
-    }
-    let pending = |pod: &Pod| pod.status.as_ref().is_none_or(|status| status.pod_ips.is_none());
-    let changed = same.map_or(!pending(new), |old| old.status != new.status);
-    if changed {
-        let none = PodStatus::default();
-        let before = same.and_then(|old| old.status.as_ref()).unwrap_or(&none);
-        let patch = status_patch(before, &new.status);
-        pods.patch_status(&name, &PatchParams::default(), &patch).await?;
-    }
-    Ok(())
-}
-
-async fn delete_pod(client: &Client, namespace: &str, name: &str) -> kube::Result<()> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    gone(pods.delete(name, &DeleteParams::default().grace_period(0)).await)
-}
-
-/// What a scheduler does.
-async fn bind(client: &Client, namespace: &str, name: &str, node: &str) -> kube::Result<()> {
-    let body = json!({
-        "apiVersion": "v1", "kind": "Binding",
-        "metadata": { "name": name, "namespace": namespace },
-        "target": { "apiVersion": "v1", "kind": "Node", "name": node },
+/// Deletes an object that a controller keeps.
+async fn delete_kept<K>(api: &Api<K>, name: &str) -> kube::Result<Edits>
+where
+    K: Clone + Debug + DeserializeOwned + Resource,
+{
+    let deleted = gone(api.delete(name, &DeleteParams::default()).await)?;
+    let edits = deleted.map(|deleted| {
+        deleted.either(
+            // Held by a finalizer: marked now, and gone later.
+            |object| {
+                let mut edits = Edits::written(&object);
+                edits.deleted.extend(object.meta().uid.clone());
+                edits
+            },
+            |status| {
+                status
+                    .details
+                    .map(|details| Edits::deleted(details.uid))
+                    .unwrap_or_default()
+            },
+        )
     });
-    let request = Request::post(format!("/api/v1/namespaces/{namespace}/pods/{name}/binding"))
-        .header("content-type", "application/json")
-        .body(body.to_string().into_bytes())
-        .map_err(kube::Error::HttpError)?;
-    client.request::<Value>(request).await?;
-    Ok(())
-}
-
-/// Edits a slice as it is now. Which one is decided by content, not by name, so that both sides edit the same one
-/// where their packing is the same. A conflict with the controller means that it was faster; the edit is made again.
-async fn edit_slice(client: &Client, edit: &SliceEdit) -> kube::Result<Edited> {
-    /// Conflicts after which the edit is left out.
-    const ATTEMPTS: usize = 4;
-    let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), &edit.namespace);
-    for _ in 0..ATTEMPTS {
-        let mut found = slices.list(&ListParams::default()).await?.items;
-        found.sort_by_cached_key(content_key);
-        let result = match edit.write(&found) {
-            None => return Ok(Edited::Nothing),
-            Some(Write::Create(slice)) => slices
-                .create(&PostParams::default(), &slice)
-                .await
-                .map(|slice| Edited::At(revision(&slice))),
-            Some(Write::Update(slice)) => {
-                let name = slice.metadata.name.clone().unwrap_or_default();
-                slices
-                    .replace(&name, &PostParams::default(), &slice)
-                    .await
-                    .map(|slice| Edited::At(revision(&slice)))
-            }
-            Some(Write::Delete(slice)) => {
-                let name = slice.metadata.name.unwrap_or_default();
-                let uid = slice.metadata.uid.unwrap_or_default();
-                slices
-                    .delete(&name, &DeleteParams::default())
-                    .await
-                    .map(|_| Edited::Deleted(uid))
-            }
-        };
-        match result {
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
-            result => return result,
-        }
-    }
-    Ok(Edited::Nothing)
-}
-
-fn revision(slice: &EndpointSlice) -> u64 {
-    let version = slice.metadata.resource_version.as_deref();
-    version
-        .and_then(|version| version.parse().ok())
-        .unwrap_or_default()
-}
-
-/// Family, ports and Pods.
-fn content_key(slice: &EndpointSlice) -> String {
-    let mut pods: Vec<&str> = slice
-        .endpoints
-        .iter()
-        .flatten()
-        .filter_map(|endpoint| endpoint.target_ref.as_ref()?.name.as_deref())
-        .collect();
-    pods.sort_unstable();
-    let mut ports: Vec<String> = slice
-        .ports
-        .iter()
-        .flatten()
-        .map(|port| format!("{:?}{:?}", port.name, port.port))
-        .collect();
-    ports.sort_unstable();
-    format!("{}{ports:?}{pods:?}", slice.address_type)
+    Ok(edits.unwrap_or_default())
 }
 
 async fn create<K>(api: &Api<K>, object: &K) -> kube::Result<()>
@@ -304,9 +226,10 @@ pub(crate) fn merge_patch(old: &Value, new: &Value) -> Value {
     Value::Object(patch)
 }
 
-fn gone<T>(result: kube::Result<T>) -> kube::Result<()> {
+/// What was answered; nothing where there was nothing to ask it of.
+fn gone<T>(result: kube::Result<T>) -> kube::Result<Option<T>> {
     match result {
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        result => result.map(drop),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        result => result.map(Some),
     }
 }

@@ -1,74 +1,175 @@
-//! How often each rule of the controller was met: a rule that no cluster meets is not compared.
+//! How often each rule of the controllers was met: a rule that no cluster meets is not compared.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod cidrs;
+mod endpoints;
+mod mirrored;
+mod slices;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
-use quaymaster_oracle::names::{HEADLESS, RESERVED, TRIGGER_TIME};
-use quaymaster_oracle::{Desired, NULL_EQUALS_EMPTY, PREFER_SAME, auto};
+use quaymaster_oracle::slices::{NULL_EQUALS_EMPTY, PREFER_SAME};
+
+use crate::controllers::{Controller, Controllers};
+use crate::world::STRICT_ADDRESSES;
 
 macro_rules! rules {
-    ($($(#[$doc:meta])* $variant:ident = $group:literal, $text:literal;)*) => {
+    ($($controller:ident { $(
+        $variant:ident = $group:literal, $text:literal;
+    )* })*) => {
         /// A rule, or one case of it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub(crate) enum Rule { $(#[doc = concat!("`", $text, "`")] $variant,)* }
+        pub(crate) enum Rule { $($(#[doc = concat!("`", $text, "`")] $variant,)*)* }
 
         impl Rule {
-            /// Every rule, by group.
-            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            /// Every rule, by controller and group.
+            pub(crate) const ALL: &'static [Self] = &[$($(Self::$variant,)*)*];
+
+            /// Whose rule it is.
+            pub(crate) fn controller(self) -> Controller {
+                match self { $($(Self::$variant => Controller::$controller,)*)* }
+            }
 
             /// What the controller does there.
             pub(crate) fn group(self) -> &'static str {
-                match self { $(Self::$variant => $group,)* }
+                match self { $($(Self::$variant => $group,)*)* }
             }
 
             /// The case.
             pub(crate) fn text(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
+                match self { $($(Self::$variant => $text,)*)* }
             }
         }
     };
 }
 
+// Groups are sections of the description of the controller that the rules of this project follow.
 rules! {
-    ServiceChange = "triggers", "a Service changes";
-    PodChange = "triggers", "a Pod changes";
-    NodeChange = "triggers", "a node changes";
-    SliceChangedByOthers = "triggers", "someone else changes or deletes a slice";
-    ServiceGone = "sync", "a Service is gone";
-    ExternalName = "sync", "a Service is of type ExternalName";
-    NoSelector = "sync", "a Service has no selector";
-    TerminatingService = "sync", "a Service is being deleted";
-    ReadyEndpoint = "endpoints", "a ready endpoint";
-    UnreadyEndpoint = "endpoints", "an endpoint that is not ready";
-    TerminatingServing = "endpoints", "a terminating endpoint that still serves";
-    TerminatingUnready = "endpoints", "a terminating endpoint that does not serve";
-    PublishNotReady = "endpoints", "an endpoint ready only because not-ready addresses are published";
-    Hostname = "endpoints", "an endpoint with a hostname";
-    MissingNode = "endpoints", "a Pod left out for want of its node";
-    SeveralGroups = "port groups", "a Service whose Pods have different ports";
-    NoPorts = "port groups", "endpoints without ports";
-    EmptyGroup = "port groups", "a set of ports without endpoints";
-    SingleStack = "families", "a Service of one family";
-    DualStack = "families", "a Service of two families";
-    UpdatedInPlace = "algorithm", "a slice changes and keeps its ports";
-    Filled = "algorithm", "a slice is filled to the maximum";
-    Placeholder = "algorithm", "an empty slice of a Service without endpoints";
-    Created = "writes", "a slice is created";
-    Recycled = "writes", "a slice gets other ports";
-    Deleted = "writes", "a slice is deleted";
-    Owner = "new slices", "a slice with its owner";
-    TriggerTime = "new slices", "a slice with a trigger time";
-    Repaired = "tracker", "a label that is not the Service's is taken off";
-    AutoHints = "hints by annotation", "hints are given";
-    AutoRefused = "hints by annotation", "the annotation is there, and no hints are given";
-    PreferClose = "traffic distribution", "PreferClose with hints";
-    PreferSameZone = "traffic distribution", "PreferSameZone with hints";
-    PreferSameNode = "traffic distribution", "PreferSameNode with hints";
-    ServiceLabels = "labels", "labels of the Service are copied";
-    ReservedLabels = "labels", "a Service has a reserved label";
-    HeadlessLabel = "labels", "a headless Service";
+    EndpointSlice {
+        ServiceChange = "2.1 triggers", "a Service changes";
+        PodChange = "2.1 triggers", "a Pod changes";
+        NodeChange = "2.1 triggers", "a node changes";
+        SliceChangedByOthers = "2.1 triggers", "someone else changes or deletes a slice";
+        ServiceGone = "2.2 sync", "a Service is gone";
+        ExternalName = "2.2 sync", "a Service is of type ExternalName";
+        NoSelector = "2.2 sync", "a Service has no selector";
+        ReadyEndpoint = "2.3 endpoints", "a ready endpoint";
+        UnreadyEndpoint = "2.3 endpoints", "an endpoint that is not ready";
+        TerminatingServing = "2.3 endpoints", "a terminating endpoint that still serves";
+        TerminatingUnready = "2.3 endpoints", "a terminating endpoint that does not serve";
+        PublishNotReady = "2.3 endpoints", "an endpoint ready only because not-ready addresses are published";
+        Hostname = "2.3 endpoints", "an endpoint with a hostname";
+        MissingNode = "2.3 endpoints", "a Pod left out for want of its node";
+        SeveralGroups = "2.4 port groups", "a Service whose Pods have different ports";
+        NoPorts = "2.4 port groups", "endpoints without ports";
+        EmptyGroup = "2.4 port groups", "a set of ports without endpoints";
+        SingleStack = "2.5 families", "a Service of one family";
+        DualStack = "2.5 families", "a Service of two families";
+        FamilyDropped = "2.5 families", "a slice goes of a family that the Service has no longer";
+        UpdatedInPlace = "2.6 algorithm", "a slice changes and keeps its ports";
+        TakenAlong = "2.6 algorithm", "endpoints go into a slice that changes anyway (step 2)";
+        Joined = "2.6 algorithm", "the rest goes into an unchanged slice with room (step 3)";
+        Filled = "2.6 algorithm", "a slice is filled to the maximum";
+        OtherOwner = "2.6 algorithm", "a slice goes that the Service does not own";
+        Duplicate = "2.6 algorithm", "an endpoint that is there twice is taken out";
+        Placeholder = "2.6 algorithm", "an empty slice of a Service without endpoints";
+        Created = "2.7 writes", "a slice is created";
+        CreateSkipped = "2.7 writes", "endpoints of a Service that is being deleted have no slice";
+        Recycled = "2.7 writes", "a slice gets other ports";
+        Deleted = "2.7 writes", "a slice is deleted";
+        TerminatingService = "2.7 writes", "a Service is being deleted";
+        Owner = "2.8 new slices", "a slice with its owner";
+        TriggerTime = "2.8 new slices", "a slice with a trigger time";
+        PutRight = "2.9 tracker", "a slice that someone else changed is written";
+        AutoHints = "2.10 hints by annotation", "hints are given";
+        AutoRefused = "2.10 hints by annotation", "the annotation is there, and no hints are given";
+        PreferClose = "2.11 traffic distribution", "PreferClose with hints";
+        PreferSameZone = "2.11 traffic distribution", "PreferSameZone with hints";
+        PreferSameNode = "2.11 traffic distribution", "PreferSameNode with hints";
+        ServiceLabels = "2.12 labels", "labels of the Service are copied";
+        ReservedLabels = "2.12 labels", "a Service has a reserved label";
+        HeadlessLabel = "2.12 labels", "a headless Service";
+        Repaired = "2.12 labels", "a label that is not the Service's is taken off";
+    }
+
+    Endpoints {
+        EndpointsChangedByOthers = "4.1 triggers", "someone else changes or deletes Endpoints";
+        EndpointsSwept = "4.2 sync", "Endpoints without a Service are deleted";
+        EndpointsTakenOver = "4.2 sync", "Endpoints that a user made get those of a Service";
+        EndpointsReady = "4.2 addresses", "a ready address";
+        EndpointsNotReady = "4.2 addresses", "an address that is not ready";
+        EndpointsHostname = "4.2 addresses", "an address with a hostname";
+        EndpointsTerminating = "4.2 addresses", "a terminating Pod is left out";
+        EndpointsPublished = "4.2 addresses", "a terminating Pod where not-ready addresses are published";
+        EndpointsSecondFamily = "4.2 addresses", "the second family of a Service is left out";
+        EndpointsOtherFamily = "4.2 addresses", "a Pod without an address of the primary family is left out";
+        EndpointsUnknownNode = "4.2 addresses", "a Pod on a node that does not exist is published";
+        EndpointsUnresolved = "4.2 ports", "a Pod without any of the ports is left out";
+        EndpointsNoPorts = "4.2 ports", "a subset without ports";
+        EndpointsCreated = "4.2 writes", "Endpoints are created";
+        EndpointsUpdated = "4.2 writes", "Endpoints are updated";
+        EndpointsEmpty = "4.2 writes", "Endpoints without addresses";
+        EndpointsTrigger = "4.2 writes", "a trigger time is written";
+        EndpointsNoTrigger = "4.2 writes", "an update without a trigger time";
+        EndpointsAnnotations = "4.2 writes", "annotations of others stay";
+        EndpointsLabels = "4.2 labels", "labels of the Service are copied";
+        EndpointsHeadless = "4.2 labels", "a headless Service";
+        EndpointsReserved = "4.2 labels", "a Service has a label that is reserved on Endpoints";
+        EndpointsRepaired = "4.2 labels", "a label that is not the Service's is taken off";
+        EndpointsReadyCut = "4.3 truncation", "ready addresses are cut off";
+        EndpointsNotReadyCut = "4.3 truncation", "addresses that are not ready are cut off";
+        EndpointsFitAgain = "4.3 truncation", "addresses fit again";
+        EndpointsSubsets = "4.4 repacking", "Pods with different ports";
+        EndpointsShared = "4.4 repacking", "ports of the same addresses share a subset";
+        EndpointsTwoSubsets = "4.4 repacking", "an address in two subsets";
+    }
+
+    Mirroring {
+        MirrorChangedByOthers = "5.1 triggers", "someone else changes or deletes a mirrored slice";
+        MirrorSkipped = "5.2 sync", "Endpoints with the label that says so are not mirrored";
+        MirrorSkipOther = "5.2 sync", "that label with another value";
+        MirrorLeader = "5.2 sync", "Endpoints that are a lock are not mirrored";
+        MirrorNoService = "5.2 sync", "Endpoints without a Service are not mirrored";
+        MirrorSelector = "5.2 sync", "Endpoints of a Service with a selector are not mirrored";
+        MirrorExternal = "5.2 sync", "Endpoints of an ExternalName Service are mirrored";
+        MirrorLeftBehind = "5.2 sync", "Endpoints that a controller has left behind are mirrored";
+        MirrorReady = "5.3 endpoints", "a ready endpoint";
+        MirrorNotReady = "5.3 endpoints", "an endpoint that is not ready";
+        MirrorTarget = "5.3 endpoints", "a target that is no Pod";
+        MirrorHostname = "5.3 endpoints", "an endpoint with a hostname";
+        MirrorNode = "5.3 endpoints", "an endpoint with a node";
+        MirrorMapped = "5.3 endpoints", "an IPv4 address in the form of IPv6";
+        MirrorTwice = "5.3 subsets", "an address ready and not ready";
+        MirrorMerged = "5.3 subsets", "subsets of the same ports come together";
+        MirrorApart = "5.3 subsets", "subsets with an application protocol stay apart";
+        MirrorFamilies = "5.3 subsets", "slices of both families from one subset";
+        MirrorNoPorts = "5.3 subsets", "a subset without ports";
+        MirrorTooMany = "5.3 subsets", "more addresses than are mirrored";
+        MirrorNothing = "5.3 subsets", "Endpoints without addresses have no slice";
+        MirrorCreated = "5.4 writes", "a mirrored slice is created";
+        MirrorUpdated = "5.4 writes", "a mirrored slice is updated";
+        MirrorRecycled = "5.4 writes", "a mirrored slice gets other ports";
+        MirrorDeleted = "5.4 writes", "a mirrored slice of a group that is gone is deleted";
+        MirrorCleaned = "5.4 writes", "slices of what is no longer mirrored are deleted";
+        MirrorOwner = "5.4 writes", "a slice gets the owner that replaced its own";
+        MirrorLabels = "5.4 metadata", "labels of Endpoints are copied";
+        MirrorReserved = "5.4 metadata", "Endpoints have a label that is reserved on slices";
+        MirrorAnnotations = "5.4 metadata", "annotations of Endpoints are copied";
+        MirrorNotCopied = "5.4 metadata", "an annotation that is not copied";
+    }
+
+    ServiceCidr {
+        CidrChangedByOthers = "6.1 triggers", "someone else makes, changes or deletes a ServiceCIDR";
+        CidrFinalizer = "6.2 sync", "a finalizer is added";
+        CidrReady = "6.2 sync", "a ServiceCIDR is ready";
+        CidrTwoFamilies = "6.2 ranges", "a ServiceCIDR of two families";
+        CidrOverlap = "6.2 ranges", "ServiceCIDRs overlap";
+        CidrHeld = "6.3 deletion", "addresses hold a deletion up";
+        CidrReleased = "6.3 deletion", "a ServiceCIDR is let go";
+        CidrCovered = "6.3 deletion", "one is let go whose addresses another one holds";
+    }
 }
 
 /// Counts by rule.
@@ -80,6 +181,13 @@ impl Coverage {
         *self.0.entry(rule).or_default() += 1;
     }
 
+    /// Counts a rule where it was met.
+    fn count_if(&mut self, met: bool, rule: Rule) {
+        if met {
+            self.count(rule);
+        }
+    }
+
     /// Adds the counts of another.
     pub(crate) fn add(&mut self, other: &Self) {
         for (rule, count) in &other.0 {
@@ -87,207 +195,40 @@ impl Coverage {
         }
     }
 
-    /// Rules that were never met, of those that a control plane of this minor (37 for 1.37) has.
-    pub(crate) fn never_met(&self, minor: u32) -> Vec<Rule> {
+    /// Rules of these controllers that were never met, of those that a control plane of this minor (37 for 1.37) has.
+    pub(crate) fn never_met(&self, minor: u32, controllers: &Controllers) -> Vec<Rule> {
         let exists = |rule: &Rule| match rule {
             Rule::PreferSameZone | Rule::PreferSameNode => minor >= PREFER_SAME,
             // No cluster has them before; see there.
             Rule::NoPorts => minor >= NULL_EQUALS_EMPTY,
+            Rule::MirrorMapped => minor < STRICT_ADDRESSES,
             _ => true,
         };
         Rule::ALL
             .iter()
             .copied()
             .filter(exists)
-            .filter(|rule| !self.0.contains_key(rule))
+            .filter(|rule| controllers.has(rule.controller()) && !self.0.contains_key(rule))
             .collect()
     }
 
-    fn of(&self, rule: Rule) -> usize {
+    /// How often a rule was met.
+    pub(crate) fn of(&self, rule: Rule) -> usize {
         self.0.get(&rule).copied().unwrap_or(0)
     }
-
-    pub(crate) fn service(&mut self, service: &Service, deleted: bool) {
-        self.count(Rule::ServiceChange);
-        if deleted {
-            self.count(Rule::ServiceGone);
-            return;
-        }
-        let spec = service.spec.clone().unwrap_or_default();
-        if spec.type_.as_deref() == Some("ExternalName") {
-            self.count(Rule::ExternalName);
-        } else if spec.selector.is_none_or(|selector| selector.is_empty()) {
-            self.count(Rule::NoSelector);
-        }
-        if service.metadata.deletion_timestamp.is_some() {
-            self.count(Rule::TerminatingService);
-        }
-        let labels = service.metadata.labels.iter().flatten();
-        if labels
-            .into_iter()
-            .any(|(key, _)| RESERVED.contains(&key.as_str()))
-        {
-            self.count(Rule::ReservedLabels);
-        }
-    }
-
-    /// What should be, at one revision.
-    pub(crate) fn desired(&mut self, service: &Service, desired: &Desired) {
-        if !desired.managed {
-            return;
-        }
-        match desired.address_types.len() {
-            1 => self.count(Rule::SingleStack),
-            _ => self.count(Rule::DualStack),
-        }
-        if !desired.skipped.is_empty() {
-            self.count(Rule::MissingNode);
-        }
-        let families: Vec<_> = desired.groups.keys().map(|key| key.address_type).collect();
-        let distinct: BTreeSet<_> = families.iter().collect();
-        if distinct.len() < families.len() {
-            self.count(Rule::SeveralGroups);
-        }
-        for (key, group) in &desired.groups {
-            if group.endpoints.is_empty() {
-                self.count(Rule::EmptyGroup);
-            } else if key.ports.is_empty() {
-                self.count(Rule::NoPorts);
-            }
-        }
-        let publish = service
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.publish_not_ready_addresses)
-            == Some(true);
-        for endpoint in desired.groups.values().flat_map(|group| group.endpoints.values()) {
-            let conditions = endpoint.conditions.clone().unwrap_or_default();
-            let is = |condition: Option<bool>| condition == Some(true);
-            let rule = match (
-                is(conditions.ready),
-                is(conditions.serving),
-                is(conditions.terminating),
-            ) {
-                (true, serving, terminating) if publish && (!serving || terminating) => Rule::PublishNotReady,
-                (true, ..) => Rule::ReadyEndpoint,
-                (false, true, true) => Rule::TerminatingServing,
-                (false, false, true) => Rule::TerminatingUnready,
-                _ => Rule::UnreadyEndpoint,
-            };
-            self.count(rule);
-            if endpoint.hostname.is_some() {
-                self.count(Rule::Hostname);
-            }
-        }
-    }
-
-    /// A write of the controller.
-    pub(crate) fn slice(
-        &mut self,
-        old: Option<&EndpointSlice>,
-        new: &EndpointSlice,
-        deleted: bool,
-        service: Option<&Service>,
-        max_endpoints: usize,
-    ) {
-        if deleted {
-            // The garbage collector deletes those of a Service that is gone.
-            if service.is_some() {
-                self.count(Rule::Deleted);
-            }
-            return;
-        }
-        let size = |slice: &EndpointSlice| slice.endpoints.as_ref().map_or(0, Vec::len);
-        match old {
-            None => self.count(Rule::Created),
-            Some(old) if ports(old) != ports(new) => self.count(Rule::Recycled),
-            Some(old) => {
-                self.count(Rule::UpdatedInPlace);
-                if size(new) == max_endpoints && size(old) < max_endpoints {
-                    self.count(Rule::Filled);
-                }
-                if foreign_label(old, service) && !foreign_label(new, service) {
-                    self.count(Rule::Repaired);
-                }
-            }
-        }
-        if size(new) == 0 && new.ports.as_ref().is_none_or(Vec::is_empty) {
-            self.count(Rule::Placeholder);
-        }
-        if new.metadata.owner_references.is_some() {
-            self.count(Rule::Owner);
-        }
-        let labels = new.metadata.labels.iter().flatten();
-        let mut labels = labels.into_iter();
-        if labels.clone().any(|(key, _)| !RESERVED.contains(&key.as_str())) {
-            self.count(Rule::ServiceLabels);
-        }
-        if labels.any(|(key, _)| key == HEADLESS) {
-            self.count(Rule::HeadlessLabel);
-        }
-        if new
-            .metadata
-            .annotations
-            .as_ref()
-            .is_some_and(|all| all.contains_key(TRIGGER_TIME))
-        {
-            self.count(Rule::TriggerTime);
-        }
-        self.hints(new, service);
-    }
-
-    fn hints(&mut self, slice: &EndpointSlice, service: Option<&Service>) {
-        let Some(service) = service else { return };
-        let hinted = slice
-            .endpoints
-            .iter()
-            .flatten()
-            .any(|endpoint| endpoint.hints.is_some());
-        if auto(service) {
-            let ready =
-                |endpoint: &Endpoint| endpoint.conditions.as_ref().and_then(|one| one.ready) == Some(true);
-            if hinted {
-                self.count(Rule::AutoHints);
-            } else if slice.endpoints.iter().flatten().any(ready) {
-                self.count(Rule::AutoRefused);
-            }
-            return;
-        }
-        let distribution = service
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.traffic_distribution.as_deref());
-        match distribution {
-            Some("PreferClose") if hinted => self.count(Rule::PreferClose),
-            Some("PreferSameZone") if hinted => self.count(Rule::PreferSameZone),
-            Some("PreferSameNode") if hinted => self.count(Rule::PreferSameNode),
-            _ => {}
-        }
-    }
 }
 
-/// One line a rule.
-pub(crate) fn table(sides: &[Coverage; 2]) -> String {
+/// One line for each rule of these controllers.
+pub(crate) fn table(sides: &[Coverage; 2], controllers: &Controllers) -> String {
     let mut text = String::new();
-    for &rule in Rule::ALL {
-        let [left, right] = sides.each_ref().map(|side| side.of(rule));
+    let mut last = None;
+    for &rule in Rule::ALL.iter().filter(|rule| controllers.has(rule.controller())) {
         // Writing to a String cannot fail.
-        _ = writeln!(text, "  {:20} {left:8} {right:8}  {}", rule.group(), rule.text());
+        if last.replace(rule.controller()) != Some(rule.controller()) {
+            _ = writeln!(text, " {}", rule.controller().name());
+        }
+        let [left, right] = sides.each_ref().map(|side| side.of(rule));
+        _ = writeln!(text, "  {:25} {left:8} {right:8}  {}", rule.group(), rule.text());
     }
     text
-}
-
-/// The ports as a set.
-fn ports(slice: &EndpointSlice) -> BTreeSet<String> {
-    let ports = slice.ports.iter().flatten();
-    ports.map(|port| format!("{port:?}")).collect()
-}
-
-/// Whether the slice had a label that its Service does not have.
-fn foreign_label(slice: &EndpointSlice, service: Option<&Service>) -> bool {
-    let of_service = service
-        .and_then(|service| service.metadata.labels.clone())
-        .unwrap_or_default();
-    let mut labels = slice.metadata.labels.iter().flatten();
-    labels.any(|(key, _)| !RESERVED.contains(&key.as_str()) && !of_service.contains_key(key))
 }

@@ -1,4 +1,4 @@
-//! One controller takes the slices of the other over, and gives them back.
+//! One controller takes the objects of the other over, and gives them back.
 
 #[cfg(test)]
 mod tests;
@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use quaymaster_testkit::audit::Entry;
+use serde_json::Value;
 
 use crate::plane::{Holder, Plane};
+use crate::snapshot::Unowned;
 
 /// Longest wait for quiet.
 const LIMIT: Duration = Duration::from_mins(2);
 /// Where a slice names its Service.
 const SERVICE: &str = "/metadata/labels/kubernetes.io~1service-name";
-/// Writes named of those that should not be.
-const SHOWN: usize = 5;
 
-/// What was written to slices as holders changed at rest.
+/// What was written as holders changed at rest.
 #[derive(Clone, Debug)]
 pub(crate) struct Handover {
     what: &'static str,
@@ -29,7 +29,7 @@ pub(crate) struct Handover {
     taken: Option<Writes>,
     /// Placeholders without owner that kube-controller-manager left, by Service; quaymaster creates one and deletes
     /// the other.
-    unowned: BTreeMap<String, usize>,
+    unowned: BTreeMap<String, Vec<Unowned>>,
     /// By kube-controller-manager as it got them back.
     back: Writes,
     /// Services with hints by annotation. Where kube-controller-manager does not know its nodes yet as it starts, it
@@ -41,22 +41,35 @@ pub(crate) struct Handover {
 #[derive(Clone, Debug, Default)]
 struct Writes {
     total: usize,
-    /// By path of the Service.
+    /// By path of the Service, or name of the ServiceCIDR.
     by_service: BTreeMap<String, Vec<Write>>,
 }
 
 #[derive(Clone, Debug)]
 struct Write {
-    /// Verb and address type: which of a Service's equal slices is written first may differ.
-    kind: (String, String),
+    /// Resource, verb and address type: which of a Service's equal slices is written first may differ.
+    kind: [String; 3],
+    /// Name of the object; empty where a creation was refused.
+    name: String,
+    /// Whether a slice without endpoints and ports was asked for.
+    placeholder: bool,
     words: String,
 }
 
+impl Write {
+    fn is(&self, resource: &str, verb: &str) -> bool {
+        let [of, asked, _] = &self.kind;
+        of == resource && asked == verb
+    }
+}
+
 impl Writes {
-    /// Those that have no counterpart there, one for one.
+    /// Those that have no counterpart there, one for one. One update of Endpoints stands for any number: those that
+    /// kube-controller-manager takes for changed though they are not are written at every look, and how often it looks at a
+    /// Service as it starts is a matter of which it reads first.
     fn beyond<'a>(&'a self, there: &'a Self) -> impl Iterator<Item = (&'a String, &'a Write)> {
         self.by_service.iter().flat_map(|(service, writes)| {
-            let mut counterparts: Vec<&(String, String)> = there
+            let mut counterparts: Vec<&[String; 3]> = there
                 .by_service
                 .get(service)
                 .into_iter()
@@ -66,7 +79,9 @@ impl Writes {
             writes.iter().filter_map(move |write| {
                 match counterparts.iter().position(|kind| **kind == write.kind) {
                     Some(found) => {
-                        counterparts.swap_remove(found);
+                        if !write.is("endpoints", "update") {
+                            counterparts.swap_remove(found);
+                        }
                         None
                     }
                     None => Some((service, write)),
@@ -80,25 +95,64 @@ impl Handover {
     /// Writes of hints by annotation that kube-controller-manager does not make when it is restarted over its own.
     fn hints_by_annotation(&self) -> usize {
         let back = self.back.beyond(&self.baseline);
-        back.filter(|(service, _)| self.auto.contains(*service)).count()
+        back.filter(|(service, write)| self.may_be_hints(service, write))
+            .count()
+    }
+
+    fn may_be_hints(&self, service: &str, write: &Write) -> bool {
+        self.auto.contains(service) && write.is("endpointslices", "update")
     }
 
     /// Writes beyond these: quaymaster gives placeholders their owners, with one create and one delete each, and
-    /// kube-controller-manager writes what it writes restarted over its own objects, and hints by annotation.
-    pub(crate) fn faults(&self) -> Vec<&str> {
-        /// A create and a delete.
-        const FOR_EACH_UNOWNED: usize = 2;
-        let taken = self.taken.iter().flat_map(|taken| &taken.by_service);
-        let taken = taken.filter(|(service, writes)| {
-            let unowned = self.unowned.get(*service).copied().unwrap_or(0);
-            writes.len() > FOR_EACH_UNOWNED * unowned
-        });
-        let taken = taken.flat_map(|(_, writes)| writes);
+    /// kube-controller-manager writes what it writes restarted over its own objects, and hints by annotation. And
+    /// placeholders that quaymaster left without owner.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if let Some(taken) = &self.taken {
+            let services: BTreeSet<&String> = taken.by_service.keys().chain(self.unowned.keys()).collect();
+            for service in services {
+                let writes = taken.by_service.get(service).map_or(&[][..], Vec::as_slice);
+                let unowned = self.unowned.get(service).map_or(&[][..], Vec::as_slice);
+                faults.extend(not_for_owners(service, writes, unowned));
+            }
+        }
         let back = self.back.beyond(&self.baseline);
-        let back = back.filter(|(service, _)| !self.auto.contains(*service));
-        let back = back.map(|(_, write)| write);
-        taken.chain(back).map(|write| write.words.as_str()).collect()
+        let back = back.filter(|(service, write)| !self.may_be_hints(service, write));
+        faults.extend(back.map(|(_, write)| write.words.clone()));
+        faults
+            .iter()
+            .map(|fault| format!("{}: {fault}", self.what))
+            .collect()
     }
+}
+
+/// What of the writes for a Service is not one create of a placeholder and one delete of the former for each that lacked its
+/// owner, and what of these is missing. The garbage collector may be faster with the delete.
+fn not_for_owners(service: &str, writes: &[Write], unowned: &[Unowned]) -> Vec<String> {
+    let mut to_create: Vec<&Unowned> = unowned.iter().collect();
+    let mut to_delete = to_create.clone();
+    let mut faults = Vec::new();
+    for write in writes {
+        let [_, _, family] = &write.kind;
+        let counterpart = if write.is("endpointslices", "create") && write.placeholder {
+            let found = to_create.iter().position(|one| one.family == *family);
+            found.map(|found| to_create.swap_remove(found))
+        } else if write.is("endpointslices", "delete") {
+            let found = to_delete.iter().position(|one| one.slice == write.name);
+            found.map(|found| to_delete.swap_remove(found))
+        } else {
+            None
+        };
+        if counterpart.is_none() {
+            faults.push(write.words.clone());
+        }
+    }
+    let left = to_create.into_iter().filter(|one| !one.terminating);
+    faults.extend(left.map(|one| {
+        let Unowned { slice, family, .. } = one;
+        format!("no new placeholder of Service {service} ({family}) for {slice}, which has no owner")
+    }));
+    faults
 }
 
 impl fmt::Display for Handover {
@@ -109,7 +163,7 @@ impl fmt::Display for Handover {
                 f,
                 "{} writes by quaymaster taking over ({} placeholders had no owner), ",
                 taken.total,
-                self.unowned.values().sum::<usize>()
+                self.unowned.values().flatten().count()
             )?;
         }
         write!(
@@ -118,15 +172,7 @@ impl fmt::Display for Handover {
             self.back.total,
             self.baseline.total,
             self.hints_by_annotation()
-        )?;
-        let faults = self.faults();
-        for fault in faults.iter().take(SHOWN) {
-            write!(f, "\n  {fault}")?;
-        }
-        if faults.len() > SHOWN {
-            write!(f, "\n  and {} more", faults.len() - SHOWN)?;
-        }
-        Ok(())
+        )
     }
 }
 
@@ -134,7 +180,11 @@ impl fmt::Display for Handover {
 pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
     let unowned = plane.snapshot().await?.unowned_placeholders();
-    let taken = Some(writes(plane, Holder::Quaymaster, quiet).await?);
+    let taken = if plane.subject().is_kcm() {
+        None
+    } else {
+        Some(writes(plane, Holder::Subject, quiet).await?)
+    };
     let back = writes(plane, Holder::Kcm, quiet).await?;
     Ok(Handover {
         what: "take-over and hand-back",
@@ -146,8 +196,8 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
     })
 }
 
-/// Where quaymaster held: to kube-controller-manager, and a restart of that as baseline.
-pub(crate) async fn from_quaymaster(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
+/// Where the subject held: to kube-controller-manager, and a restart of that as baseline.
+pub(crate) async fn from_subject(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
     let back = writes(plane, Holder::Kcm, quiet).await?;
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
     Ok(Handover {
@@ -166,25 +216,41 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
     let mark = plane.mark()?;
     plane.hold(holder).await?;
     if !plane.recorder.quiet(quiet, LIMIT).await {
-        bail!("{holder:?} still writes slices after {LIMIT:?}");
+        bail!("{holder:?} still writes after {LIMIT:?}");
     }
     plane.release().await?;
     services.extend(plane.snapshot().await?.owners());
     let mut writes = Writes::default();
-    for entry in plane.slice_writes(mark, holder)? {
-        let slice = format!("{}/{}", entry.namespace(), entry.name());
-        // What was refused is in no snapshot.
-        let service = services.get(&slice).cloned();
-        let service = service.unwrap_or_else(|| format!("{}/{}", entry.namespace(), asked(&entry, SERVICE)));
+    for entry in plane.kept_writes(mark, holder)? {
+        let path = if entry.namespace().is_empty() {
+            entry.name().to_owned()
+        } else {
+            format!("{}/{}", entry.namespace(), entry.name())
+        };
+        let service = match entry.resource() {
+            // What was refused is in no snapshot.
+            "endpointslices" => services
+                .get(&path)
+                .cloned()
+                .unwrap_or_else(|| format!("{}/{}", entry.namespace(), service_asked(&entry))),
+            _ => path,
+        };
         let family = asked(&entry, "/addressType").to_owned();
         let write = Write {
-            kind: (entry.verb.clone(), family),
+            kind: [entry.resource().to_owned(), entry.verb.clone(), family],
+            name: entry.name().to_owned(),
+            placeholder: is_placeholder(&entry),
             words: words(&entry),
         };
         writes.total += 1;
         writes.by_service.entry(service).or_default().push(write);
     }
     Ok(writes)
+}
+
+/// Name of the Service of the slice that was to be written.
+pub(crate) fn service_asked(entry: &Entry) -> &str {
+    asked(entry, SERVICE)
 }
 
 /// A piece of the slice that was to be written; empty where there is none.
@@ -194,11 +260,22 @@ fn asked<'a>(entry: &'a Entry, pointer: &str) -> &'a str {
     piece.unwrap_or_default()
 }
 
+/// Whether a slice without endpoints and ports was asked for.
+fn is_placeholder(entry: &Entry) -> bool {
+    let none = |pointer| {
+        let body = entry.request_object.as_ref();
+        let list = body.and_then(|body| body.pointer(pointer)?.as_array());
+        list.is_none_or(Vec::is_empty)
+    };
+    entry.request_object.as_ref().is_some_and(Value::is_object) && none("/endpoints") && none("/ports")
+}
+
 /// A write in one line.
 pub(crate) fn words(entry: &Entry) -> String {
     format!(
-        "{} of {}/{} by {}, answered {}",
+        "{} of {} {}/{} by {}, answered {}",
         entry.verb,
+        entry.resource(),
         entry.namespace(),
         entry.name(),
         entry.user_agent.split('/').next().unwrap_or_default(),

@@ -10,18 +10,22 @@
 //! - `run` divides the seeds into batches and sums up, `report` has the sums, `coverage` how often each rule was met;
 //! - `batch` is one pair of control planes from start to end, `pair` all that is done to both, `plane` one of them with
 //!   its controller and its observer (`record`);
-//! - `world` is a generated cluster as a real apiserver takes it, `apply` its steps as requests;
-//! - `compare` normalises and compares, with the exceptions it makes by name; `trace` replays every revision, `audit` looks
-//!   at what left none; `handover` lets the controllers change places;
+//! - `world` is a generated cluster as a real apiserver takes it, `apply` its steps as requests, `edits` what those hit;
+//! - `kinds` reads objects of all kinds, `snapshot` those of one moment; `kept` compares what controllers keep, kind by kind,
+//!   with the exceptions by name of `quaymaster_oracle`;
+//! - `trace` replays every revision, `audit` looks at what left none; `handover` lets the controllers change places;
 //! - `shrink` and `smallest` look for the smallest cluster that still shows a difference, and `show` prints it;
 //! - `planted` shows that errors are found.
 
 mod apply;
 mod audit;
 mod batch;
-mod compare;
+mod controllers;
 mod coverage;
+mod edits;
 mod handover;
+mod kept;
+mod kinds;
 mod pair;
 mod plane;
 pub mod planted;
@@ -31,6 +35,7 @@ mod run;
 mod show;
 mod shrink;
 mod smallest;
+mod snapshot;
 mod trace;
 mod world;
 

@@ -7,7 +7,9 @@ use quaymaster_differential::Options;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        // Why was printed; the last line is to be the last.
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -15,7 +17,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<()> {
+fn run() -> Result<bool> {
     let text = std::env::args()
         .nth(1)
         .context("the options are missing; this is run by `cargo xtask differential`")?;

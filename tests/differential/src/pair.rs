@@ -1,5 +1,6 @@
 //! Two equal control planes, and everything that is done to both.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,45 +10,60 @@ use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::PostParams;
-use quaymaster_oracle::Difference;
-use quaymaster_oracle::generate::{Action, Cluster, Step, StepKind};
+use quaymaster_oracle::Exceptions;
+use quaymaster_oracle::generate::{Action, Cluster, Kind, Step, StepKind};
 use quaymaster_testkit::audit::{Entry, Mark};
 
-use crate::apply::{self, Edited};
+use crate::apply::{self, Hit};
 use crate::batch::{Finding, Outcome, Settings};
-use crate::compare::{Exceptions, compare};
+use crate::controllers::Controller;
+use crate::edits::{EditCounts, TwoEdits};
+use crate::kept::{Difference, Look, compare};
 use crate::plane::{Holder, Plane};
 use crate::report::add;
+use crate::run::listed;
+use crate::trace::LEFT_BY_APISERVER;
 use crate::world::World;
 
 /// Requests at once to each side; more only wait in the apiserver.
 const PARALLEL: usize = 32;
 const QUIET_LIMIT: Duration = Duration::from_mins(2);
 
-/// The two control planes: kube-controller-manager keeps the slices of the first, quaymaster those of the second.
-pub(crate) struct Pair {
+/// The two control planes: kube-controller-manager keeps the objects of the first, the subject those of the second.
+pub(crate) struct Pair<'a> {
     pub(crate) planes: [Plane; 2],
     refusals: Mutex<Vec<String>>,
-    again: Duration,
+    edits: Mutex<Vec<TwoEdits>>,
+    settings: Settings<'a>,
 }
 
-const HOLDERS: [Holder; 2] = [Holder::Kcm, Holder::Quaymaster];
+const HOLDERS: [Holder; 2] = [Holder::Kcm, Holder::Subject];
 
-impl Pair {
+impl<'a> Pair<'a> {
     /// Starts two control planes, without slice controllers.
-    pub(crate) async fn start(settings: &Settings<'_>) -> Result<Self> {
+    pub(crate) async fn start(settings: &Settings<'a>) -> Result<Self> {
         let (kcm, quaymaster) = futures::try_join!(Plane::start(settings), Plane::start(settings))?;
         Ok(Self {
             planes: [kcm, quaymaster],
             refusals: Mutex::default(),
-            again: settings.again,
+            edits: Mutex::default(),
+            settings: settings.clone(),
         })
     }
 
-    pub(crate) fn keep_logs(&self) {
-        for plane in &self.planes {
-            plane.keep_logs();
+    /// Copies the logs to where they stay, and tells where.
+    pub(crate) fn keep_logs(&self, seeds: &[u64]) {
+        eprintln!("logs of the control planes of seeds {}:", listed(seeds));
+        for (plane, holder) in self.planes.iter().zip(HOLDERS) {
+            match plane.keep_logs() {
+                Ok(kept) => eprintln!("  {} side: {}", holder.name(), kept.display()),
+                Err(error) => eprintln!("  those of the {} side could not be kept: {error}", holder.name()),
+            }
         }
+    }
+
+    pub(crate) fn edit_counts(&self) -> EditCounts {
+        EditCounts::of(&self.edits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn take_refusals(&self) -> Vec<String> {
@@ -74,16 +90,30 @@ impl Pair {
         Ok([left.mark()?, right.mark()?])
     }
 
-    /// The writes of slices that each controller asked for since.
-    pub(crate) fn slice_writes(&self, since: [Mark; 2]) -> Result<[Vec<Entry>; 2]> {
+    /// The writes of what is kept that each side's controller asked for since.
+    pub(crate) fn kept_writes(&self, since: [Mark; 2]) -> Result<[Vec<Entry>; 2]> {
         let [left, right] = &self.planes;
         Ok([
-            left.slice_writes(since[0], HOLDERS[0])?,
-            right.slice_writes(since[1], HOLDERS[1])?,
+            left.kept_writes(since[0], HOLDERS[0])?,
+            right.kept_writes(since[1], HOLDERS[1])?,
         ])
     }
 
-    /// Waits until neither side has changed a slice for so long.
+    /// Those of the subject's writes after a restart at rest that it had to make before: Endpoints without a Service are
+    /// looked for at a start and not earlier (kubernetes `checkLeftoverEndpoints`).
+    pub(crate) async fn missed(&self, mut writes: Vec<Entry>) -> Result<Vec<Entry>> {
+        let services = self.planes[1].snapshot().await?;
+        writes.retain(|write| {
+            let sweep = write.verb == "delete" && write.resource() == "endpoints";
+            !sweep
+                || services
+                    .service(&format!("{}/{}", write.namespace(), write.name()))
+                    .is_some()
+        });
+        Ok(writes)
+    }
+
+    /// Waits until neither side has changed anything that is kept for so long.
     pub(crate) async fn settle(&self, quiet: Duration) -> Result<()> {
         let [left, right] = &self.planes;
         let both = futures::join!(
@@ -92,25 +122,20 @@ impl Pair {
         );
         match both {
             (true, true) => Ok(()),
-            (false, _) => bail!("kube-controller-manager still writes slices after {QUIET_LIMIT:?}"),
-            _ => bail!("quaymaster still writes slices after {QUIET_LIMIT:?}"),
+            (false, _) => bail!("kube-controller-manager still writes after {QUIET_LIMIT:?}"),
+            _ => bail!("the other side still writes after {QUIET_LIMIT:?}"),
         }
     }
 
-    /// Everything there is at the start; nodes and Services before Pods.
+    /// Everything there is at the start, kind by kind.
     pub(crate) async fn populate(&self, worlds: &[World]) -> Result<()> {
-        let mut steps: [Vec<Action>; 2] = [Vec::new(), Vec::new()];
-        let mut namespaces = Vec::new();
-        for world in worlds {
-            namespaces.extend(world.namespaces());
-            let cluster = &world.cluster;
-            let nodes = cluster.nodes.values();
-            steps[0].extend(nodes.map(|node| Action::PutNode(Box::new(node.clone()))));
-            let services = cluster.services.values();
-            steps[0].extend(services.map(|service| Action::PutService(Box::new(service.clone()))));
-            let pods = cluster.pods.values();
-            steps[1].extend(pods.map(|pod| Action::PutPod(Box::new(pod.clone()))));
-        }
+        let namespaces: Vec<String> = worlds.iter().flat_map(World::namespaces).collect();
+        let of_kind = |kind: &Kind| -> Vec<Action> {
+            let objects = worlds.iter().flat_map(|world| world.cluster.objects());
+            let objects = objects.filter(|object| object.kind() == *kind);
+            objects.cloned().map(Action::Put).collect()
+        };
+        let steps: Vec<Vec<Action>> = Kind::ALL.iter().map(of_kind).collect();
         let create = async |plane: &Plane| -> Result<()> {
             let api: Api<Namespace> = Api::all(plane.client.clone());
             iter(&namespaces)
@@ -135,7 +160,7 @@ impl Pair {
                         self.step(plane, &nothing, step)
                     })
                     .buffer_unordered(PARALLEL)
-                    .collect::<Vec<()>>()
+                    .collect::<Vec<Hit>>()
                     .await;
             }
             Ok(())
@@ -145,16 +170,29 @@ impl Pair {
         Ok(())
     }
 
-    async fn step(&self, plane: &Plane, before: &Cluster, step: Step) {
+    async fn step(&self, plane: &Plane, before: &Cluster, step: Step) -> Hit {
         match apply::step(&plane.client, before, &step).await {
-            Ok(Edited::Nothing) => {}
-            Ok(Edited::At(revision)) => _ = plane.edits().revisions.insert(revision),
-            Ok(Edited::Deleted(uid)) => _ = plane.edits().deleted.insert(uid),
+            Ok((edits, hit)) => {
+                plane.edits().add(edits);
+                hit
+            }
             Err(error) => {
                 let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-                refusals.push(format!("{:?}: {error}", step.kind));
+                refusals.push(format!("{:?} of {}: {error}", step.kind, step.action.path()));
+                Hit::Nothing
             }
         }
+    }
+
+    /// Remembers what an edit hit.
+    fn edited(&self, index: usize, action: &Action, hit: [Hit; 2]) {
+        let Some(what) = action.edit() else { return };
+        let mut edits = self.edits.lock().unwrap_or_else(PoisonError::into_inner);
+        edits.push(TwoEdits {
+            owner: action.path(),
+            what: format!("step {}: {what}", index + 1),
+            hit,
+        });
     }
 
     /// Some steps of each cluster, given by a part of all: those of a cluster one after the other, the clusters beside each
@@ -170,12 +208,14 @@ impl Pair {
             .iter()
             .zip(clusters.iter_mut())
             .map(async |(world, cluster)| {
-                for step in &world.steps[part(world.steps.len())] {
+                for index in part(world.steps.len()) {
+                    let step = &world.steps[index];
                     let [left, right] = &self.planes;
-                    futures::join!(
+                    let hit = futures::join!(
                         self.step(left, cluster, step.clone()),
                         self.step(right, cluster, step.clone())
                     );
+                    self.edited(index, &step.action, hit.into());
                     cluster.apply(step);
                 }
             });
@@ -187,14 +227,14 @@ impl Pair {
         &self,
         worlds: &[World],
         when: &str,
-        slice_count: bool,
+        fresh: bool,
         outcome: &mut Outcome,
     ) -> Result<()> {
-        let first = self.look(worlds, slice_count, outcome).await?;
+        let first = self.look(worlds, fresh, outcome).await?;
         let suspects = first.0.len();
         let (found, exceptions) = if suspects > 0 {
-            self.settle(self.again).await?;
-            self.look(worlds, slice_count, outcome).await?
+            self.settle(self.settings.again).await?;
+            self.look(worlds, fresh, outcome).await?
         } else {
             first
         };
@@ -202,32 +242,37 @@ impl Pair {
         for (exception, count) in exceptions {
             *outcome.exceptions.entry(exception).or_default() += count;
         }
+        let edits = self.edits.lock().unwrap_or_else(PoisonError::into_inner);
         outcome
             .differences
             .extend(found.into_iter().map(|(world, differences)| {
+                let owners = differences.iter().map(|difference| difference.owner.clone());
+                let owners: Vec<String> = owners.collect();
+                let concern = edits.iter().filter(|edit| owners.contains(&edit.owner));
                 Finding {
                     prefix: world.prefix.clone(),
                     seed: world.seed,
                     when: when.to_owned(),
                     what: differences.iter().map(ToString::to_string).collect(),
-                    services: differences
-                        .iter()
-                        .map(|difference| difference.service().to_owned())
-                        .collect(),
+                    edits: concern.map(TwoEdits::words).collect(),
+                    owners,
                 }
             }));
         Ok(())
     }
 
-    async fn look<'a>(
+    async fn look<'w>(
         &self,
-        worlds: &'a [World],
-        slice_count: bool,
+        worlds: &'w [World],
+        fresh: bool,
         outcome: &mut Outcome,
-    ) -> Result<(Vec<(&'a World, Vec<Difference>)>, Exceptions)> {
+    ) -> Result<(Vec<(&'w World, Vec<Difference>)>, Exceptions)> {
         let [left, right] = &self.planes;
         let (left, right) = futures::try_join!(left.snapshot(), right.snapshot())?;
-        add(&mut outcome.slices, [left.kept_slices(), right.kept_slices()]);
+        let settings = &self.settings;
+        if settings.controllers.has(Controller::EndpointSlice) {
+            add(&mut outcome.slices, [left.kept_slices(), right.kept_slices()]);
+        }
         let alone = left.services_of_one_side(&right);
         if let Some(first) = alone.first() {
             bail!(
@@ -235,14 +280,27 @@ impl Pair {
                 alone.len()
             );
         }
+        let minor = settings.minor.number();
+        let mut recreated = BTreeSet::new();
+        if minor >= LEFT_BY_APISERVER {
+            recreated.extend(self.planes.iter().flat_map(|plane| plane.recorder.recreated()));
+        }
+        let refused = [self.planes[0].refused()?, self.planes[1].refused()?];
+        let look = Look {
+            left: &left,
+            right: &right,
+            fresh,
+            controllers: settings.controllers,
+            minor,
+            max_mirrored: settings.max_mirrored,
+            upstream: [true, settings.subject.is_kcm()],
+            recreated: &recreated,
+            refused: refused.each_ref(),
+        };
         let mut exceptions = Exceptions::new();
         let mut found = Vec::new();
         for world in worlds {
-            let differences: Vec<Difference> = world
-                .namespaces()
-                .iter()
-                .flat_map(|namespace| compare(&left, &right, namespace, slice_count, &mut exceptions))
-                .collect();
+            let differences = compare(&look, world, &mut exceptions);
             if !differences.is_empty() {
                 found.push((world, differences));
             }

@@ -1,46 +1,76 @@
-//! One control plane and the controller that keeps its slices.
+//! One control plane and who keeps its objects.
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client};
 use quaymaster_testkit::audit::{Entry, Mark};
 use quaymaster_testkit::process::{Launch, Quaymaster};
 use quaymaster_testkit::{ControlPlane, Kcm};
 
+use crate::apply::Edits;
 use crate::batch::Settings;
-use crate::compare::Snapshot;
+use crate::controllers::{Controller, Controllers};
+use crate::handover;
+use crate::kept::kept_by;
 use crate::record::Recorder;
-use crate::trace::Edits;
+use crate::snapshot::Snapshot;
+use crate::world::MAIN_RANGES;
 
 /// KCM at its default of 20 requests a second would be waited for most of the time.
-const KCM_ARGS: [&str; 3] = [
+const KCM_ARGS: [&str; 5] = [
     "--kube-api-qps=1000",
     "--kube-api-burst=2000",
     "--concurrent-service-endpoint-syncs=10",
+    "--concurrent-endpoint-syncs=10",
+    "--mirroring-concurrent-service-endpoint-syncs=10",
 ];
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const STOP_GRACE: Duration = Duration::from_secs(20);
 
-/// The resource that both write.
-pub(crate) const SLICES: &str = "endpointslices";
-
-fn is_write(entry: &Entry, holder: Holder) -> bool {
-    entry.is_complete() && entry.is_write() && holder.is(&entry.user_agent)
+/// What is compared with kube-controller-manager.
+#[derive(Clone, Debug)]
+pub(crate) enum Subject {
+    /// This project, by its program, and its environment.
+    Quaymaster {
+        binary: PathBuf,
+        environment: Vec<(String, String)>,
+    },
+    /// kube-controller-manager itself, with or without one of its controllers: what differs then is the harness's doing, or
+    /// is to be found.
+    Kcm { left_out: Option<Controller> },
 }
 
-/// Who keeps the slices.
+impl Subject {
+    pub(crate) fn is_kcm(&self) -> bool {
+        matches!(self, Self::Kcm { .. })
+    }
+
+    /// Whether this holder asked for it, by how it names itself to the apiserver.
+    pub(crate) fn wrote(&self, holder: Holder, entry: &Entry) -> bool {
+        let user_agent = &entry.user_agent;
+        if holder == Holder::Kcm || self.is_kcm() {
+            // The garbage collector of the control plane is a kube-controller-manager, too.
+            user_agent.starts_with("kube-controller-manager/") && !user_agent.contains("garbage-collector")
+        } else {
+            user_agent.starts_with("quaymaster/")
+        }
+    }
+}
+
+/// Who keeps the objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
-    /// `endpointslice-controller` of kube-controller-manager.
+    /// kube-controller-manager.
     Kcm,
-    /// This project.
-    Quaymaster,
+    /// What is compared with it.
+    Subject,
 }
 
 impl Holder {
@@ -48,19 +78,15 @@ impl Holder {
     pub(crate) fn side(self) -> usize {
         match self {
             Self::Kcm => 0,
-            Self::Quaymaster => 1,
+            Self::Subject => 1,
         }
     }
 
-    /// Whether this is how it names itself to the apiserver.
-    fn is(self, user_agent: &str) -> bool {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            // The garbage collector of the control plane is a kube-controller-manager, too.
-            Self::Kcm => {
-                user_agent.starts_with("kube-controller-manager/")
-                    && !user_agent.contains("garbage-collector")
-            }
-            Self::Quaymaster => user_agent.starts_with("quaymaster/"),
+            Self::Kcm => "kube-controller-manager",
+            Self::Subject => "quaymaster",
         }
     }
 }
@@ -77,14 +103,17 @@ pub(crate) struct Plane {
     pub(crate) client: Client,
     pub(crate) recorder: Recorder,
     edits: Mutex<Edits>,
-    binary: PathBuf,
-    environment: Vec<(String, String)>,
+    subject: Subject,
+    controllers: Controllers,
     max_endpoints: usize,
+    max_mirrored: usize,
     running: Option<Running>,
+    /// The end of the audit log when the last hold began.
+    held_since: Mark,
     pub(crate) holds: Vec<Hold>,
 }
 
-/// A time during which one of them keeps the slices.
+/// A time during which one of them keeps the objects.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hold {
     pub(crate) holder: Holder,
@@ -94,10 +123,14 @@ pub(crate) struct Hold {
     pub(crate) from: Duration,
     /// The end; none while it lasts.
     pub(crate) until: Option<Duration>,
+    /// Before its process was started, by the clock of this machine.
+    pub(crate) started: Timestamp,
+    /// After its process had ended; none while it runs.
+    pub(crate) ended: Option<Timestamp>,
 }
 
 impl Plane {
-    /// Starts a control plane without a slice controller.
+    /// Starts a control plane without their controllers.
     ///
     /// # Errors
     /// Where it does not start.
@@ -105,7 +138,7 @@ impl Plane {
         let builder = ControlPlane::builder()
             .minor(settings.minor.to_string())
             .audit_log(true)
-            .service_cidrs(["10.96.0.0/16", "fd00:96::/108"])
+            .service_cidrs(MAIN_RANGES)
             // Thousands of objects in a few seconds, by one user: its share of the apiserver is not the subject.
             .extra_apiserver_args([
                 "--enable-priority-and-fairness=false",
@@ -119,10 +152,12 @@ impl Plane {
             client,
             recorder,
             edits: Mutex::default(),
-            binary: settings.binary.to_owned(),
-            environment: settings.environment.to_vec(),
+            subject: settings.subject.clone(),
+            controllers: settings.controllers.clone(),
             max_endpoints: settings.max_endpoints,
+            max_mirrored: settings.max_mirrored,
             running: None,
+            held_since: Mark::default(),
             holds: Vec::new(),
         })
     }
@@ -132,39 +167,20 @@ impl Plane {
     /// # Errors
     /// Where it does not start.
     pub(crate) async fn hold(&mut self, holder: Holder) -> Result<()> {
-        let max = format!("--max-endpoints-per-slice={}", self.max_endpoints);
         let after = self.revision().await?;
-        self.running = Some(match holder {
-            Holder::Kcm => {
-                let mut arguments = KCM_ARGS.map(str::to_owned).to_vec();
-                arguments.push(max);
-                let kcm = self
-                    .servers
-                    .start_kcm_with(&["endpointslice-controller"], &arguments)
-                    .await?;
-                Running::Kcm(kcm)
+        self.held_since = self.mark()?;
+        let started = Timestamp::now();
+        self.running = Some(match (holder, self.subject.clone()) {
+            (Holder::Kcm, _) => Running::Kcm(self.start_kcm(&self.controllers).await?),
+            (Holder::Subject, Subject::Kcm { left_out }) => {
+                let controllers = left_out.map(|left_out| self.controllers.without(left_out));
+                Running::Kcm(
+                    self.start_kcm(controllers.as_ref().unwrap_or(&self.controllers))
+                        .await?,
+                )
             }
-            Holder::Quaymaster => {
-                // Free a moment ago; if another process takes it first, quaymaster says so and the run ends.
-                let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-                let log = self
-                    .servers
-                    .logs()
-                    .join(format!("quaymaster-{}.log", self.holds.len()));
-                let mut launch = Launch::new(&self.binary, log);
-                for (name, value) in &self.environment {
-                    launch = launch.env(name, value);
-                }
-                let mut quaymaster = launch
-                    .arg("--kubeconfig")
-                    .arg(self.servers.kubeconfig())
-                    .arg(format!("--port={port}"))
-                    .arg(max)
-                    .start()?;
-                quaymaster
-                    .wait_ready(&format!("http://127.0.0.1:{port}/readyz"), READY_LIMIT)
-                    .await?;
-                Running::Quaymaster(quaymaster)
+            (Holder::Subject, Subject::Quaymaster { binary, environment }) => {
+                Running::Quaymaster(self.start_quaymaster(&binary, &environment).await?)
             }
         });
         self.holds.push(Hold {
@@ -172,8 +188,50 @@ impl Plane {
             after,
             from: self.recorder.now(),
             until: None,
+            started,
+            ended: None,
         });
         Ok(())
+    }
+
+    async fn start_kcm(&self, controllers: &Controllers) -> Result<Kcm> {
+        let mut arguments = KCM_ARGS.map(str::to_owned).to_vec();
+        arguments.push(format!("--max-endpoints-per-slice={}", self.max_endpoints));
+        arguments.push(format!(
+            "--mirroring-max-endpoints-per-subset={}",
+            self.max_mirrored
+        ));
+        let controllers = controllers.names();
+        // It takes an empty list for the default.
+        let controllers = if controllers.is_empty() {
+            vec!["-*"]
+        } else {
+            controllers
+        };
+        Ok(self.servers.start_kcm_with(&controllers, &arguments).await?)
+    }
+
+    async fn start_quaymaster(&self, binary: &Path, environment: &[(String, String)]) -> Result<Quaymaster> {
+        let log = self
+            .servers
+            .logs()
+            .join(format!("quaymaster-{}.log", self.holds.len()));
+        let mut launch = Launch::new(binary, log)
+            .connect(self.servers.kubeconfig())?
+            .arg(format!("--controllers={}", self.controllers.names().join(",")));
+        for (name, value) in environment {
+            launch = launch.env(name, value);
+        }
+        if self.controllers.has(Controller::EndpointSlice) {
+            launch = launch.arg(format!("--max-endpoints-per-slice={}", self.max_endpoints));
+        }
+        if self.controllers.has(Controller::Mirroring) {
+            launch = launch.arg(format!(
+                "--mirroring-max-endpoints-per-subset={}",
+                self.max_mirrored
+            ));
+        }
+        Ok(launch.start_ready(READY_LIMIT).await?)
     }
 
     /// Ends the controller in order.
@@ -185,7 +243,6 @@ impl Plane {
             Some(Running::Kcm(kcm)) => _ = kcm.stop().await?,
             Some(Running::Quaymaster(mut quaymaster)) => {
                 if let Some(status) = quaymaster.server().exited() {
-                    self.servers.keep_logs();
                     anyhow::bail!(
                         "quaymaster ended by itself with {status}; its log ends with\n{}",
                         quaymaster.server().log_tail(20)
@@ -198,6 +255,7 @@ impl Plane {
         let now = self.recorder.now();
         if let Some(hold) = self.holds.last_mut() {
             hold.until.get_or_insert(now);
+            hold.ended.get_or_insert_with(Timestamp::now);
         }
         Ok(())
     }
@@ -217,18 +275,39 @@ impl Plane {
         Ok(self.servers.audit().mark()?)
     }
 
-    /// Changes of slices that a controller has asked for since, granted or not.
-    pub(crate) fn slice_writes(&self, since: Mark, holder: Holder) -> Result<Vec<Entry>> {
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Whether the entry is a change that this holder asked for, granted or not.
+    fn wrote(&self, entry: &Entry, holder: Holder) -> bool {
+        entry.is_complete() && entry.is_write() && self.subject.wrote(holder, entry)
+    }
+
+    /// Changes of what is kept that a holder has asked for since, granted or not.
+    pub(crate) fn kept_writes(&self, since: Mark, holder: Holder) -> Result<Vec<Entry>> {
         let mut entries = self.servers.audit().entries_since(since)?;
-        entries.retain(|entry| is_write(entry, holder) && entry.resource() == SLICES);
+        let kept = |entry: &Entry| kept_by(&self.controllers).any(|kept| kept.resource == entry.resource());
+        entries.retain(|entry| self.wrote(entry, holder) && kept(entry));
         Ok(entries)
     }
 
-    /// All that quaymaster has ever asked to change here.
-    pub(crate) fn writes_of_quaymaster(&self) -> Result<Vec<Entry>> {
+    /// All that either of them has ever asked to change here.
+    pub(crate) fn writes(&self) -> Result<Vec<Entry>> {
         let mut entries = self.servers.audit().entries()?;
-        entries.retain(|entry| is_write(entry, Holder::Quaymaster));
+        entries.retain(|entry| self.wrote(entry, Holder::Kcm) || self.wrote(entry, Holder::Subject));
         Ok(entries)
+    }
+
+    /// Paths of Services for which who holds now has asked for a slice to be created that was there already.
+    pub(crate) fn refused(&self) -> Result<BTreeSet<String>> {
+        let entries = self.servers.audit().entries_since(self.held_since)?;
+        let refused = entries.iter().filter(|entry| {
+            entry.verb == "create" && entry.resource() == "endpointslices" && entry.code() == 409
+        });
+        Ok(refused
+            .map(|entry| format!("{}/{}", entry.namespace(), handover::service_asked(entry)))
+            .collect())
     }
 
     /// What there is now.
@@ -236,13 +315,13 @@ impl Plane {
         Snapshot::read(&self.client, &self.recorder.families()).await
     }
 
-    /// What steps did to slices here.
+    /// What steps did to kept objects here.
     pub(crate) fn edits(&self) -> MutexGuard<'_, Edits> {
         self.edits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Copies the logs to where they stay.
-    pub(crate) fn keep_logs(&self) {
-        self.servers.keep_logs();
+    /// Copies the logs to where they stay, and gives the place.
+    pub(crate) fn keep_logs(&self) -> std::io::Result<PathBuf> {
+        self.servers.copy_logs()
     }
 }

@@ -1,29 +1,26 @@
-//! Everything that happened to slices, Services, Pods and nodes, by an observer beside the controllers.
+//! Everything that happened to objects, by an observer beside the controllers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{WatchEvent, WatchParams};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Api, Client, Resource};
+use quaymaster_oracle::cidrs::GRACE_SECONDS;
+use quaymaster_oracle::generate::{Kind, Object};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
+
+use crate::kept::is_kept;
+use crate::kinds::watch_all;
 
 /// How often quiet is looked for.
 const POLL: Duration = Duration::from_millis(50);
 
-/// What was seen.
-#[derive(Clone, Debug)]
-pub(crate) enum Seen {
-    Slice(Box<EndpointSlice>),
-    Service(Box<Service>),
-    Pod(Box<Pod>),
-    Node(Box<Node>),
-}
+/// The grace of a ServiceCIDR, seen a moment late, with what the controller takes to write after it.
+const GRACE: Duration = Duration::from_millis(GRACE_SECONDS.unsigned_abs() * 1000 + 1500);
 
 /// One change.
 #[derive(Clone, Debug)]
@@ -34,19 +31,23 @@ pub(crate) struct Event {
     pub(crate) at: Duration,
     /// Whether the object is gone with it.
     pub(crate) deleted: bool,
-    pub(crate) seen: Seen,
+    /// The object after the change; for a deletion as it was last.
+    pub(crate) object: Object,
 }
 
+/// What was seen so far.
 #[derive(Debug)]
-struct Log {
+pub(crate) struct Log {
     events: Vec<Event>,
     begun: Instant,
-    last_slice: Instant,
-    slice_events: usize,
+    last_kept: Instant,
+    kept_events: BTreeMap<Kind, usize>,
+    /// When ServiceCIDRs that are there were seen to be deleted, by name.
+    going: BTreeMap<String, Instant>,
     broken: Option<String>,
 }
 
-/// Watches of the four kinds, from an empty cluster on.
+/// Watches of all kinds, from an empty cluster on.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     log: Arc<Mutex<Log>>,
@@ -59,25 +60,25 @@ impl Recorder {
         let log = Arc::new(Mutex::new(Log {
             events: Vec::new(),
             begun: Instant::now(),
-            last_slice: Instant::now(),
-            slice_events: 0,
+            last_kept: Instant::now(),
+            kept_events: BTreeMap::new(),
+            going: BTreeMap::new(),
             broken: None,
         }));
-        let tasks = vec![
-            spawn(client, &log, |slice| Seen::Slice(Box::new(slice))),
-            spawn(client, &log, |service| Seen::Service(Box::new(service))),
-            spawn(client, &log, |pod| Seen::Pod(Box::new(pod))),
-            spawn(client, &log, |node| Seen::Node(Box::new(node))),
-        ];
+        let tasks = watch_all(client, &log);
         Self { log, tasks }
     }
 
-    /// Waits until no slice has changed for `quiet`. `false` when that does not come within `limit`.
+    /// Waits until nothing that controllers keep has changed for `quiet`, and no ServiceCIDR is in the grace of its deletion.
+    /// `false` when that does not come within `limit`.
     pub(crate) async fn quiet(&self, quiet: Duration, limit: Duration) -> bool {
         let begun = Instant::now();
         while begun.elapsed() < limit {
-            let last = self.locked().last_slice.max(begun);
-            if last.elapsed() >= quiet {
+            let log = self.locked();
+            let last = log.last_kept.max(begun);
+            let in_grace = log.going.values().any(|since| since.elapsed() < GRACE);
+            drop(log);
+            if last.elapsed() >= quiet && !in_grace {
                 return true;
             }
             tokio::time::sleep(POLL).await;
@@ -93,8 +94,8 @@ impl Recorder {
     /// Families of which a Service ever had a slice of its own, by the Service's uid.
     pub(crate) fn families(&self) -> BTreeSet<(String, String)> {
         let log = self.locked();
-        let slices = log.events.iter().filter_map(|event| match &event.seen {
-            Seen::Slice(slice) => Some(slice),
+        let slices = log.events.iter().filter_map(|event| match &event.object {
+            Object::EndpointSlice(slice) => Some(slice),
             _ => None,
         });
         let families = slices.flat_map(|slice| {
@@ -104,9 +105,25 @@ impl Recorder {
         families.collect()
     }
 
-    /// Changes of slices so far.
-    pub(crate) fn slice_events(&self) -> usize {
-        self.locked().slice_events
+    /// Paths of Services of which one was deleted and another made under its name.
+    pub(crate) fn recreated(&self) -> BTreeSet<String> {
+        let log = self.locked();
+        let services = log
+            .events
+            .iter()
+            .filter(|event| event.object.kind() == Kind::Service);
+        let mut uids: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
+        for event in services {
+            let uid = event.object.metadata().uid.clone();
+            uids.entry(event.object.key().path()).or_default().insert(uid);
+        }
+        uids.retain(|_, uids| uids.len() > 1);
+        uids.into_keys().collect()
+    }
+
+    /// Changes so far of what controllers keep, by kind.
+    pub(crate) fn kept_events(&self) -> BTreeMap<Kind, usize> {
+        self.locked().kept_events.clone()
     }
 
     /// Everything seen, by revision. Fails when a watch was interrupted in a way that may have missed something.
@@ -134,16 +151,18 @@ impl Drop for Recorder {
     }
 }
 
-fn spawn<K>(client: &Client, log: &Arc<Mutex<Log>>, wrap: fn(K) -> Seen) -> JoinHandle<()>
+/// Watches all objects of a kind, until the task is aborted.
+pub(crate) fn watch<K>(client: &Client, log: &Arc<Mutex<Log>>) -> JoinHandle<()>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    Object: From<K>,
 {
     let api: Api<K> = Api::all(client.clone());
     let log = Arc::clone(log);
     tokio::spawn(async move {
         let mut revision = "0".to_owned();
         loop {
-            let result = watch(&api, &mut revision, &log, wrap).await;
+            let result = connection(&api, &mut revision, &log).await;
             if let Err(error) = result {
                 let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
                 log.broken = Some(format!("watch of {}: {error}", K::kind(&())));
@@ -154,14 +173,10 @@ where
 }
 
 /// One connection, to its regular end.
-async fn watch<K>(
-    api: &Api<K>,
-    revision: &mut String,
-    log: &Mutex<Log>,
-    wrap: fn(K) -> Seen,
-) -> kube::Result<()>
+async fn connection<K>(api: &Api<K>, revision: &mut String, log: &Mutex<Log>) -> kube::Result<()>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    Object: From<K>,
 {
     let params = WatchParams::default();
     let mut stream = api.watch(&params, revision).await?.boxed();
@@ -175,19 +190,27 @@ where
             }
             WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
         };
-        *revision = object.resource_version().unwrap_or_default();
-        let seen = wrap(object);
+        let object = Object::from(object);
+        *revision = object.metadata().resource_version.clone().unwrap_or_default();
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(seen, Seen::Slice(_)) {
-            log.last_slice = Instant::now();
-            log.slice_events += 1;
+        if is_kept(&object) {
+            log.last_kept = Instant::now();
+            *log.kept_events.entry(object.kind()).or_default() += 1;
+        }
+        if let Object::ServiceCIDR(cidr) = &object {
+            let name = cidr.metadata.name.clone().unwrap_or_default();
+            if deleted {
+                log.going.remove(&name);
+            } else if cidr.metadata.deletion_timestamp.is_some() {
+                log.going.entry(name).or_insert_with(Instant::now);
+            }
         }
         let at = log.begun.elapsed();
         log.events.push(Event {
             revision: revision.parse().unwrap_or_default(),
             at,
             deleted,
-            seen,
+            object,
         });
     }
     Ok(())

@@ -8,61 +8,51 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use quaymaster_oracle::generate::{Action, Cluster, Scenario};
-
-/// `(namespace, name)`.
-type Key = (String, String);
+use quaymaster_oracle::generate::{Action, Key, Kind, Scenario};
 
 /// Part of a scenario that may be left out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Unit {
-    Node(String),
-    Service(Key),
-    Pod(Key),
+    /// An object of the start.
+    Object(Key),
     /// By its place among all steps.
     Step(usize),
 }
 
 /// Everything of a scenario.
 pub(crate) fn units(scenario: &Scenario) -> Vec<Unit> {
-    let Cluster {
-        nodes,
-        services,
-        pods,
-        ..
-    } = &scenario.cluster;
-    let nodes = nodes.keys().cloned().map(Unit::Node);
-    let services = services.keys().cloned().map(Unit::Service);
-    let pods = pods.keys().cloned().map(Unit::Pod);
+    let objects = scenario.cluster.keys().cloned().map(Unit::Object);
     let steps = (0..scenario.steps.len()).map(Unit::Step);
-    nodes.chain(services).chain(pods).chain(steps).collect()
+    objects.chain(steps).collect()
 }
 
-/// What may have to do with some Services, by `namespace/name`: all but other Services and other namespaces.
-pub(crate) fn concerning(scenario: &Scenario, services: &[String]) -> Vec<Unit> {
-    let namespaces: BTreeSet<&str> = services
+/// What may have to do with some Services, by `namespace/name`, or ServiceCIDRs, by name: all but what is of other Services
+/// or in other namespaces.
+pub(crate) fn concerning(scenario: &Scenario, owners: &[String]) -> Vec<Unit> {
+    let namespaces: BTreeSet<&str> = owners
         .iter()
-        .filter_map(|path| path.split('/').next())
+        .filter_map(|owner| owner.split_once('/'))
+        .map(|(namespace, _)| namespace)
         .collect();
-    let service = |namespace: &str, name: &str| services.contains(&format!("{namespace}/{name}"));
-    let of_object = |namespace: Option<&String>, name: Option<&String>| {
-        let text = |part: Option<&String>| part.cloned().unwrap_or_default();
-        service(&text(namespace), &text(name))
+    // Services hold ServiceCIDRs by their addresses.
+    let cidrs = owners.iter().any(|owner| !owner.contains('/'));
+    let of_object = |key: &Key| match key.kind {
+        Kind::Service => cidrs || owners.contains(&key.path()),
+        Kind::Endpoints => owners.contains(&key.path()),
+        Kind::ServiceCIDR | Kind::IPAddress => cidrs,
+        Kind::Node | Kind::EndpointSlice | Kind::Pod => {
+            key.namespace.is_empty() || namespaces.contains(key.namespace.as_str())
+        }
     };
+    let of_service = |namespace: &str, service: &str| owners.contains(&format!("{namespace}/{service}"));
     let concerns = |unit: &Unit| match unit {
-        Unit::Node(_) => true,
-        Unit::Service((namespace, name)) => service(namespace, name),
-        Unit::Pod((namespace, _)) => namespaces.contains(namespace.as_str()),
+        Unit::Object(key) => of_object(key),
         Unit::Step(index) => match &scenario.steps[*index].action {
-            Action::PutNode(_) | Action::DeleteNode { .. } => true,
-            Action::PutService(put) => of_object(put.metadata.namespace.as_ref(), put.metadata.name.as_ref()),
-            Action::DeleteService { namespace, name } => service(namespace, name),
-            Action::PutPod(pod) => {
-                let namespace = pod.metadata.namespace.as_deref();
-                namespaces.contains(namespace.unwrap_or_default())
-            }
-            Action::DeletePod { namespace, .. } => namespaces.contains(namespace.as_str()),
-            Action::EditSlice(edit) => service(&edit.namespace, &edit.service),
+            Action::Put(object) => of_object(&object.key()),
+            Action::Delete(key) => of_object(key),
+            Action::EditSlice(edit) => of_service(&edit.namespace, &edit.service),
+            Action::EditEndpoints(edit) => of_service(&edit.namespace, &edit.service),
+            Action::EditCidr(_) => cidrs,
         },
     };
     units(scenario).into_iter().filter(concerns).collect()
@@ -72,16 +62,8 @@ pub(crate) fn concerning(scenario: &Scenario, services: &[String]) -> Vec<Unit> 
 pub(crate) fn only(scenario: &Scenario, units: &[Unit]) -> Scenario {
     let kept: BTreeSet<&Unit> = units.iter().collect();
     let mut part = scenario.clone();
-    let cluster = &mut part.cluster;
-    cluster
-        .nodes
-        .retain(|name, _| kept.contains(&Unit::Node(name.clone())));
-    cluster
-        .services
-        .retain(|key, _| kept.contains(&Unit::Service(key.clone())));
-    cluster
-        .pods
-        .retain(|key, _| kept.contains(&Unit::Pod(key.clone())));
+    part.cluster
+        .retain(|object| kept.contains(&Unit::Object(object.key())));
     let mut index = 0..;
     part.steps.retain(|_| {
         index

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use quaymaster_oracle::generate::generate;
 use quaymaster_testkit::assets::Minor;
 
 use crate::batch::{self, Finding, Settings};
-use crate::run::Options;
+use crate::run::{Options, listed};
 use crate::show;
 use crate::shrink::{Search, concerning, only, units};
 use crate::world::World;
@@ -18,8 +17,8 @@ const RUNS: usize = 12;
 /// Most candidates have no difference left; those are not waited for so long.
 const SECOND_LOOK: Duration = Duration::from_secs(3);
 
-/// Looks for it, and prints it.
-pub(crate) async fn print(finding: &Finding, options: &Options, settings: &Settings<'_>) -> Result<()> {
+/// Looks for it, and prints it. `beside` are the seeds that shared its control planes.
+pub(crate) async fn print(finding: &Finding, beside: &[u64], options: &Options, settings: &Settings<'_>) {
     let begun = Instant::now();
     let scenario = generate(finding.seed, options.size.generated());
     let services: BTreeSet<String> = without_prefix(finding).collect();
@@ -42,10 +41,23 @@ pub(crate) async fn print(finding: &Finding, options: &Options, settings: &Setti
             .enumerate()
             .map(|(index, units)| {
                 let prefix = format!("s{}r{runs}c{index}-", finding.seed);
-                World::of(only(&scenario, units), prefix, settings.minor.number())
+                World::of(
+                    only(&scenario, units),
+                    prefix,
+                    index,
+                    settings.minor.number(),
+                    settings.controllers,
+                )
             })
             .collect();
-        let outcome = Box::pin(batch::run(&worlds, &settings)).await?;
+        let outcome = Box::pin(batch::run(&worlds, &settings)).await;
+        if let Some(failure) = &outcome.failure {
+            println!(
+                "seed {}: it was made no smaller, since a run failed: {failure}",
+                finding.seed
+            );
+            break;
+        }
         // Another Service may differ for another reason.
         let found = |world: &World| {
             let mut findings = outcome.differences.iter();
@@ -78,8 +90,10 @@ pub(crate) async fn print(finding: &Finding, options: &Options, settings: &Setti
     }
     let seed = finding.seed;
     let Some((count, world, shown)) = best else {
-        println!("seed {seed}: did not show again alone, so it hangs on timing or on clusters beside it");
-        return Ok(());
+        println!("seed {seed}: did not show again alone, so it hangs on timing or on the clusters beside it");
+        println!("# those were the seeds {}", listed(beside));
+        println!("# alone: {}", command(seed, options, settings.minor));
+        return;
     };
     let ended = if ended {
         "nothing more can be left out"
@@ -89,6 +103,7 @@ pub(crate) async fn print(finding: &Finding, options: &Options, settings: &Setti
     println!(
         "seed {seed}: {count} of {all} objects and steps still show it ({tried} clusters tried; {ended}):"
     );
+    println!("# to be read, not applied: the harness makes the cluster from its seed");
     print!("{}", show::scenario(&world.cluster, &world.steps));
     println!(
         "# Kubernetes {}, at most {} endpoints in a slice; left is kube-controller-manager, right quaymaster",
@@ -98,24 +113,78 @@ pub(crate) async fn print(finding: &Finding, options: &Options, settings: &Setti
     for what in &shown.what {
         println!("#   {what}");
     }
+    for edit in &shown.edits {
+        println!("# {edit}");
+    }
     println!(
         "# the whole cluster again: {}",
         command(seed, options, settings.minor)
     );
-    Ok(())
 }
 
-/// The Services of a finding as the generator names them.
+/// The Services and ServiceCIDRs of a finding as the generator names them.
 fn without_prefix(finding: &Finding) -> impl Iterator<Item = String> {
-    let services = finding.services.iter();
-    services.filter_map(|service| service.strip_prefix(&finding.prefix).map(str::to_owned))
+    let owners = finding.owners.iter();
+    owners.filter_map(|owner| owner.strip_prefix(&finding.prefix).map(str::to_owned))
 }
 
-fn command(seed: u64, options: &Options, minor: Minor) -> String {
+/// What to type to see the cluster of a seed again, by itself.
+pub(crate) fn command(seed: u64, options: &Options, minor: Minor) -> String {
     let size = format!("{:?}", options.size).to_lowercase();
+    let given = if options.given {
+        format!(" --quaymaster {}", options.binary.display())
+    } else {
+        String::new()
+    };
+    let mut sides = String::new();
+    if !options.controllers.is_empty() {
+        sides.push_str(" --controllers ");
+        sides.push_str(&options.controllers.join(","));
+    }
+    if options.against_kcm {
+        sides.push_str(" --against-kcm");
+    }
+    if let Some(left_out) = &options.left_out {
+        sides.push_str(" --leave-out ");
+        sides.push_str(left_out);
+    }
     format!(
-        "cargo xtask differential --seeds {seed}..{} --size {size} --rounds {} --minor {minor}",
+        "cargo xtask differential --seeds {seed}..{} --size {size} --rounds {} --minor {minor}{given}{sides}",
         seed + 1,
         options.rounds
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Size;
+
+    #[test]
+    fn the_command_to_see_a_cluster_again_names_everything_that_decides() {
+        let mut options = Options {
+            seeds: 0..200,
+            size: Size::Medium,
+            minors: vec!["1.33".to_owned(), "1.37".to_owned()],
+            rounds: 2,
+            binary: "/bin/quaymaster".into(),
+            given: false,
+            controllers: Vec::new(),
+            against_kcm: false,
+            left_out: None,
+            planted: Vec::new(),
+        };
+        let minor = "1.33".parse().unwrap();
+        let built = "cargo xtask differential --seeds 17..18 --size medium --rounds 2 --minor 1.33";
+        assert_eq!(command(17, &options, minor), built);
+        options.given = true;
+        let given = format!("{built} --quaymaster /bin/quaymaster");
+        assert_eq!(command(17, &options, minor), given);
+        options.given = false;
+        options.controllers = vec!["a".to_owned(), "b".to_owned()];
+        options.against_kcm = true;
+        options.left_out = Some("b".to_owned());
+        let sides = format!("{built} --controllers a,b --against-kcm --leave-out b");
+        assert_eq!(command(17, &options, minor), sides);
+    }
 }

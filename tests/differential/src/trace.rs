@@ -1,72 +1,96 @@
 //! Everything that happened, replayed revision by revision: what must hold at each of them, and which rules were met.
 
+mod cidrs;
+mod endpoints;
+mod mirrored;
+mod slices;
 #[cfg(test)]
 mod tests;
 mod traffic;
 mod written;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Endpoints, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt as _;
-use quaymaster_oracle::names::{CONTROLLER, MANAGED_BY, SERVICE_NAME};
-use quaymaster_oracle::{Rules, check_invariants, desired, managed, selects};
+use quaymaster_oracle::generate::Object;
+use quaymaster_oracle::names::{SERVICE_NAME, SLICE_MANAGED_BY};
+use quaymaster_oracle::{managed, selects};
 
+use crate::apply::Edits;
+use crate::controllers::{Controller, Controllers};
 use crate::coverage::{Coverage, Rule};
 use crate::plane::{Hold, Holder};
-use crate::record::{Event, Seen};
-use traffic::{Keeps, Traffic, ready_backends};
+use crate::record::Event;
+use cidrs::Cidrs;
+pub(crate) use endpoints::LEFT_BY_APISERVER;
+use traffic::{Backend, Traffic};
 
-/// What the harness itself did to slices, which no controller answers for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Edits {
-    /// Revisions of its writes.
-    pub(crate) revisions: HashSet<u64>,
-    /// Slices it deleted, by uid.
-    pub(crate) deleted: HashSet<String>,
+/// What was decided before a Service lost its selector, say, is written within this.
+const STILL_WRITTEN: Duration = Duration::from_secs(10);
+
+/// What is known beside the changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<'a> {
+    /// What steps did.
+    pub(crate) edits: &'a Edits,
+    /// Who kept the objects when.
+    pub(crate) holds: &'a [Hold],
+    pub(crate) controllers: &'a Controllers,
+    pub(crate) max_endpoints: usize,
+    /// Most endpoints that are mirrored of a subset.
+    pub(crate) max_mirrored: usize,
+    /// 37 for Kubernetes 1.37.
+    pub(crate) minor: u32,
 }
 
 /// What a replay gave.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trace {
-    /// Violations in words, with who kept the slices then; empty when all held at every revision.
+    /// Violations in words, with who kept the objects then; empty when all held at every revision.
     pub(crate) violations: Vec<(Holder, String)>,
     /// Revisions looked at.
     pub(crate) revisions: usize,
-    /// Rules met while kube-controller-manager kept the slices, and while quaymaster did.
+    /// Rules met while kube-controller-manager kept the objects, and while the subject did.
     pub(crate) coverage: [Coverage; 2],
-    /// Changes of slices by each of them that were no creations or deletions.
+    /// Changes of slices and Endpoints by each of them that were no creations or deletions.
     pub(crate) updates: [usize; 2],
+}
+
+/// Where a Service is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Published {
+    Slices,
+    Endpoints,
+    Mirrored,
 }
 
 #[derive(Debug, Default)]
 struct Namespace {
     services: BTreeMap<String, Service>,
+    /// When a Service of this name last came, went, or came into the care of a controller or out of it.
+    services_since: BTreeMap<String, Duration>,
     /// Of those that no controller looks after any more: what they were when one did. Their slices stay.
     left_behind: BTreeMap<String, Service>,
     pods: BTreeMap<String, Pod>,
     slices: BTreeMap<String, EndpointSlice>,
-    /// By Service.
-    traffic: BTreeMap<String, Traffic>,
+    /// Slices that the harness wrote last.
+    edited: BTreeSet<String>,
+    endpoints: BTreeMap<String, Endpoints>,
+    /// When Endpoints of this name last changed.
+    endpoints_since: BTreeMap<String, Duration>,
+    traffic: BTreeMap<(Published, String), Traffic>,
 }
 
 /// Replays changes, which must be sorted by revision.
-pub(crate) fn replay(
-    events: &[Event],
-    edits: &Edits,
-    holds: &[Hold],
-    max_endpoints: usize,
-    minor: u32,
-) -> Trace {
+pub(crate) fn replay(events: &[Event], given: Given<'_>) -> Trace {
     let mut replay = Replay {
-        edits,
-        holds,
-        max_endpoints,
-        minor,
+        given,
         nodes: BTreeMap::new(),
         namespaces: BTreeMap::new(),
+        cidrs: Cidrs::default(),
         trace: Trace::default(),
     };
     for event in events {
@@ -79,20 +103,19 @@ pub(crate) fn replay(
 }
 
 struct Replay<'a> {
-    edits: &'a Edits,
-    holds: &'a [Hold],
-    max_endpoints: usize,
-    minor: u32,
+    given: Given<'a>,
     nodes: BTreeMap<String, Node>,
     namespaces: BTreeMap<String, Namespace>,
+    cidrs: Cidrs,
     trace: Trace,
 }
 
 impl Replay<'_> {
-    /// Who keeps the slices at this revision. Before anyone does, nothing is written.
+    /// Who keeps the objects at this revision. Before anyone does, nothing is written.
     fn holder(&self, revision: u64) -> Holder {
-        let before = self.holds.partition_point(|hold| hold.after < revision);
-        let at = self.holds.get(before.saturating_sub(1));
+        let holds = self.given.holds;
+        let before = holds.partition_point(|hold| hold.after < revision);
+        let at = holds.get(before.saturating_sub(1));
         at.map_or(Holder::Kcm, |hold| hold.holder)
     }
 
@@ -106,61 +129,97 @@ impl Replay<'_> {
         self.trace.violations.push((self.holder(revision), what));
     }
 
+    fn count_update(&mut self, revision: u64) {
+        let holder = self.holder(revision);
+        self.trace.updates[holder.side()] += 1;
+    }
+
+    fn has(&self, controller: Controller) -> bool {
+        self.given.controllers.has(controller)
+    }
+
+    /// Whether any controller has run by then.
+    fn begun(&self, revision: u64) -> bool {
+        self.given.holds.first().is_none_or(|hold| hold.after < revision)
+    }
+
     fn event(&mut self, event: &Event) {
         self.trace.revisions += 1;
-        let namespace = match &event.seen {
-            Seen::Node(node) => return self.node(node, event),
-            Seen::Slice(slice) => slice.namespace(),
-            Seen::Service(service) => service.namespace(),
-            Seen::Pod(pod) => pod.namespace(),
-        };
-        let name = namespace.unwrap_or_default();
-        let mut namespace = self.namespaces.remove(&name).unwrap_or_default();
-        let touched: Vec<String> = match &event.seen {
-            Seen::Slice(slice) => {
+        match &event.object {
+            Object::Node(node) => return self.node(node, event),
+            Object::ServiceCIDR(_) | Object::IPAddress(_) => return self.cidr(event),
+            Object::Service(_) | Object::Pod(_) | Object::EndpointSlice(_) | Object::Endpoints(_) => {}
+        }
+        let path = event.object.key().namespace;
+        let mut namespace = self.namespaces.remove(&path).unwrap_or_default();
+        let touched: Vec<String> = match &event.object {
+            Object::EndpointSlice(slice) => {
                 self.slice(&mut namespace, slice, event);
                 service_of(slice).into_iter().collect()
             }
-            Seen::Service(service) => {
+            Object::Endpoints(endpoints) => {
+                if self.has(Controller::Endpoints) {
+                    self.endpoints(&mut namespace, endpoints, event);
+                } else {
+                    put(&mut namespace.endpoints, &endpoints.name_any(), endpoints, event);
+                }
+                namespace.endpoints_since.insert(endpoints.name_any(), event.at);
+                vec![endpoints.name_any()]
+            }
+            Object::Service(service) => {
                 self.service(&mut namespace, service, event);
                 vec![service.name_any()]
             }
-            Seen::Pod(pod) => {
+            Object::Pod(pod) => {
                 self.coverage(event.revision).count(Rule::PodChange);
-                let key = pod.name_any();
-                let old = if event.deleted {
-                    namespace.pods.remove(&key)
-                } else {
-                    namespace.pods.insert(key, (**pod).clone())
-                };
+                let old = put(&mut namespace.pods, &pod.name_any(), pod, event);
                 let services = namespace.services.iter();
                 let selecting = services.filter(|(_, service)| {
                     selects(service, pod) || old.as_ref().is_some_and(|old| selects(service, old))
                 });
                 selecting.map(|(name, _)| name.clone()).collect()
             }
-            Seen::Node(_) => Vec::new(),
+            Object::Node(_) | Object::ServiceCIDR(_) | Object::IPAddress(_) => Vec::new(),
         };
-        let written = match &event.seen {
-            Seen::Slice(slice) if !event.deleted && !self.by_harness(slice, event) => Some(&**slice),
-            _ => None,
-        };
-        for service in touched {
-            self.traffic(&name, &mut namespace, &service, event, written);
+        for name in touched {
+            self.publications(&path, &mut namespace, &name, event);
         }
-        self.namespaces.insert(name, namespace);
+        self.namespaces.insert(path, namespace);
+    }
+
+    /// Looks at all that consumers see of a Service.
+    fn publications(&mut self, path: &str, namespace: &mut Namespace, name: &str, event: &Event) {
+        if !self.begun(event.revision) {
+            return;
+        }
+        if self.has(Controller::EndpointSlice) {
+            self.slices_traffic(path, namespace, name, event);
+        }
+        if self.has(Controller::Endpoints) && !matches!(event.object, Object::EndpointSlice(_)) {
+            self.endpoints_traffic(path, namespace, name, event);
+        }
+        if self.has(Controller::Mirroring) && !matches!(event.object, Object::Pod(_)) {
+            self.mirrored_traffic(path, namespace, name, event);
+        }
+    }
+
+    /// What a write of the controller publishes, of the object that the event is about.
+    fn written(&self, event: &Event, backends: impl Fn(&Object) -> BTreeSet<Backend>) -> BTreeSet<Backend> {
+        let by_controller = !event.deleted && !self.by_harness(&event.object, event);
+        if by_controller {
+            backends(&event.object)
+        } else {
+            BTreeSet::new()
+        }
     }
 
     /// What is on the node may come or go, and nothing else.
     fn node(&mut self, node: &Node, event: &Event) {
         self.coverage(event.revision).count(Rule::NodeChange);
         let node_name = node.name_any();
-        let was_there = if event.deleted {
-            self.nodes.remove(&node_name).is_some()
-        } else {
-            self.nodes.insert(node_name.clone(), node.clone()).is_some()
-        };
-        if was_there && !event.deleted {
+        let was_there = put(&mut self.nodes, &node_name, node, event).is_some();
+        let counts = self.begun(event.revision) && self.has(Controller::EndpointSlice);
+        if was_there && !event.deleted || !counts {
             return;
         }
         let mut namespaces = std::mem::take(&mut self.namespaces);
@@ -174,7 +233,7 @@ impl Replay<'_> {
             let selecting = selecting.filter(|(_, service)| pods.iter().any(|pod| selects(service, pod)));
             let touched: Vec<String> = selecting.map(|(name, _)| name.clone()).collect();
             for service in touched {
-                self.traffic(path, namespace, &service, event, None);
+                self.slices_traffic(path, namespace, &service, event);
             }
         }
         self.namespaces = namespaces;
@@ -184,147 +243,75 @@ impl Replay<'_> {
         let name = service.name_any();
         let deleted = event.deleted;
         self.coverage(event.revision).service(service, deleted);
-        let old = if deleted {
-            namespace.services.remove(&name)
-        } else {
-            namespace.services.insert(name.clone(), service.clone())
-        };
+        let old = put(&mut namespace.services, &name, service, event);
         // What a change of these takes out of the slices goes before what it brings in is there.
         let decides = |service: &Service| {
             let spec = service.spec.clone().unwrap_or_default();
-            (spec.selector, spec.ip_families, spec.type_)
+            (spec.selector, spec.ip_families)
         };
         let same = |old: &Service| old.metadata.uid == service.metadata.uid;
+        if let Some(old) = old.as_ref().filter(|_| deleted)
+            && old.metadata.deletion_timestamp.is_some()
+            && self.lacks_a_slice(namespace, old)
+        {
+            self.coverage(event.revision).count(Rule::CreateSkipped);
+        }
+        let forget = |namespace: &mut Namespace| {
+            for published in [Published::Slices, Published::Endpoints] {
+                namespace.traffic.remove(&(published, name.clone()));
+            }
+        };
         let Some(old) = old.filter(|old| !deleted && same(old)) else {
+            namespace.services_since.insert(name.clone(), event.at);
             namespace.left_behind.remove(&name);
-            namespace.traffic.remove(&name);
+            forget(namespace);
             return;
         };
+        if managed(&old) != managed(service) {
+            namespace.services_since.insert(name.clone(), event.at);
+        }
         match (managed(&old), managed(service)) {
-            (true, false) => _ = namespace.left_behind.insert(name, old),
+            (true, false) => {
+                namespace.left_behind.insert(name.clone(), old);
+                namespace.traffic.remove(&(Published::Endpoints, name));
+            }
             (false, true) => {
                 namespace.left_behind.remove(&name);
-                namespace.traffic.remove(&name);
+                forget(namespace);
             }
-            (true, true) if decides(&old) != decides(service) => _ = namespace.traffic.remove(&name),
+            (true, true) if decides(&old) != decides(service) => forget(namespace),
             (true, true) | (false, false) => {}
         }
     }
 
-    /// Whether the change of the slice was a step.
-    fn by_harness(&self, slice: &EndpointSlice, event: &Event) -> bool {
-        let uid = slice.metadata.uid.as_ref();
-        self.edits.revisions.contains(&event.revision)
-            || event.deleted && uid.is_some_and(|uid| self.edits.deleted.contains(uid))
-    }
-
-    fn slice(&mut self, namespace: &mut Namespace, slice: &EndpointSlice, event: &Event) {
-        let key = slice.name_any();
-        let by_harness = self.by_harness(slice, event);
-        let old = if event.deleted {
-            namespace.slices.remove(&key)
-        } else {
-            namespace.slices.insert(key, slice.clone())
-        };
-        if by_harness {
-            self.coverage(event.revision).count(Rule::SliceChangedByOthers);
-            let edited = old.iter().chain([slice]);
-            for slice in edited {
-                let service = service_of(slice).and_then(|name| namespace.traffic.get_mut(&name));
-                if let Some(traffic) = service {
-                    traffic.forget(&ready_backends(slice));
-                }
-            }
-            return;
-        }
-        let path = format!("{}/{}", slice.namespace().unwrap_or_default(), slice.name_any());
-        let of_another = |slice: &EndpointSlice| managed_by(slice) != Some(CONTROLLER);
-        if of_another(slice) || old.as_ref().is_some_and(of_another) {
-            let what = format!("slice {path} of another manager was changed");
-            self.violation(event.revision, &what);
-            return;
-        }
-        let service = service_of(slice).and_then(|name| namespace.services.get(&name));
-        let max_endpoints = self.max_endpoints;
-        self.coverage(event.revision)
-            .slice(old.as_ref(), slice, event.deleted, service, max_endpoints);
-        if event.deleted {
-            return;
-        }
-        if let Some(old) = &old {
-            let holder = self.holder(event.revision);
-            // The garbage collector marks what it will delete.
-            if slice.metadata.deletion_timestamp == old.metadata.deletion_timestamp {
-                self.trace.updates[holder.side()] += 1;
-            }
-        }
-        for what in written::faults(old.as_ref(), slice, service) {
-            self.violation(event.revision, &format!("slice {path} {what}"));
-        }
-        let before: Vec<EndpointSlice> = old.into_iter().collect();
-        for broken in check_invariants(std::slice::from_ref(slice), &before, max_endpoints) {
-            self.violation(event.revision, &broken.to_string());
-        }
-    }
-
-    /// Compares what should be with what is published.
-    fn traffic(
-        &mut self,
-        path: &str,
-        namespace: &mut Namespace,
-        name: &str,
-        event: &Event,
-        written: Option<&EndpointSlice>,
-    ) {
-        let (Some(is), left_behind) = (namespace.services.get(name), namespace.left_behind.get(name)) else {
-            return;
-        };
-        let service = left_behind.unwrap_or(is);
-        let selected = namespace.pods.values().filter(|pod| selects(service, pod));
-        let pods: Vec<Pod> = selected.cloned().collect();
-        let nodes: Vec<Node> = pods
-            .iter()
-            .filter_map(|pod| self.nodes.get(pod.spec.as_ref()?.node_name.as_ref()?).cloned())
-            .collect();
-        let desired = desired(service, &pods, &nodes, Rules { minor: self.minor });
-        if left_behind.is_none() {
-            self.coverage(event.revision).desired(service, &desired);
-        }
-        let published = namespace
-            .slices
-            .values()
-            .filter(|slice| {
-                managed_by(slice) == Some(CONTROLLER) && service_of(slice).as_deref() == Some(name)
-            })
-            .flat_map(ready_backends)
-            .collect();
-        let written = written.map(ready_backends).unwrap_or_default();
-        let traffic = namespace.traffic.entry(name.to_owned()).or_default();
-        let keeps = if left_behind.is_some() {
-            Keeps::Everything
-        } else if is.metadata.deletion_timestamp.is_some() {
-            Keeps::Nothing
-        } else {
-            Keeps::WhatIsReady
-        };
-        let holds = self.holds;
-        for what in traffic.step(&desired, &published, &written, event.at, keeps, holds) {
-            self.violation(event.revision, &format!("{path}/{name} {what}"));
-        }
+    /// Whether the change of an object that controllers keep was a step.
+    fn by_harness(&self, object: &Object, event: &Event) -> bool {
+        let uid = object.metadata().uid.as_ref();
+        self.given.edits.revisions.contains(&event.revision)
+            || event.deleted && uid.is_some_and(|uid| self.given.edits.deleted.contains(uid))
     }
 
     /// What is still published in the end although it should not be.
     fn end(&mut self, revision: u64, at: Duration) {
         let mut overdue = Vec::new();
         for (path, namespace) in &mut self.namespaces {
-            for (name, traffic) in &mut namespace.traffic {
-                let what = traffic.overdue(at, self.holds).into_iter();
+            for ((_, name), traffic) in &mut namespace.traffic {
+                let what = traffic.overdue(at, self.given.holds).into_iter();
                 overdue.extend(what.map(|what| format!("{path}/{name} {what}")));
             }
         }
         for what in overdue {
             self.violation(revision, &what);
         }
+    }
+}
+
+/// Keeps an object as it is after the event, and gives it as it was before.
+fn put<T: Clone>(objects: &mut BTreeMap<String, T>, name: &str, object: &T, event: &Event) -> Option<T> {
+    if event.deleted {
+        objects.remove(name)
+    } else {
+        objects.insert(name.to_owned(), object.clone())
     }
 }
 
@@ -337,5 +324,5 @@ fn service_of(slice: &EndpointSlice) -> Option<String> {
 }
 
 fn managed_by(slice: &EndpointSlice) -> Option<&str> {
-    label(slice, MANAGED_BY)
+    label(slice, SLICE_MANAGED_BY)
 }

@@ -1,13 +1,28 @@
 //! A generated cluster as a real apiserver takes it: names of its own, and nothing that the apiserver allocates.
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
 
-use k8s_openapi::api::core::v1::{Node, Pod, Service, ServicePort, ServiceSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use k8s_openapi::api::core::v1::{Endpoints, Node, Pod, Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use quaymaster_oracle::generate::{Action, Cluster, Scenario, Size, Step, generate};
-use quaymaster_oracle::names::{TOPOLOGY_HINTS, TOPOLOGY_MODE, ZONE};
-use quaymaster_oracle::{NULL_EQUALS_EMPTY, PREFER_SAME};
+use quaymaster_oracle::generate::{
+    Action, Cluster, Key, Kind, Object, SPACE, Scenario, Size, Step, Typed as _, generate,
+};
+use quaymaster_oracle::names::{SLICE_CONTROLLER, TOPOLOGY_HINTS, TOPOLOGY_MODE, ZONE};
+use quaymaster_oracle::slices::{NULL_EQUALS_EMPTY, PREFER_SAME};
+
+use crate::controllers::{Controller, Controllers};
+
+/// The first minor whose apiserver takes IPv4 addresses in one form only (gate `StrictIPCIDRValidation`).
+pub(crate) const STRICT_ADDRESSES: u32 = 36;
+
+/// Addresses of Services, but for those of ServiceCIDRs: the largest ranges that an apiserver takes.
+pub(crate) const MAIN_RANGES: [&str; 2] = ["10.96.0.0/12", "fd00:96::/108"];
+/// Where they begin.
+const MAIN_FOUR: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 0);
+const MAIN_SIX: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x96, 0, 0, 0, 0, 0, 0);
 
 /// The label that the generator and the apiserver put on nodes.
 const HOSTNAME: &str = "kubernetes.io/hostname";
@@ -26,19 +41,48 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// The cluster of a seed, for a control plane of this minor (37 for 1.37).
-    pub(crate) fn generate(seed: u64, size: Size, minor: u32) -> Self {
-        Self::of(generate(seed, size), format!("s{seed}-"), minor)
+    /// The cluster of a seed, for a control plane of this minor (37 for 1.37), as one of the clusters there. What these
+    /// controllers have nothing to do with is left out.
+    pub(crate) fn generate(
+        seed: u64,
+        size: Size,
+        index: usize,
+        minor: u32,
+        controllers: &Controllers,
+    ) -> Self {
+        Self::of(
+            generate(seed, size),
+            Self::prefix_of(seed),
+            index,
+            minor,
+            controllers,
+        )
+    }
+
+    /// What names of the cluster of a seed begin with.
+    pub(crate) fn prefix_of(seed: u64) -> String {
+        format!("s{seed}-")
     }
 
     /// A scenario under names of its own; the prefix ends with a dash and has no other.
-    pub(crate) fn of(scenario: Scenario, prefix: String, minor: u32) -> Self {
+    pub(crate) fn of(
+        scenario: Scenario,
+        prefix: String,
+        index: usize,
+        minor: u32,
+        controllers: &Controllers,
+    ) -> Self {
         let Scenario { seed, cluster, steps } = scenario;
-        let rename = Rename { prefix, minor };
+        let rename = Rename {
+            prefix,
+            index,
+            minor,
+            controllers,
+        };
         Self {
             seed,
-            cluster: rename.cluster(cluster),
-            steps: steps.into_iter().map(|step| rename.step(step)).collect(),
+            cluster: rename.cluster(&cluster),
+            steps: steps.into_iter().filter_map(|step| rename.step(step)).collect(),
             prefix: rename.prefix,
         }
     }
@@ -47,28 +91,36 @@ impl World {
     /// beside it.
     pub(crate) fn zoned(&self) -> bool {
         let put = self.steps.iter().filter_map(|step| match &step.action {
-            Action::PutNode(node) => Some(node.as_ref()),
+            Action::Put(object) => Node::of(object),
             _ => None,
         });
-        self.cluster.nodes.values().chain(put).all(has_zone_and_cpu)
+        self.cluster.all::<Node>().chain(put).all(has_zone_and_cpu)
     }
 
     /// The namespaces of this seed that any object is in.
     pub(crate) fn namespaces(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for step in &self.steps {
-            names.extend(namespace_of(&step.action));
-        }
-        names.extend(
-            self.cluster
-                .services
-                .keys()
-                .map(|(namespace, _)| namespace.clone()),
-        );
-        names.extend(self.cluster.pods.keys().map(|(namespace, _)| namespace.clone()));
+        let of_steps = self.steps.iter().map(|step| match &step.action {
+            Action::Put(object) => object.key().namespace,
+            Action::Delete(key) => key.namespace.clone(),
+            Action::EditSlice(edit) => edit.namespace.clone(),
+            Action::EditEndpoints(edit) => edit.namespace.clone(),
+            Action::EditCidr(_) => String::new(),
+        });
+        let mut names: Vec<String> = self
+            .cluster
+            .keys()
+            .map(|key| key.namespace.clone())
+            .chain(of_steps)
+            .collect();
+        names.retain(|name| !name.is_empty());
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Whether a namespace, or an object that is in none, is of this cluster.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        name.starts_with(&self.prefix)
     }
 }
 
@@ -85,115 +137,139 @@ fn has_zone_and_cpu(node: &Node) -> bool {
     zone && cpu
 }
 
-fn namespace_of(action: &Action) -> Option<String> {
-    match action {
-        Action::PutNode(_) | Action::DeleteNode { .. } => None,
-        Action::PutService(service) => service.metadata.namespace.clone(),
-        Action::PutPod(pod) => pod.metadata.namespace.clone(),
-        Action::DeleteService { namespace, .. } | Action::DeletePod { namespace, .. } => {
-            Some(namespace.clone())
-        }
-        Action::EditSlice(edit) => Some(edit.namespace.clone()),
-    }
-}
-
-struct Rename {
+/// Addresses of its own, and names, for a cluster among others on one control plane.
+struct Rename<'a> {
     prefix: String,
+    /// Its place among the clusters of the control plane.
+    index: usize,
     minor: u32,
+    controllers: &'a Controllers,
 }
 
-impl Rename {
-    fn cluster(&self, cluster: Cluster) -> Cluster {
-        let key = |(namespace, name): (String, String)| (self.name(&namespace), name);
-        Cluster {
-            nodes: cluster
-                .nodes
-                .into_iter()
-                .map(|(name, node)| (self.name(&name), self.node(node)))
-                .collect(),
-            services: cluster
-                .services
-                .into_iter()
-                .map(|(at, service)| (key(at), self.service(service)))
-                .collect::<BTreeMap<_, _>>(),
-            pods: cluster
-                .pods
-                .into_iter()
-                .map(|(at, pod)| (key(at), self.pod(pod)))
-                .collect(),
-            version: cluster.version,
+impl Rename<'_> {
+    /// Whether what an object is about is compared in this run.
+    fn concerns(&self, kind: Kind) -> bool {
+        let any = |controllers: &[Controller]| controllers.iter().any(|one| self.controllers.has(*one));
+        match kind {
+            Kind::Endpoints => any(&[Controller::Endpoints, Controller::Mirroring]),
+            Kind::ServiceCIDR | Kind::IPAddress => any(&[Controller::ServiceCidr]),
+            Kind::Node | Kind::Service | Kind::EndpointSlice | Kind::Pod => true,
         }
     }
 
-    fn step(&self, step: Step) -> Step {
+    fn cluster(&self, cluster: &Cluster) -> Cluster {
+        let objects = cluster.objects().filter(|object| self.concerns(object.kind()));
+        Cluster::of(objects.map(|object| self.object(object.clone())), cluster.version)
+    }
+
+    /// The step under other names; `None` where it concerns nothing of this run.
+    fn step(&self, step: Step) -> Option<Step> {
         let action = match step.action {
-            Action::PutNode(node) => Action::PutNode(Box::new(self.node(*node))),
-            Action::DeleteNode { name } => Action::DeleteNode {
-                name: self.name(&name),
-            },
-            Action::PutService(service) => Action::PutService(Box::new(self.service(*service))),
-            Action::DeleteService { namespace, name } => Action::DeleteService {
-                namespace: self.name(&namespace),
-                name,
-            },
-            Action::PutPod(pod) => Action::PutPod(Box::new(self.pod(*pod))),
-            Action::DeletePod { namespace, name } => Action::DeletePod {
-                namespace: self.name(&namespace),
-                name,
-            },
+            Action::Put(object) => self
+                .concerns(object.kind())
+                .then(|| Action::Put(self.object(object))),
+            Action::Delete(key) => self.concerns(key.kind).then(|| Action::Delete(self.key(key))),
             Action::EditSlice(mut edit) => {
                 edit.namespace = self.name(&edit.namespace);
-                Action::EditSlice(edit)
+                let keeper = if edit.manager == SLICE_CONTROLLER {
+                    Controller::EndpointSlice
+                } else {
+                    Controller::Mirroring
+                };
+                self.controllers.has(keeper).then_some(Action::EditSlice(edit))
+            }
+            Action::EditEndpoints(mut edit) => {
+                edit.namespace = self.name(&edit.namespace);
+                self.controllers
+                    .has(Controller::Endpoints)
+                    .then_some(Action::EditEndpoints(edit))
+            }
+            Action::EditCidr(mut edit) => {
+                edit.name = self.name(&edit.name);
+                self.controllers
+                    .has(Controller::ServiceCidr)
+                    .then_some(Action::EditCidr(edit))
             }
         };
-        Step {
+        Some(Step {
             kind: step.kind,
-            action,
+            action: action?,
+        })
+    }
+
+    fn key(&self, mut key: Key) -> Key {
+        let part = if key.namespace.is_empty() {
+            &mut key.name
+        } else {
+            &mut key.namespace
+        };
+        *part = self.name(part);
+        key
+    }
+
+    fn object(&self, mut object: Object) -> Object {
+        let Key { namespace, name, .. } = self.key(object.key());
+        let metadata = object.metadata_mut();
+        metadata.namespace = (!namespace.is_empty()).then_some(namespace);
+        metadata.name = Some(name);
+        metadata.resource_version = None;
+        metadata.creation_timestamp = None;
+        match &mut object {
+            Object::Node(node) => node_labels(node),
+            Object::Pod(pod) => self.pod(pod),
+            Object::Service(service) => self.service(service),
+            Object::Endpoints(endpoints) => self.endpoints(endpoints),
+            Object::ServiceCIDR(cidr) => {
+                for range in cidr
+                    .spec
+                    .iter_mut()
+                    .flat_map(|spec| spec.cidrs.iter_mut().flatten())
+                {
+                    *range = self.held_address(range);
+                }
+            }
+            Object::EndpointSlice(_) | Object::IPAddress(_) => {}
         }
+        object
     }
 
     fn name(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
-    fn metadata(&self, metadata: &mut ObjectMeta) {
-        if let Some(namespace) = &mut metadata.namespace {
-            *namespace = self.name(namespace);
-        }
-        metadata.resource_version = None;
-        metadata.creation_timestamp = None;
-    }
-
-    fn node(&self, mut node: Node) -> Node {
-        self.metadata(&mut node.metadata);
-        let name = self.name(node.metadata.name.as_deref().unwrap_or_default());
-        if let Some(hostname) = node
-            .metadata
-            .labels
-            .as_mut()
-            .and_then(|labels| labels.get_mut(HOSTNAME))
-        {
-            hostname.clone_from(&name);
-        }
-        node.metadata.name = Some(name);
-        node
-    }
-
-    fn pod(&self, mut pod: Pod) -> Pod {
-        self.metadata(&mut pod.metadata);
+    fn pod(&self, pod: &mut Pod) {
         if let Some(node) = pod.spec.as_mut().and_then(|spec| spec.node_name.as_mut()) {
             *node = self.name(node);
         }
-        pod
     }
 
-    /// Addresses and node ports are the apiserver's to give; an update without them keeps those there are.
-    fn service(&self, mut service: Service) -> Service {
-        self.metadata(&mut service.metadata);
+    fn endpoints(&self, endpoints: &mut Endpoints) {
+        for subset in endpoints.subsets.iter_mut().flatten() {
+            let lists = [&mut subset.addresses, &mut subset.not_ready_addresses];
+            for address in lists.into_iter().flatten().flatten() {
+                if self.minor >= STRICT_ADDRESSES {
+                    address.ip = strict(&address.ip);
+                }
+                address.node_name = address.node_name.as_ref().map(|name| self.name(name));
+                let namespace = address
+                    .target_ref
+                    .as_mut()
+                    .and_then(|target| target.namespace.as_mut());
+                if let Some(namespace) = namespace {
+                    *namespace = self.name(namespace);
+                }
+            }
+        }
+    }
+
+    /// Addresses are given, so that they are the same on every control plane and none comes from a ServiceCIDR by chance;
+    /// node ports are the apiserver's to give, and an update without them keeps those there are.
+    fn service(&self, service: &mut Service) {
         let spec = service.spec.get_or_insert_default();
-        if spec.cluster_ip.as_deref() != Some("None") {
-            spec.cluster_ip = None;
-            spec.cluster_ips = None;
+        for address in spec.cluster_ips.iter_mut().flatten().chain(&mut spec.cluster_ip) {
+            if address != "None" {
+                *address = self.service_address(address);
+            }
         }
         for port in spec.ports.iter_mut().flatten() {
             port.node_port = None;
@@ -214,7 +290,76 @@ impl Rename {
         {
             *newer = older;
         }
-        service
+    }
+
+    /// The address of a Service as the generator gives it, in the part of the main range that is this cluster's, or in its
+    /// ServiceCIDRs where there are any.
+    fn service_address(&self, address: &str) -> String {
+        /// Addresses of a cluster in the main range.
+        const EACH: usize = 1 << 14;
+        /// The first of them that are not given: the apiserver has one of its own.
+        const FREE: usize = 256;
+        /// Where those of ServiceCIDRs go when there are none.
+        const HELD: usize = 15_000;
+        let held = SPACE.iter().any(|space| address.starts_with(space));
+        if held && self.concerns(Kind::ServiceCIDR) {
+            return self.held_address(address);
+        }
+        let number = match address.parse() {
+            Ok(IpAddr::V4(address)) => {
+                let [.., high, low] = address.octets().map(usize::from);
+                high * 250 + low - 1
+            }
+            Ok(IpAddr::V6(address)) => usize::from(address.segments()[7]),
+            Err(_) => 0,
+        };
+        let number = self.index * EACH + FREE + number + if held { HELD } else { 0 };
+        let number = u32::try_from(number).unwrap_or(0);
+        if address.contains(':') {
+            let [first, second, ..] = MAIN_SIX.segments();
+            let [high, low] = [number >> 16, number & 0xffff].map(|part| u16::try_from(part).unwrap_or(0));
+            Ipv6Addr::new(first, second, 0, 0, 0, 0, high, low).to_string()
+        } else {
+            Ipv4Addr::from(u32::from(MAIN_FOUR) + number).to_string()
+        }
+    }
+
+    /// An address or range of the scenario's ServiceCIDRs, moved to where no other cluster has any.
+    fn held_address(&self, text: &str) -> String {
+        let [four, six] = SPACE;
+        if let Some(rest) = text.strip_prefix(four) {
+            format!("172.{}.{}.{rest}", 16 + self.index / 256, self.index % 256)
+        } else if let Some(rest) = text.strip_prefix(six) {
+            format!("{six}{:x}:{rest}", self.index + 1)
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// An IPv4 address in the one form that newer API servers take.
+fn strict(ip: &str) -> String {
+    let plain = ip.strip_prefix("::ffff:").unwrap_or(ip);
+    if plain.contains(':') {
+        return plain.to_owned();
+    }
+    let octets = plain.split('.').map(|octet| octet.trim_start_matches('0'));
+    let octets: Vec<&str> = octets
+        .map(|octet| if octet.is_empty() { "0" } else { octet })
+        .collect();
+    octets.join(".")
+}
+
+/// A node is labelled with its name.
+fn node_labels(node: &mut Node) {
+    let name = node.metadata.name.clone().unwrap_or_default();
+    if let Some(hostname) = node
+        .metadata
+        .labels
+        .as_mut()
+        .and_then(|labels| labels.get_mut(HOSTNAME))
+    {
+        *hostname = name;
     }
 }
 

@@ -5,7 +5,7 @@ fn the_metrics_have_upstreams_names_types_and_labels() {
     let registry = Registry::new();
     let metrics = Metrics::register(&registry);
     metrics.synced_endpoints(3, 0);
-    metrics.changed(Operation::Create);
+    metrics.changed(Verb::Create);
     metrics.slices_changed(Topology::Auto, TrafficDistribution::None, 2);
     metrics.synced(SyncResult::Success);
     metrics

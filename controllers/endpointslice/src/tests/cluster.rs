@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quaymaster_engine::controller::{Object, Stored};
-use quaymaster_engine::{Answer, Controller, Dirty, Request, Verdict};
+use quaymaster_engine::{Answer, Controller, Dirty, Moment, Request, Verdict};
 use quaymaster_model::{
-    AddressType, Interner, KubernetesVersion, LabelSet, NodeRecord, ObjectKey, PodRecord, ResourceVersion,
-    ServiceRecord, SliceRecord, Text, UpstreamRules,
+    Interner, KubernetesVersion, NodeRecord, ObjectKey, PodRecord, ResourceVersion, ServiceRecord,
+    SliceRecord, Text, Timestamp, UpstreamRules,
 };
 use quaymaster_runtime::api::{Verb, WriteError};
 use quaymaster_runtime::metrics::Registry;
 use quaymaster_runtime::pool::Payload;
-use quaymaster_slices::{Settings, SliceDraft};
+use quaymaster_slices::Settings;
 use quaymaster_wire::json::Json;
 use quaymaster_world::{Delta, Kind, World};
 use serde_json::{Value, json};
@@ -169,7 +169,7 @@ impl Cluster {
         loop {
             let requests = self
                 .controller
-                .plan(&self.world, &key(SERVICE), LIMIT, Instant::now())
+                .plan(&self.world, &key(SERVICE), LIMIT, moment())
                 .requests;
             if requests.is_empty() {
                 return verbs;
@@ -193,18 +193,14 @@ impl Cluster {
     }
 
     fn next(&mut self) -> Request {
-        let planned = self
-            .controller
-            .plan(&self.world, &key(SERVICE), 1, Instant::now());
+        let planned = self.controller.plan(&self.world, &key(SERVICE), 1, moment());
         let first = planned.requests.into_iter().next();
         first.expect("nothing is to be written")
     }
 
     /// Plans all there is, and gives the names of the slices. No answer comes.
     pub(super) fn write_without_answers(&mut self) -> Vec<Text> {
-        let planned = self
-            .controller
-            .plan(&self.world, &key(SERVICE), LIMIT, Instant::now());
+        let planned = self.controller.plan(&self.world, &key(SERVICE), LIMIT, moment());
         planned
             .requests
             .into_iter()
@@ -298,7 +294,7 @@ impl Cluster {
 
     /// The watch tells a slice.
     pub(super) fn told(&mut self, slice: SliceRecord) {
-        self.tell(|world, views| world.apply_slice(slice, views));
+        self.tell(|world, views| world.apply(slice, views));
     }
 
     /// The name of the one slice that is stored.
@@ -312,7 +308,7 @@ impl Cluster {
         self.version += 1;
         let gone = self.stored.remove(name.as_str()).unwrap();
         let gone = self.read(&gone);
-        self.tell(|world, views| world.delete_slice(&gone.key, &gone.uid, views));
+        self.tell(|world, views| world.delete::<SliceRecord>(&gone.key, &gone.uid, views));
     }
 
     /// The watch was down, and begins again with a list in which there are no slices.
@@ -337,7 +333,7 @@ impl Cluster {
         self.tell(|world, views| {
             world.begin_after_loss(Kind::Slice);
             for record in records {
-                world.apply_slice(record, views);
+                world.apply(record, views);
             }
             world.end(Kind::Slice, &ResourceVersion::new("2"), views);
         });
@@ -353,13 +349,14 @@ impl Cluster {
     /// A deletion is answered, in the order in which the engine does it.
     pub(super) fn answer_deletion(&mut self, request: &Request) -> Verdict {
         let uid = request.uid.clone().unwrap();
-        self.tell(|world, views| world.observe_deleted(&request.object, &uid, views));
+        self.tell(|world, views| world.observe_deleted::<SliceRecord>(&request.object, &uid, views));
         self.answered(request, Ok(Stored::Gone))
     }
 
     /// The world alone learns what a write stored.
     pub(super) fn written(&mut self, stored: impl Into<Arc<SliceRecord>>) {
-        self.tell(|world, views| world.observe_written(stored, views));
+        let stored = stored.into();
+        self.tell(|world, views| world.observe_written(&stored, views));
     }
 
     /// A write fails.
@@ -374,9 +371,7 @@ impl Cluster {
 
     /// Plans, with room for nothing.
     pub(super) fn decide(&mut self) {
-        let planned = self
-            .controller
-            .plan(&self.world, &key(SERVICE), 0, Instant::now());
+        let planned = self.controller.plan(&self.world, &key(SERVICE), 0, moment());
         assert!(planned.requests.is_empty() && planned.truncated);
     }
 
@@ -440,21 +435,14 @@ fn take_body(request: &mut Request) -> bytes::Bytes {
     body.into_bytes().unwrap()
 }
 
-/// A slice of nothing.
-pub(super) fn empty_draft() -> SliceDraft {
-    SliceDraft {
-        labels: LabelSet::empty(),
-        annotations: Vec::new(),
-        trigger: None,
-        owners: Vec::new(),
-        finalizers: Vec::new(),
-        address_type: AddressType::IPv4,
-        ports: Vec::new(),
-        endpoints: Arc::default(),
-        unknown: None,
-    }
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::new(Text::new("shop"), Text::new(name))
 }
 
-pub(super) fn key(name: &str) -> ObjectKey {
-    ObjectKey::new(Text::new("shop"), Text::new(name))
+/// Now, by a clock on the wall that nobody looks at.
+fn moment() -> Moment {
+    Moment {
+        at: Instant::now(),
+        wall: Timestamp(0),
+    }
 }

@@ -1,51 +1,39 @@
 //! What is compared, and what is not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use quaymaster_model::names;
-use quaymaster_oracle::{
-    Canonical, Compare, Desired, DesiredKey, Difference, HintComparison, auto, canonical, diff_with,
+use quaymaster_oracle::Exceptions;
+use quaymaster_oracle::slices::{
+    Canonical, Desired, DesiredKey, Difference, GroupKey, Setting, canonical, fair,
 };
 
-/// Labels of a slice that have to be the Service's, or exactly these.
-fn labels(service: &Service) -> BTreeMap<String, String> {
-    let mut labels = service.metadata.labels.clone().unwrap_or_default();
-    labels.retain(|key, _| !names::RESERVED_SLICE_LABELS.contains(&key.as_str()));
-    labels.insert(
-        names::LABEL_SERVICE_NAME.to_owned(),
-        service.metadata.name.clone().unwrap(),
-    );
-    labels.insert(
-        names::LABEL_MANAGED_BY.to_owned(),
-        names::MANAGER_ENDPOINTSLICE.to_owned(),
-    );
-    labels
-}
-
-fn comparison(service: &Service, slice_count: bool) -> Compare {
-    let hints = if auto(service) {
-        // Only whether there is one depends on more than this moment.
-        HintComparison::Counts {
-            tolerance: ["IPv4", "IPv6"]
-                .map(|family| (family.to_owned(), usize::MAX))
-                .into(),
-        }
-    } else {
-        HintComparison::ReadyOnly
-    };
-    Compare { hints, slice_count }
-}
-
-/// Slices without endpoints carry no content; hints given by annotation depend on history.
-fn content(slices: &[EndpointSlice]) -> Canonical {
-    let mut content = canonical(slices);
-    content.groups.retain(|_, group| !group.endpoints.is_empty());
-    for group in content.groups.values_mut() {
-        group.metadata.clear();
+/// What is known when results are compared that began with the same slices and may have seen another history.
+fn setting(service: &Service, fresh: bool) -> Setting<'_> {
+    static FAMILIES: BTreeSet<String> = BTreeSet::new();
+    static GROUPS: BTreeSet<GroupKey> = BTreeSet::new();
+    Setting {
+        service: Some(service),
+        nodes: None,
+        fresh,
+        upstream: [true, false],
+        families: [&FAMILIES, &FAMILIES],
+        may_be_empty: [&GROUPS, &GROUPS],
     }
-    content
+}
+
+/// Slices whose owners are told by whether they are the Service.
+fn told_by_owner(service: &Service, slices: &[EndpointSlice]) -> Vec<EndpointSlice> {
+    let mut slices = slices.to_vec();
+    for owner in slices
+        .iter_mut()
+        .flat_map(|slice| slice.metadata.owner_references.iter_mut().flatten())
+    {
+        let live = Some(&owner.uid) == service.metadata.uid.as_ref();
+        owner.uid = if live { "live" } else { "stale" }.to_owned();
+    }
+    slices
 }
 
 /// A difference, with the sides by their names.
@@ -56,8 +44,8 @@ fn told(difference: &Difference, left: &str, right: &str) -> String {
             .map_or("absent".to_owned(), serde_json::Value::to_string)
     };
     match difference {
-        Difference::OnlyLeft(group) => format!("{group}: only {left}"),
-        Difference::OnlyRight(group) => format!("{group}: only {right}"),
+        Difference::OnlyLeft(group, what) => format!("{group}: only {left}, {what}"),
+        Difference::OnlyRight(group, what) => format!("{group}: only {right}, {what}"),
         Difference::EndpointOnlyLeft(group, endpoint) => format!("{group}: {endpoint}: only {left}"),
         Difference::EndpointOnlyRight(group, endpoint) => format!("{group}: {endpoint}: only {right}"),
         Difference::Field {
@@ -89,56 +77,41 @@ fn told(difference: &Difference, left: &str, right: &str) -> String {
 
 /// Whether the slices say what they should, in every field, and look as they should.
 pub(crate) fn against_desired(service: &Service, desired: &Desired, slices: &[EndpointSlice]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let as_slice = |(key, group): (&DesiredKey, &quaymaster_oracle::DesiredGroup)| {
-        let mut slice = EndpointSlice {
-            address_type: key.address_type.to_string(),
-            endpoints: Some(group.endpoints.values().cloned().collect()),
-            ports: Some(group.ports.clone()),
-            ..EndpointSlice::default()
-        };
-        slice.metadata.namespace.clone_from(&service.metadata.namespace);
-        slice.metadata.labels = Some(labels(service));
-        slice
-    };
-    let expected: Vec<EndpointSlice> = desired.groups.iter().map(as_slice).collect();
-    let compare = comparison(service, false);
-    let differences = diff_with(&content(slices), &content(&expected), &compare);
-    wrong.extend(
-        differences
+    let wanted = desired.as_slices(service);
+    let filled = |slice: &EndpointSlice| slice.endpoints.iter().any(|endpoints| !endpoints.is_empty());
+    // An empty slice that is there stays, also beside others of its family.
+    let beside = |slice: &EndpointSlice| {
+        let mut others = slices
             .iter()
-            .filter(|difference| !matches!(difference, Difference::HintedZones { .. }))
-            .map(|difference| told(difference, "quaymaster", "wanted")),
-    );
-
+            .filter(|other| other.address_type == slice.address_type);
+        others.any(filled)
+    };
+    let looked_at: Vec<EndpointSlice> = slices
+        .iter()
+        .filter(|slice| filled(slice) || !beside(slice))
+        .cloned()
+        .collect();
+    let mut wrong = differences(service, false, ["wanted", "quaymaster"], [&wanted, &looked_at]);
     let types: BTreeSet<&str> = slices.iter().map(|slice| slice.address_type.as_str()).collect();
     let wanted: BTreeSet<String> = desired.address_types.iter().map(ToString::to_string).collect();
     if !types.iter().copied().eq(wanted.iter().map(String::as_str)) {
         wrong.push(format!("slices of types {types:?} instead of {wanted:?}"));
     }
-    for slice in slices {
-        let name = slice.metadata.name.as_deref().unwrap();
-        let mut found = slice.metadata.labels.clone().unwrap_or_default();
-        // Nobody looks at it until the slice is written for another reason, here as upstream.
-        found.remove(names::LABEL_HEADLESS);
-        let mut expected = labels(service);
-        if slice.endpoints.iter().all(Vec::is_empty) {
-            // Placeholders are compared so that a missing label equals an empty one.
-            found.retain(|_, value| !value.is_empty());
-            expected.retain(|_, value| !value.is_empty());
-        }
-        if found != expected {
-            wrong.push(format!("{name} has labels {found:?} instead of {expected:?}"));
-        }
-        let owners = slice.metadata.owner_references.iter().flatten();
-        let owners: Vec<_> = owners
-            .map(|owner| (owner.kind.as_str(), Some(&owner.uid)))
-            .collect();
-        if owners != [("Service", service.metadata.uid.as_ref())] {
-            wrong.push(format!("{name} has owners {owners:?}"));
-        }
-    }
     wrong
+}
+
+fn differences(
+    service: &Service,
+    fresh: bool,
+    names: [&str; 2],
+    sides: [&[EndpointSlice]; 2],
+) -> Vec<String> {
+    let [left, right] = sides.map(|slices| told_by_owner(service, slices));
+    let found = fair(&setting(service, fresh), [&left, &right], &mut Exceptions::new());
+    found
+        .iter()
+        .map(|difference| told(difference, names[0], names[1]))
+        .collect()
 }
 
 /// Whether two sets of slices of one Service differ in more than names and placing.
@@ -146,32 +119,10 @@ pub(crate) fn against_other(
     service: &Service,
     ours: &[EndpointSlice],
     theirs: &[EndpointSlice],
-    annotations: bool,
 ) -> Vec<String> {
-    let prepared = |slices: &[EndpointSlice]| {
-        let mut form = canonical(slices);
-        for group in form.groups.values_mut() {
-            let metadata = std::mem::take(&mut group.metadata);
-            group.metadata = metadata
-                .into_iter()
-                .map(|mut meta| {
-                    if !annotations {
-                        meta.annotations.clear();
-                    }
-                    meta
-                })
-                .collect();
-        }
-        form
-    };
-    let compare = comparison(service, true);
-    let (ours, theirs) = (prepared(ours), prepared(theirs));
-    let mut wrong: Vec<String> = diff_with(&ours, &theirs, &compare)
-        .iter()
-        .filter(|difference| !matches!(difference, Difference::HintedZones { .. }))
-        .map(|difference| told(difference, "quaymaster", "upstream"))
-        .collect();
-    for (key, group) in &ours.groups {
+    let mut wrong = differences(service, true, ["upstream", "quaymaster"], [theirs, ours]);
+    let theirs = canonical(theirs);
+    for (key, group) in &canonical(ours).groups {
         let sizes = theirs.groups.get(key).map(|group| &group.sizes);
         if sizes.is_some_and(|sizes| *sizes != group.sizes) {
             wrong.push(format!(
@@ -211,7 +162,7 @@ pub(crate) fn some_pod_moves(service: &Service, desired: &Desired, slices: &[End
                 && group.endpoints.keys().any(|identity| identity.name == pod)
         })
     };
-    let renamed = |key: &DesiredKey, pod: &quaymaster_oracle::Identity| {
+    let renamed = |key: &DesiredKey, pod: &quaymaster_oracle::slices::Identity| {
         start.groups.iter().any(|(at, group)| {
             at.address_type == key.address_type.to_string()
                 && group

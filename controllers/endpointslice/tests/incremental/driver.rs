@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_endpointslice::{EndpointSlices, Options};
 use quaymaster_engine::controller::{Object as Record, Stored};
-use quaymaster_engine::{Answer, Controller, Dirty, Request, Verdict};
+use quaymaster_engine::{Answer, Controller, Dirty, Moment, Request, Verdict};
 use quaymaster_model::{
-    Interner, KubernetesVersion, NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, UpstreamRules,
-    names,
+    Interner, KubernetesVersion, NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, Timestamp,
+    UpstreamRules, names,
 };
 use quaymaster_oracle::generate::{Change, ChangeKind, Cluster as Objects, Object};
 use quaymaster_oracle::sim::{ApiServer, Preconditions};
@@ -85,6 +85,11 @@ impl Reader {
                     self.world.apply_pod(record, view);
                 }
             }
+            // Slices come from the apiserver beside it, and the controller reads nothing else.
+            Object::EndpointSlice(_)
+            | Object::Endpoints(_)
+            | Object::ServiceCIDR(_)
+            | Object::IPAddress(_) => {}
         }
     }
 }
@@ -120,13 +125,9 @@ impl Driver {
         let nobody = &mut |_: &World, _: &Delta<'_>| {};
         for slice in server.list() {
             let record = driver.reader.slice(&slice);
-            driver.reader.world.apply_slice(record, nobody);
+            driver.reader.world.apply(record, nobody);
         }
-        let nodes = objects.nodes.values().cloned().map(Box::new).map(Object::Node);
-        let pods = objects.pods.values().cloned().map(Box::new).map(Object::Pod);
-        let services = objects.services.values().cloned();
-        let services = services.map(Box::new).map(Object::Service);
-        for object in nodes.chain(pods).chain(services) {
+        for object in objects.objects().cloned() {
             let kind = ChangeKind::Added;
             driver.reader.apply(&Change { kind, object }, nobody);
         }
@@ -146,7 +147,7 @@ impl Driver {
     pub(crate) fn first_writes(&self, service: &ObjectKey) -> Vec<Request> {
         let mut controller = EndpointSlices::new(self.options, &Registry::new());
         controller.start(&self.reader.world, &mut Dirty::default());
-        let planned = controller.plan(&self.reader.world, service, LIMIT, Instant::now());
+        let planned = controller.plan(&self.reader.world, service, LIMIT, moment());
         planned.requests
     }
 
@@ -175,9 +176,9 @@ impl Driver {
             self.watched(|reader, view| {
                 let record = reader.slice(&event.object);
                 if event.type_ == "DELETED" {
-                    reader.world.delete_slice(&record.key, &record.uid, view);
+                    reader.world.delete::<SliceRecord>(&record.key, &record.uid, view);
                 } else {
-                    reader.world.apply_slice(record, view);
+                    reader.world.apply(record, view);
                 }
             });
         }
@@ -202,9 +203,7 @@ impl Driver {
             if !self.due.remove(service) {
                 return counts;
             }
-            let planned = self
-                .controller
-                .plan(&self.reader.world, service, LIMIT, Instant::now());
+            let planned = self.controller.plan(&self.reader.world, service, LIMIT, moment());
             if planned.truncated {
                 self.ask(service);
             }
@@ -213,7 +212,7 @@ impl Driver {
                     Verb::Create => counts.creates += 1,
                     Verb::Update => counts.updates += 1,
                     Verb::Delete => counts.deletes += 1,
-                    Verb::Get => panic!("nothing is to be read: {request:?}"),
+                    Verb::Patch | Verb::Apply | Verb::Get => panic!("this is not for slices: {request:?}"),
                 }
                 self.perform(server, service, request);
                 if !lag {
@@ -238,14 +237,18 @@ impl Driver {
         let stored = match verb {
             Verb::Create => self.stored(&server.create(body).unwrap()),
             Verb::Update => self.stored(&server.update(body).unwrap()),
-            Verb::Delete | Verb::Get => {
+            Verb::Delete | Verb::Patch | Verb::Apply | Verb::Get => {
                 let only = |what: &str| body["preconditions"][what].as_str().map(str::to_owned);
                 let only = Preconditions {
                     uid: only("uid"),
                     resource_version: only("resourceVersion"),
                 };
                 server.delete(&object.namespace, &object.name, &only).unwrap();
-                self.watched(|reader, view| reader.world.observe_deleted(&object, &uid.unwrap(), view));
+                self.watched(|reader, view| {
+                    reader
+                        .world
+                        .observe_deleted::<SliceRecord>(&object, &uid.unwrap(), view);
+                });
                 Stored::Gone
             }
         };
@@ -266,7 +269,7 @@ impl Driver {
     fn stored(&mut self, response: &Value) -> Stored {
         self.watched(|reader, view| {
             let record = Arc::new(reader.slice(response));
-            reader.world.observe_written(Arc::clone(&record), view);
+            reader.world.observe_written(&record, view);
             Stored::Object(Record::Slice(record))
         })
     }
@@ -297,4 +300,12 @@ pub(crate) fn slices_of(server: &ApiServer, namespace: &str, service: &str) -> V
             && has(slice, names::LABEL_MANAGED_BY, names::MANAGER_ENDPOINTSLICE)
     });
     slices
+}
+
+/// Now, by a clock on the wall that nobody looks at.
+fn moment() -> Moment {
+    Moment {
+        at: Instant::now(),
+        wall: Timestamp(0),
+    }
 }

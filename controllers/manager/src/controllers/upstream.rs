@@ -4,18 +4,7 @@
 //! descriptors in `cmd/kube-controller-manager/app`. Of the cloud provider's controllers: `names/controller_names.go` and
 //! the aliases there in kubernetes/cloud-provider. Kubernetes 1.33 to 1.37.
 
-/// Those that quaymaster is to take over later.
-pub(super) const PLANNED: &[&str] = &[
-    "endpoints-controller",
-    "endpoint",
-    "endpoints",
-    "endpointslice-mirroring-controller",
-    "endpointslicemirroring",
-    "service-cidr-controller",
-    "service-cidr",
-];
-
-/// All others.
+/// Those that stay in kube-controller-manager.
 pub(super) const OTHERS: &[&str] = &[
     "bootstrap-signer-controller",
     "certificatesigningrequest-approving-controller",

@@ -19,6 +19,52 @@ fn services_written_at_once_are_unbounded_unless_a_number_from_1_to_50_is_given(
     }
 }
 
+#[test]
+fn mirroring_has_kube_controller_managers_defaults_and_bounds() {
+    let flags = Flags::try_parse_from(["quaymaster"]).unwrap().mirroring;
+    assert_eq!(flags.mirroring_max_endpoints_per_subset, 1000);
+    assert_eq!(flags.mirroring_concurrent_service_endpoint_syncs, None);
+    assert_eq!(flags.mirroring_endpointslice_updates_batch_period, Duration::ZERO);
+    for (flag, right, wrong) in [
+        (
+            "--mirroring-max-endpoints-per-subset",
+            ["1", "1000"],
+            ["0", "1001"],
+        ),
+        (
+            "--mirroring-concurrent-service-endpoint-syncs",
+            ["1", "50"],
+            ["0", "51"],
+        ),
+    ] {
+        for value in right {
+            assert!(
+                Flags::try_parse_from(["quaymaster", flag, value]).is_ok(),
+                "{flag} {value}"
+            );
+        }
+        for value in wrong {
+            let error = Flags::try_parse_from(["quaymaster", flag, value])
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(flag), "{error}");
+        }
+    }
+}
+
+#[test]
+fn endpoints_written_at_once_are_unbounded_unless_a_number_from_1_on_is_given() {
+    let syncs = |arguments: &[&str]| {
+        let arguments = ["quaymaster"].iter().chain(arguments);
+        Flags::try_parse_from(arguments).map(|flags| flags.endpoints.concurrent_endpoint_syncs)
+    };
+    assert_eq!(syncs(&[]).unwrap(), None);
+    assert_eq!(syncs(&["--concurrent-endpoint-syncs=1"]).unwrap(), Some(1));
+    assert_eq!(syncs(&["--concurrent-endpoint-syncs=500"]).unwrap(), Some(500));
+    let error = syncs(&["--concurrent-endpoint-syncs=0"]).unwrap_err().to_string();
+    assert!(error.contains("--concurrent-endpoint-syncs"), "{error}");
+}
+
 /// What is said of these arguments, which are wrong.
 fn refusal(arguments: &[&str]) -> String {
     let arguments = ["quaymaster"].iter().chain(arguments);
@@ -81,6 +127,12 @@ fn negative_values_are_taken_for_values_and_refused_by_name_of_their_flag() {
             "-500ms",
             "must not be negative",
         ),
+        (
+            "--endpoint-updates-batch-period",
+            "-500ms",
+            "must not be negative",
+        ),
+        ("--delete-unused-endpoints-after", "-1m", "must not be negative"),
         ("--max-endpoints-per-slice", "-1", "1..=1000"),
         ("--concurrent-service-endpoint-syncs", "-1", "1..=50"),
         ("--port", "-1", "0..=65535"),

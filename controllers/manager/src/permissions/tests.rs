@@ -29,11 +29,26 @@ fn review(allowed: bool) -> (u16, String) {
     )
 }
 
+/// What two controllers do that read the same.
+fn needs() -> Vec<Need> {
+    const READ: Need = Need {
+        group: "",
+        resource: "pods",
+        verbs: &["list", "watch"],
+    };
+    const WRITE: Need = Need {
+        group: "discovery.k8s.io",
+        resource: "endpointslices",
+        verbs: &["list", "watch", "create", "update", "delete"],
+    };
+    together([[READ, WRITE].as_slice(), [READ].as_slice()].map(|needs: &'static [Need]| needs))
+}
+
 /// What a check logs.
 async fn logged(client: &kube::Client) -> Vec<String> {
     let lines = Lines::default();
     let guard = lines.gather();
-    check(client, ENDPOINTSLICE, Some("F, context c, user u")).await;
+    check(client, &needs(), Some("F, context c, user u")).await;
     drop(guard);
     lines.text().lines().map(str::to_owned).collect()
 }
@@ -96,7 +111,7 @@ async fn an_apiserver_that_does_not_answer_is_waited_for_once() {
 async fn what_is_missing_is_counted_and_what_is_there_is_not_spoken_of() {
     assert!(logged(&client(|_| review(true))).await.is_empty());
     let client = client(|asked| review(!asked.contains(r#""resource":"pods""#)));
-    assert_eq!(missing(&client, ENDPOINTSLICE).await.unwrap(), 2);
+    assert_eq!(missing(&client, &needs()).await.unwrap(), 2);
     let lines = logged(&client).await;
     assert!(
         lines.len() == 2

@@ -49,8 +49,9 @@ impl Resource {
         }
     }
 
-    /// Path of a call for one object: that of its collection for a create, its own or that of its part else.
-    pub(crate) fn path(&self, verb: Verb, part: Part, object: &ObjectKey) -> String {
+    /// Path of a call for one object: that of its collection for a create, its own or that of its part else. `manager` is
+    /// who is to own the fields that are set, and takes them from whoever has them.
+    pub(crate) fn path(&self, verb: Verb, part: Part, object: &ObjectKey, manager: Option<&str>) -> String {
         let Self { name, namespaced, .. } = *self;
         let base = self.base();
         let collection = if namespaced {
@@ -58,10 +59,14 @@ impl Resource {
         } else {
             format!("{base}/{name}")
         };
-        match part {
+        let path = match part {
             _ if verb == Verb::Create => collection,
             Part::Object => format!("{collection}/{}", object.name),
             Part::Status => format!("{collection}/{}/status", object.name),
+        };
+        match manager {
+            Some(manager) => format!("{path}?fieldManager={manager}&force=true"),
+            None => path,
         }
     }
 }

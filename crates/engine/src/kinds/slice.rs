@@ -22,13 +22,13 @@ impl Known for SliceRecord {
     type Reader = Json<Self>;
 
     fn apply(self, world: &mut World, views: &mut dyn View) {
-        world.apply_slice(self, views);
+        world.apply(self, views);
     }
 
     fn delete(gone: &Gone, world: &mut World, views: &mut dyn View) {
         let held = || Some(world.slice(&gone.key)?.uid.clone());
         if let Some(uid) = gone.uid.clone().or_else(held) {
-            world.delete_slice(&gone.key, &uid, views);
+            world.delete::<Self>(&gone.key, &uid, views);
         }
     }
 

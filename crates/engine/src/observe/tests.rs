@@ -1,10 +1,16 @@
-use quaymaster_model::{NodeRecord, PodRecord, ServiceRecord, SliceRecord, Uid};
+use quaymaster_model::{
+    EndpointsRecord, IpAddressRecord, NodeRecord, ObjectKey, PodRecord, ServiceCidrRecord, ServiceRecord,
+    SliceRecord, Text, Uid,
+};
 use quaymaster_wire::Gone;
 use quaymaster_world::{Change, Delta};
 
 use super::*;
 use crate::feed::Told;
-use crate::fixtures::{key, node_json, pod_json, read, service_json, slice_json, version};
+use crate::fixtures::{
+    endpoints_json, ip_address_json, key, node_json, pod_json, read, service_cidr_json, service_json,
+    slice_json, version,
+};
 
 const RESTART: fn() -> Item<SliceRecord> = || Item::Restart { history_lost: false };
 
@@ -37,6 +43,9 @@ impl Story {
                 Delta::Service { change, .. } => line(change, |service| service.key.name.to_string()),
                 Delta::Node { change } => line(change, |node| node.name.to_string()),
                 Delta::Slice { change, .. } => line(change, |slice| slice.key.name.to_string()),
+                Delta::Endpoints { change, .. } => line(change, |endpoints| endpoints.key.name.to_string()),
+                Delta::ServiceCidr { change, .. } => line(change, |cidr| cidr.key.name.to_string()),
+                Delta::IpAddress { change, .. } => line(change, |address| address.key.name.to_string()),
             });
         })
     }
@@ -89,7 +98,38 @@ fn each_kind_goes_to_its_store_and_says_when_it_is_complete() {
     assert_eq!(story.tell(node), Some(Kind::Node));
     let slice = told::<SliceRecord>(items(read(&slice_json("e", "u-1", 3)), gone("e", Some("u-1"))));
     assert_eq!(story.tell(slice), Some(Kind::Slice));
-    assert_eq!(story.take(), ["+p", "-p", "+s", "-s", "+n", "-n", "+e", "-e"]);
+    let endpoints = read::<EndpointsRecord>(&endpoints_json("o", "u-1", 3));
+    let endpoints = told::<EndpointsRecord>(items(endpoints, gone("o", Some("u-1"))));
+    assert_eq!(story.tell(endpoints), Some(Kind::Endpoints));
+    let clusterwide = |name: &str| Gone {
+        key: ObjectKey::new(Text::new(""), Text::new(name)),
+        uid: Some(Uid::new("u")),
+    };
+    let cidr = read::<ServiceCidrRecord>(&service_cidr_json("c", 3));
+    let cidr = told::<ServiceCidrRecord>(items(cidr, clusterwide("c")));
+    assert_eq!(story.tell(cidr), Some(Kind::ServiceCidr));
+    let address = read::<IpAddressRecord>(&ip_address_json("10.0.0.1", 3));
+    let address = told::<IpAddressRecord>(items(address, clusterwide("10.0.0.1")));
+    assert_eq!(story.tell(address), Some(Kind::IpAddress));
+    assert_eq!(
+        story.take(),
+        [
+            "+p",
+            "-p",
+            "+s",
+            "-s",
+            "+n",
+            "-n",
+            "+e",
+            "-e",
+            "+o",
+            "-o",
+            "+c",
+            "-c",
+            "+10.0.0.1",
+            "-10.0.0.1"
+        ]
+    );
     assert!(story.world.all_synced(&Kind::ALL));
 }
 

@@ -111,7 +111,13 @@ async fn serve(
             ("GET", "/api/v1/pods") => (200, list(&pod_json("web-0", "u-1", 3))),
             ("GET", "/api/v1/services") => (200, list(&service_json("web", "u-2", 4))),
             ("GET", "/api/v1/nodes") => (200, list(&node_json("n1", 5))),
-            ("GET", "/apis/discovery.k8s.io/v1/endpointslices") => (200, list("")),
+            (
+                "GET",
+                "/apis/discovery.k8s.io/v1/endpointslices"
+                | "/api/v1/endpoints"
+                | "/apis/networking.k8s.io/v1/servicecidrs"
+                | "/apis/networking.k8s.io/v1/ipaddresses",
+            ) => (200, list("")),
             _ => (
                 404,
                 r#"{"kind":"Status","code":404,"reason":"NotFound"}"#.to_owned(),
@@ -252,6 +258,9 @@ async fn from_what_is_read_to_what_is_written_and_back() {
         "/api/v1/services?",
         "/api/v1/nodes?",
         "/apis/discovery.k8s.io/v1/endpointslices?",
+        "/api/v1/endpoints?",
+        "/apis/networking.k8s.io/v1/servicecidrs?",
+        "/apis/networking.k8s.io/v1/ipaddresses?",
     ] {
         assert!(
             first(&format!("GET {path}")) < write,

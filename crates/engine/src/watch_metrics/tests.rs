@@ -41,7 +41,10 @@ fn each_metric_has_its_name_its_type_and_one_line_a_kind() {
                 r#"{kind="pods"}"#,
                 r#"{kind="services"}"#,
                 r#"{kind="nodes"}"#,
-                r#"{kind="endpointslices"}"#
+                r#"{kind="endpointslices"}"#,
+                r#"{kind="endpoints"}"#,
+                r#"{kind="servicecidrs"}"#,
+                r#"{kind="ipaddresses"}"#,
             ],
             "{name}"
         );

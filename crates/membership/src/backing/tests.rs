@@ -122,3 +122,51 @@ fn a_hostname_counts_below_the_service_that_the_subdomain_names() {
     assert_eq!(hostname(&service("ns", "other"), &pod), None);
     assert_eq!(hostname(&service("elsewhere", "svc"), &pod), None);
 }
+
+#[test]
+fn endpoints_have_the_first_address_of_the_primary_family() {
+    let mut pod = pod();
+    let all = ["fd00::2", "10.0.0.9", "fd00::1", "10.0.0.10"];
+    pod.addresses = all.iter().map(|it| it.parse::<IpAddr>().unwrap()).collect();
+    let of = |families: &[IpFamily], cluster_ip: &str, pod: &PodRecord| {
+        let service = ServiceRecord {
+            ip_families: families.to_vec(),
+            cluster_ip: ClusterAddress::new(cluster_ip),
+            ..service("ns", "svc")
+        };
+        primary_address(&service, pod).map(|address| address.to_string())
+    };
+    let cases: [(&[IpFamily], &str, &str); 8] = [
+        (&[IpFamily::V4], "fd01::1", "10.0.0.9"),
+        (&[IpFamily::V6], "10.1.0.1", "fd00::2"),
+        (&[IpFamily::V6, IpFamily::V4], "fd01::1", "fd00::2"),
+        (&[IpFamily::V4, IpFamily::V6], "None", "10.0.0.9"),
+        (&[], "10.1.0.1", "10.0.0.9"),
+        (&[], "fd01::1", "fd00::2"),
+        (&[], "None", "fd00::2"),
+        (&[], "", "fd00::2"),
+    ];
+    for (families, cluster_ip, expected) in cases {
+        let found = of(families, cluster_ip, &pod);
+        assert_eq!(found.as_deref(), Some(expected), "{families:?} {cluster_ip:?}");
+    }
+    pod.addresses.retain(|address| address.is_ipv4());
+    assert_eq!(
+        of(&[IpFamily::V6], "fd01::1", &pod),
+        None,
+        "it has none of the family"
+    );
+    pod.addresses.clear();
+    assert_eq!(of(&[], "None", &pod), None);
+}
+
+#[test]
+fn the_reference_to_a_pod_names_it_and_nothing_else() {
+    let target = target(&pod());
+    assert_eq!(
+        (&*target.kind, &*target.namespace, &*target.name),
+        ("Pod", "ns", "pod")
+    );
+    assert_eq!(target.uid, Uid::new("pod-uid"));
+    assert_eq!(target.details, None);
+}

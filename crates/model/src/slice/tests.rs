@@ -69,3 +69,45 @@ fn what_is_made_for_a_service_is_owned_by_it() {
     assert!(slice.owned_by_service(&Uid::new("u-2")));
     assert!(!slice.owned_by_service(&Uid::new("u-3")));
 }
+
+fn unseeded() -> std::hash::BuildHasherDefault<std::hash::DefaultHasher> {
+    std::hash::BuildHasherDefault::default()
+}
+
+fn target(details: TargetDetails) -> TargetRef {
+    TargetRef {
+        kind: Text::new("Pod"),
+        namespace: Text::new("shop"),
+        name: Text::new("web-1"),
+        uid: Uid::new("u-1"),
+        details: details.boxed(),
+    }
+}
+
+#[test]
+fn references_agree_but_for_their_version_where_nothing_else_differs() {
+    let plain = target(TargetDetails::default());
+    let set = |field: fn(&mut TargetDetails) -> &mut Option<Text>| {
+        let mut details = TargetDetails::default();
+        *field(&mut details) = Some(Text::new("x"));
+        target(details)
+    };
+    let versioned = set(|details| &mut details.resource_version);
+    assert!(plain.same_but_for_version(&versioned) && versioned.same_but_for_version(&plain));
+    assert_ne!(plain, versioned);
+    let hash = |target: &TargetRef| std::hash::BuildHasher::hash_one(&unseeded(), target);
+    assert_eq!(hash(&plain), hash(&versioned));
+    assert_ne!(hash(&plain), hash(&set(|details| &mut details.api_version)));
+    assert!(!plain.same_but_for_version(&set(|details| &mut details.api_version)));
+    assert!(!plain.same_but_for_version(&set(|details| &mut details.field_path)));
+    for change in [
+        |target: &mut TargetRef| target.kind = Text::new("Node"),
+        |target: &mut TargetRef| target.namespace = Text::new("other"),
+        |target: &mut TargetRef| target.name = Text::new("web-2"),
+        |target: &mut TargetRef| target.uid = Uid::new("u-2"),
+    ] {
+        let mut other = plain.clone();
+        change(&mut other);
+        assert!(!plain.same_but_for_version(&other), "{other:?}");
+    }
+}

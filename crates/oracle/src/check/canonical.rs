@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use serde_json::Value;
 
+use crate::names;
 use crate::rules::desired::Identity;
-use crate::rules::names;
 use crate::rules::ports::{PortKey, port_set};
 use crate::rules::slices::{endpoints, identity};
 
@@ -89,7 +89,7 @@ pub fn canonical(slices: &[EndpointSlice]) -> Canonical {
         let labels = slice.metadata.labels.clone().unwrap_or_default();
         let key = GroupKey {
             service: service_of(slice),
-            managed_by: labels.get(names::MANAGED_BY).cloned().unwrap_or_default(),
+            managed_by: labels.get(names::SLICE_MANAGED_BY).cloned().unwrap_or_default(),
             address_type: slice.address_type.clone(),
             ports: port_set(slice.ports.as_ref()),
         };
@@ -142,7 +142,7 @@ fn canonical_endpoint(endpoint: &Endpoint) -> CanonicalEndpoint {
 }
 
 /// A value without `null`, empty strings, lists and maps, which the API does not tell from absent ones.
-fn tidy(value: Value) -> Option<Value> {
+pub(crate) fn tidy(value: Value) -> Option<Value> {
     match value {
         Value::Null => None,
         Value::String(text) if text.is_empty() => None,

@@ -7,8 +7,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Generator;
-use super::step::{Action, Step, StepKind};
-use crate::rules::names;
+use super::object::Key;
+use super::step::{Step, StepKind};
+use crate::names;
 
 const ZONES: [&str; 3] = ["zone-a", "zone-b", "zone-c"];
 /// Nodes that Pods name, but that may come late or never.
@@ -17,7 +18,7 @@ pub(super) const LATE_NODES: [&str; 2] = ["late-0", "late-1"];
 impl Generator {
     pub(super) fn new_node(&mut self) -> Step {
         let late = self.rng.pick(LATE_NODES);
-        let name = if self.rng.chance(10) && !self.cluster.nodes.is_empty() {
+        let name = if self.rng.chance(10) && self.cluster.all::<Node>().next().is_some() {
             late.to_owned()
         } else {
             format!("node-{}", self.serial())
@@ -59,10 +60,7 @@ impl Generator {
                 ..NodeStatus::default()
             }),
         };
-        Step {
-            kind: StepKind::NodeAdded,
-            action: Action::PutNode(Box::new(node)),
-        }
+        Step::put(StepKind::NodeAdded, node)
     }
 
     fn zone(&mut self) -> Option<String> {
@@ -84,10 +82,7 @@ impl Generator {
             0 => return self.new_node(),
             1 => {
                 let name = node.metadata.name.unwrap_or_default();
-                return Step {
-                    kind: StepKind::NodeRemoved,
-                    action: Action::DeleteNode { name },
-                };
+                return Step::delete(StepKind::NodeRemoved, Key::of::<Node>("", &name));
             }
             2 => {
                 let zone = self.zone();
@@ -111,9 +106,6 @@ impl Generator {
                 StepKind::NodeReadinessFlipped
             }
         };
-        Step {
-            kind,
-            action: Action::PutNode(Box::new(node)),
-        }
+        Step::put(kind, node)
     }
 }

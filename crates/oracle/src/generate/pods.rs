@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, HostIP, Pod, PodCondition, PodIP, PodSpec, PodStatus,
+    Container, ContainerPort, HostIP, Node, Pod, PodCondition, PodIP, PodSpec, PodStatus, Service,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Generator;
-use super::cluster::{Key, key};
 use super::nodes::LATE_NODES;
-use super::step::{Action, Step, StepKind};
+use super::object::{Key, Object};
+use super::ports::wide_names;
+use super::step::{Step, StepKind};
 
 /// Values of the three labels that selectors are made of.
 pub(super) const LABELS: [(&str, &[&str]); 3] = [
@@ -19,30 +20,32 @@ pub(super) const LABELS: [(&str, &[&str]); 3] = [
     ("version", &["v1", "v2"]),
 ];
 
+/// A label of all Pods of large clusters.
+pub(super) const OF_ALL: (&str, &str) = ("part-of", "all");
+
 /// The grace period a Pod has by default.
 const GRACE_SECONDS: i64 = 30;
 
 impl Generator {
     /// A Pod that was just created: pending, without an address, mostly without a node.
     pub(super) fn new_pod(&mut self) -> Step {
-        let namespace = self.namespace();
+        let mut namespace = self.namespace();
+        // Large ones have a namespace that is large.
+        if self.numbers.namespaces > 2 && self.rng.chance(85) {
+            "ns-0".clone_into(&mut namespace);
+        }
         let serial = self.serial();
         let pod = self.pending_pod(namespace, format!("pod-{serial}"));
-        Step {
-            kind: StepKind::PodAdded,
-            action: Action::PutPod(Box::new(pod)),
-        }
+        Step::put(StepKind::PodAdded, pod)
     }
 
     fn pending_pod(&mut self, namespace: String, name: String) -> Pod {
         let serial = self.serial();
         let (hostname, subdomain) = if self.rng.chance(20) {
-            let services: Vec<String> = self
-                .cluster
-                .services
-                .keys()
-                .filter(|(of, _)| *of == namespace)
-                .map(|(_, name)| name.clone())
+            let of = |service: &&Service| service.metadata.namespace.as_ref() == Some(&namespace);
+            let services = self.cluster.all::<Service>().filter(of);
+            let services: Vec<String> = services
+                .filter_map(|service| service.metadata.name.clone())
                 .collect();
             // Only a subdomain that is the Service's name gives the endpoint its hostname.
             let subdomain = self.rng.pick_opt(&services).cloned();
@@ -81,6 +84,9 @@ impl Generator {
 
     fn pod_labels(&mut self) -> BTreeMap<String, String> {
         let mut labels = BTreeMap::new();
+        if self.numbers.namespaces > 2 {
+            labels.insert(OF_ALL.0.to_owned(), OF_ALL.1.to_owned());
+        }
         for (name, values) in LABELS {
             // The first value is the most frequent, so that some Service is large.
             let index = if self.rng.chance(50) {
@@ -123,6 +129,13 @@ impl Generator {
             ports.push(port("dns", 53, "UDP"));
             ports.push(port("dns-tcp", 53, "TCP"));
         }
+        if self.wide {
+            for (name, number) in wide_names() {
+                if self.rng.chance(50) {
+                    ports.push(port(&name, number, "TCP"));
+                }
+            }
+        }
         let mut containers = vec![container("main", ports, None)];
         if self.rng.chance(30) {
             containers.push(container("exporter", vec![port("metrics", 9100, "TCP")], None));
@@ -142,74 +155,71 @@ impl Generator {
 
     /// Any change of any Pod.
     pub(super) fn change_pod(&mut self) -> Option<Step> {
-        let keys: Vec<Key> = self.cluster.pods.keys().cloned().collect();
-        let key = self.rng.pick_opt(&keys)?.clone();
+        let pods: Vec<&Pod> = self.cluster.all().collect();
+        let pod = (*self.rng.pick_opt(&pods)?).clone();
         if self.rng.chance(12) {
-            let mut pod = self.cluster.pods.get(&key)?.clone();
+            let mut pod = pod;
             pod.metadata.labels = Some(self.pod_labels());
-            return Some(put(StepKind::PodLabelsChanged, pod));
+            return Some(Step::put(StepKind::PodLabelsChanged, pod));
         }
-        self.advance(&key)
+        Some(self.advance(pod))
     }
 
     /// The next event in a Pod's life.
-    pub(super) fn advance(&mut self, key: &Key) -> Option<Step> {
-        let pod = self.cluster.pods.get(key)?.clone();
+    pub(super) fn advance(&mut self, pod: Pod) -> Step {
         let status = pod.status.clone().unwrap_or_default();
         if matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) {
-            return Some(self.delete_pod(&pod));
+            return self.delete_pod(&pod);
         }
         let ready = is_ready(&pod);
         if pod.metadata.deletion_timestamp.is_some() {
-            return Some(match (ready, self.rng.below(10)) {
+            return match (ready, self.rng.below(10)) {
                 (true, 0..5) => self.set_ready(pod, false, StepKind::TerminatingUnready),
                 (_, 9) => finish(pod, "Succeeded"),
                 _ => self.delete_pod(&pod),
-            });
+            };
         }
         if status.pod_ips.is_none() {
-            return Some(self.start(pod));
+            return self.start(pod);
         }
-        Some(match self.rng.below(20) {
+        match self.rng.below(20) {
             0..13 if !ready => self.set_ready(pod, true, StepKind::PodReady),
             13..15 if !ready => finish(pod, "Failed"),
             0..7 => self.set_ready(pod, false, StepKind::PodUnready),
             7 => {
                 let mut pod = pod;
                 pod.metadata.uid = Some(format!("pod-uid-{}", self.serial()));
-                put(StepKind::PodReplaced, pod)
+                Step::put(StepKind::PodReplaced, pod)
             }
             8..10 => {
                 let mut pod = pod;
                 self.assign_addresses(&mut pod);
-                put(StepKind::PodAddressChanged, pod)
+                Step::put(StepKind::PodAddressChanged, pod)
             }
             10 => finish(pod, "Succeeded"),
             _ => {
                 let mut pod = pod;
                 pod.metadata.deletion_timestamp = Some(self.cluster.now());
                 pod.metadata.deletion_grace_period_seconds = Some(GRACE_SECONDS);
-                put(StepKind::PodTerminating, pod)
+                Step::put(StepKind::PodTerminating, pod)
             }
-        })
+        }
     }
 
     fn delete_pod(&mut self, pod: &Pod) -> Step {
-        let (namespace, name) = key(&pod.metadata);
+        let Key { namespace, name, .. } = Object::from(pod.clone()).key();
         if self.rng.chance(25) {
             // As a StatefulSet does: the same name, another Pod.
             let again = self.pending_pod(namespace.clone(), name.clone());
-            self.later.push_back(put(StepKind::PodRecreated, again));
+            self.later.push_back(Step::put(StepKind::PodRecreated, again));
         }
-        Step {
-            kind: StepKind::PodDeleted,
-            action: Action::DeletePod { namespace, name },
-        }
+        Step::delete(StepKind::PodDeleted, Key::of::<Pod>(&namespace, &name))
     }
 
     /// Scheduled, with addresses, not ready yet. Sometimes on a node that does not exist.
     fn start(&mut self, mut pod: Pod) -> Step {
-        let nodes: Vec<String> = self.cluster.nodes.keys().cloned().collect();
+        let nodes = self.cluster.all::<Node>();
+        let nodes: Vec<String> = nodes.filter_map(|node| node.metadata.name.clone()).collect();
         let known = self.rng.pick_opt(&nodes).cloned();
         let node = known
             .filter(|_| self.rng.chance(94))
@@ -233,8 +243,7 @@ impl Generator {
     fn left_over_addresses(&mut self) -> Option<(String, Vec<PodIP>)> {
         let leaving: Vec<(String, Vec<PodIP>)> = self
             .cluster
-            .pods
-            .values()
+            .all::<Pod>()
             .filter(|pod| {
                 let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
                 pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Succeeded" | "Failed"))
@@ -255,7 +264,7 @@ impl Generator {
         let node = spec
             .node_name
             .as_ref()
-            .and_then(|name| self.cluster.nodes.get(name));
+            .and_then(|name| self.cluster.get::<Node>("", name));
         let host_ip = node
             .and_then(|node| node.status.as_ref()?.addresses.as_ref()?.first())
             .map_or_else(|| "192.168.255.1".to_owned(), |address| address.address.clone());
@@ -291,7 +300,7 @@ impl Generator {
         };
         pod.status.get_or_insert_default().conditions =
             Some(vec![condition("PodScheduled", true), condition("Ready", ready)]);
-        put(kind, pod)
+        Step::put(kind, pod)
     }
 }
 
@@ -315,12 +324,5 @@ fn finish(mut pod: Pod, phase: &str) -> Step {
     {
         "False".clone_into(&mut condition.status);
     }
-    put(StepKind::PodFinished, pod)
-}
-
-fn put(kind: StepKind, pod: Pod) -> Step {
-    Step {
-        kind,
-        action: Action::PutPod(Box::new(pod)),
-    }
+    Step::put(StepKind::PodFinished, pod)
 }

@@ -43,6 +43,30 @@ pub(super) fn service_ports(rng: &mut Rng) -> Vec<ServicePort> {
     ports
 }
 
+/// Names of the many ports of Pods in some small clusters.
+pub(super) fn wide_names() -> impl Iterator<Item = (String, i32)> {
+    /// With half of them at some ten Pods, about 2,000 addresses.
+    const COUNT: i32 = 400;
+    (0..COUNT).map(|number| (format!("w{number}"), 20_000 + number))
+}
+
+/// A port for each of them.
+pub(super) fn wide_ports() -> Vec<ServicePort> {
+    wide_names()
+        .map(|(name, number)| port(&name, number, "TCP", IntOrString::String(name.clone())))
+        .collect()
+}
+
+/// Ports of which each Pod has some: an address counts once for each set of Pods.
+pub(super) fn large_ports() -> Vec<ServicePort> {
+    let named = |name: &str| IntOrString::String(name.to_owned());
+    vec![
+        port("plain", 9000, "TCP", IntOrString::Int(9000)),
+        port("dns", 53, "UDP", named("dns")),
+        port("metrics", 9100, "TCP", named("metrics")),
+    ]
+}
+
 fn port(name: &str, number: i32, protocol: &str, target: IntOrString) -> ServicePort {
     ServicePort {
         name: Some(name.to_owned()),

@@ -6,10 +6,10 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Generator;
-use super::pods::LABELS;
-use super::ports::service_ports;
-use super::step::{Action, Step, StepKind};
-use crate::rules::names;
+use super::pods::{LABELS, OF_ALL};
+use super::ports::{large_ports, service_ports, wide_ports};
+use super::step::{Step, StepKind};
+use crate::names;
 
 /// Values of `trafficDistribution`, known and unknown.
 pub(super) const DISTRIBUTIONS: [Option<&str>; 5] = [
@@ -25,7 +25,7 @@ impl Generator {
         let namespace = self.namespace();
         let serial = self.serial();
         let service = self.service(namespace, format!("svc-{serial}"));
-        put(StepKind::ServiceAdded, service)
+        Step::put(StepKind::ServiceAdded, service)
     }
 
     /// A Service of a random shape, not stored yet.
@@ -41,7 +41,7 @@ impl Generator {
                 ..ObjectMeta::default()
             },
             spec: Some(ServiceSpec {
-                selector: self.rng.chance(90).then(|| self.selector()),
+                selector: self.rng.chance(82).then(|| self.selector()),
                 session_affinity: Some("None".to_owned()),
                 publish_not_ready_addresses: self.rng.chance(15).then_some(true),
                 traffic_distribution: self
@@ -77,6 +77,19 @@ impl Generator {
         service
     }
 
+    /// A Service of all Pods of a namespace that are labelled so, whose Endpoints have no room for all addresses.
+    pub(super) fn service_of_all(&mut self) -> Step {
+        let serial = self.serial();
+        let mut service = self.service("ns-0".to_owned(), format!("all-{serial}"));
+        let ports = if self.wide { wide_ports() } else { large_ports() };
+        self.make_cluster_ip(&mut service, ports, false);
+        let spec = service.spec.get_or_insert_default();
+        let (label, value) = if self.wide { ("app", "web") } else { OF_ALL };
+        spec.external_traffic_policy = None;
+        spec.selector = Some([(label.to_owned(), value.to_owned())].into());
+        Step::put(StepKind::ServiceAdded, service)
+    }
+
     /// One to three pairs.
     pub(super) fn selector(&mut self) -> BTreeMap<String, String> {
         let count = self.rng.pick([1, 1, 1, 2, 2, 3]);
@@ -110,7 +123,7 @@ impl Generator {
             labels.insert(names::SERVICE_NAME.to_owned(), "someone-else".to_owned());
         }
         if self.rng.chance(5) {
-            labels.insert(names::MANAGED_BY.to_owned(), "someone-else".to_owned());
+            labels.insert(names::SLICE_MANAGED_BY.to_owned(), "someone-else".to_owned());
         }
         (!labels.is_empty()).then_some(labels)
     }
@@ -201,12 +214,5 @@ pub(super) fn make_external_name(service: &mut Service) {
     spec.traffic_distribution = None;
     for port in spec.ports.iter_mut().flatten() {
         port.node_port = None;
-    }
-}
-
-pub(super) fn put(kind: StepKind, service: Service) -> Step {
-    Step {
-        kind,
-        action: Action::PutService(Box::new(service)),
     }
 }

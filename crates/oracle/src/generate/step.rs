@@ -1,8 +1,7 @@
 //! One change to a cluster.
 
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
-
-use super::edit::SliceEdit;
+use super::edit::{CidrEdit, EndpointsEdit, SliceEdit};
+use super::object::{Key, Object};
 
 /// One change. Every one holds all it needs, so that dropping others leaves it meaningful.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,34 +15,61 @@ pub struct Step {
 /// What a step does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Creates or replaces a node. A different uid means it was deleted and created again; likewise below.
-    PutNode(Box<Node>),
-    /// Deletes a node; nothing if there is none.
-    DeleteNode {
-        /// Its name.
-        name: String,
-    },
-    /// Creates or replaces a Service.
-    PutService(Box<Service>),
-    /// Deletes a Service; nothing if there is none.
-    DeleteService {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
-    /// Creates or replaces a Pod.
-    PutPod(Box<Pod>),
-    /// Deletes a Pod; nothing if there is none.
-    DeletePod {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
+    /// Creates or replaces an object. A different uid means it was deleted and created again.
+    Put(Object),
+    /// Deletes an object; nothing if there is none.
+    Delete(Key),
     /// Changes a slice behind the controller's back. Not part of the cluster: the caller applies it to the slices
     /// as they are then.
     EditSlice(SliceEdit),
+    /// Changes Endpoints behind the controller's back, likewise.
+    EditEndpoints(EndpointsEdit),
+    /// Changes a ServiceCIDR behind the controller's back, likewise.
+    EditCidr(CidrEdit),
+}
+
+impl Action {
+    /// `namespace/name` of what it changes, the name alone of what is in no namespace, and of the Service where it edits a
+    /// slice.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Put(object) => object.key().path(),
+            Self::Delete(key) => key.path(),
+            Self::EditSlice(edit) => format!("{}/{}", edit.namespace, edit.service),
+            Self::EditEndpoints(edit) => format!("{}/{}", edit.namespace, edit.service),
+            Self::EditCidr(edit) => edit.name.clone(),
+        }
+    }
+}
+
+impl Action {
+    /// What it does to an object as that is then; nothing where it does not edit one.
+    pub fn edit(&self) -> Option<String> {
+        match self {
+            Self::Put(_) | Self::Delete(_) => None,
+            Self::EditSlice(edit) => Some(format!("{:?} of a slice", edit.kind)),
+            Self::EditEndpoints(edit) => Some(format!("{:?} of Endpoints", edit.kind)),
+            Self::EditCidr(edit) => Some(format!("{:?} of a ServiceCIDR", edit.kind)),
+        }
+    }
+}
+
+impl Step {
+    /// A step that creates or replaces an object.
+    pub(super) fn put(kind: StepKind, object: impl Into<Object>) -> Self {
+        Self {
+            kind,
+            action: Action::Put(object.into()),
+        }
+    }
+
+    /// A step that deletes an object.
+    pub(super) fn delete(kind: StepKind, key: Key) -> Self {
+        Self {
+            kind,
+            action: Action::Delete(key),
+        }
+    }
 }
 
 macro_rules! listed_enum {
@@ -133,5 +159,29 @@ listed_enum! {
         PodAddressChanged,
         /// Someone edits, deletes or adds a slice.
         SliceEdited,
+        /// Someone edits or deletes a mirrored slice.
+        MirroredSliceEdited,
+        /// Endpoints appear.
+        EndpointsAdded,
+        /// Endpoints get other addresses.
+        EndpointsChanged,
+        /// Endpoints get other labels and annotations.
+        EndpointsRelabelled,
+        /// Endpoints are gone.
+        EndpointsDeleted,
+        /// Endpoints are there again under their old name, with a new uid.
+        EndpointsRecreated,
+        /// Someone edits or deletes Endpoints that a controller keeps.
+        EndpointsEdited,
+        /// A ServiceCIDR appears.
+        CidrAdded,
+        /// A ServiceCIDR is deleted, which addresses may hold up.
+        CidrDeleted,
+        /// A ServiceCIDR gets a range of the other family.
+        CidrFamilyAdded,
+        /// Someone edits what a controller keeps of a ServiceCIDR.
+        CidrEdited,
+        /// A Service with an address of a ServiceCIDR appears.
+        ServiceInRange,
     }
 }

@@ -3,10 +3,10 @@
 use k8s_openapi::api::core::v1::Service;
 
 use super::Generator;
-use super::cluster::key;
+use super::object::{Key, Object};
 use super::ports::service_ports;
-use super::services::{DISTRIBUTIONS, make_external_name, put};
-use super::step::{Action, Step, StepKind};
+use super::services::{DISTRIBUTIONS, make_external_name};
+use super::step::{Step, StepKind};
 
 impl Generator {
     /// Any change of any Service, `None` when the chosen one does not allow the chosen change.
@@ -31,7 +31,14 @@ impl Generator {
             _ => StepKind::TopologyAnnotationChanged,
         };
         let before = service.clone();
-        let may_have_node_ports = type_of(&service) == "ClusterIP" && !headless(&service);
+        /// A Service of more ports would use up those of the nodes.
+        const FEW: usize = 10;
+        let ports = service
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.ports.as_ref())
+            .map_or(0, Vec::len);
+        let may_have_node_ports = type_of(&service) == "ClusterIP" && !headless(&service) && ports < FEW;
         let spec = service.spec.get_or_insert_default();
         match kind {
             StepKind::SelectorChanged if spec.selector.is_some() => spec.selector = Some(self.selector()),
@@ -70,19 +77,16 @@ impl Generator {
             }
             _ => {}
         }
-        (service != before || kind == StepKind::ServiceTerminating).then(|| put(kind, service))
+        (service != before || kind == StepKind::ServiceTerminating).then(|| Step::put(kind, service))
     }
 
     fn delete_service(&mut self, service: &Service) -> Step {
-        let (namespace, name) = key(&service.metadata);
+        let Key { namespace, name, .. } = Object::from(service.clone()).key();
         if self.rng.chance(60) {
             let again = self.service(namespace.clone(), name.clone());
-            self.later.push_back(put(StepKind::ServiceRecreated, again));
+            self.later.push_back(Step::put(StepKind::ServiceRecreated, again));
         }
-        Step {
-            kind: StepKind::ServiceDeleted,
-            action: Action::DeleteService { namespace, name },
-        }
+        Step::delete(StepKind::ServiceDeleted, Key::of::<Service>(&namespace, &name))
     }
 
     /// A deletion held by a finalizer, as of a load balancer that must be torn down; it ends later.
@@ -93,12 +97,9 @@ impl Generator {
         service.metadata.finalizers = Some(vec!["service.kubernetes.io/load-balancer-cleanup".to_owned()]);
         service.metadata.deletion_timestamp = Some(self.cluster.now());
         service.metadata.deletion_grace_period_seconds = Some(0);
-        let (namespace, name) = key(&service.metadata);
-        let action = Action::DeleteService { namespace, name };
-        self.later.push_back(Step {
-            kind: StepKind::ServiceDeleted,
-            action,
-        });
+        let Key { namespace, name, .. } = Object::from(service.clone()).key();
+        let key = Key::of::<Service>(&namespace, &name);
+        self.later.push_back(Step::delete(StepKind::ServiceDeleted, key));
         Some(StepKind::ServiceTerminating)
     }
 

@@ -5,10 +5,11 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use super::*;
 use crate::sim::ApiServer;
-use crate::{
-    AddressType, Canonical, Config, Identity, Outcome, PortKey, Rules, State, TopologyCache, canonical,
-    check_invariants, desired, reconcile_with,
+use crate::slices::{
+    Canonical, Config, Identity, Outcome, PortKey, State, TopologyCache, canonical, check_invariants,
+    desired, reconcile_with,
 };
+use crate::{AddressType, Rules};
 
 mod shapes;
 
@@ -57,14 +58,13 @@ impl Harness {
     fn collect_garbage(&mut self) {
         let live: BTreeSet<Option<String>> = self
             .cluster
-            .services
-            .values()
+            .all::<Service>()
             .map(|service| service.metadata.uid.clone())
             .collect();
         for slice in self.server.slices() {
             let owners = slice.metadata.owner_references.clone().unwrap_or_default();
             if !owners.is_empty() && owners.into_iter().all(|owner| !live.contains(&Some(owner.uid))) {
-                self.server.perform(&crate::Write::Delete(slice)).unwrap();
+                self.server.perform(&crate::slices::Write::Delete(slice)).unwrap();
             }
         }
     }
@@ -74,7 +74,7 @@ impl Harness {
         let slices = self.server.slices();
         let nodes = self.cluster.nodes();
         let (mut outcomes, mut pods) = (Vec::new(), BTreeMap::new());
-        for service in self.cluster.services.values() {
+        for service in self.cluster.all::<Service>() {
             let namespace = service.metadata.namespace.clone().unwrap();
             let pods = pods
                 .entry(namespace)
@@ -195,9 +195,9 @@ fn compare_with_desired(
         .iter()
         .filter(|slice| {
             slice.metadata.namespace.as_ref() == Some(&namespace)
-                && label(slice, crate::rules::names::SERVICE_NAME) == service.metadata.name
-                && label(slice, crate::rules::names::MANAGED_BY).as_deref()
-                    == Some(crate::rules::names::CONTROLLER)
+                && label(slice, crate::names::SERVICE_NAME) == service.metadata.name
+                && label(slice, crate::names::SLICE_MANAGED_BY).as_deref()
+                    == Some(crate::names::SLICE_CONTROLLER)
         })
         .cloned()
         .collect();
@@ -206,17 +206,7 @@ fn compare_with_desired(
         [],
         "seed {seed}"
     );
-    let mut expected = Canonical::default();
-    for (key, group) in &wanted.groups {
-        let endpoints = group.endpoints.values().cloned().collect();
-        let slice = EndpointSlice {
-            address_type: key.address_type.to_string(),
-            endpoints: Some(endpoints),
-            ports: Some(group.ports.clone()),
-            ..EndpointSlice::default()
-        };
-        expected.groups.extend(canonical(&[slice]).groups);
-    }
+    let expected = canonical(&wanted.as_slices(service));
     assert_eq!(content(&canonical(&slices)), content(&expected), "seed {seed}");
     let types: BTreeSet<String> = slices.iter().map(|slice| slice.address_type.clone()).collect();
     let wanted_types: BTreeSet<String> = wanted.address_types.iter().map(ToString::to_string).collect();
@@ -228,18 +218,24 @@ fn compare_with_desired(
 }
 
 #[test]
-fn every_kind_of_step_and_slice_edit_occurs() {
-    let (mut kinds, mut edits) = (BTreeSet::new(), BTreeSet::new());
-    for seed in 0..40 {
+fn every_kind_of_step_and_edit_occurs() {
+    let (mut kinds, mut slices) = (BTreeSet::new(), BTreeSet::new());
+    let (mut endpoints, mut cidrs) = (BTreeSet::new(), BTreeSet::new());
+    for seed in 0..80 {
         for step in generate(seed, Size::Small).steps {
             kinds.insert(step.kind);
-            if let Action::EditSlice(edit) = step.action {
-                edits.insert(edit.kind);
+            match step.action {
+                Action::EditSlice(edit) => _ = slices.insert(edit.kind),
+                Action::EditEndpoints(edit) => _ = endpoints.insert(edit.kind),
+                Action::EditCidr(edit) => _ = cidrs.insert(edit.kind),
+                Action::Put(_) | Action::Delete(_) => {}
             }
         }
     }
     assert_eq!(kinds, StepKind::ALL.iter().copied().collect());
-    assert_eq!(edits, SliceEditKind::ALL.iter().copied().collect());
+    assert_eq!(slices, SliceEditKind::ALL.iter().copied().collect());
+    assert_eq!(endpoints, EndpointsEditKind::ALL.iter().copied().collect());
+    assert_eq!(cidrs, CidrEditKind::ALL.iter().copied().collect());
 }
 
 #[test]
@@ -283,8 +279,8 @@ fn a_step_means_the_same_without_the_steps_before_it() {
                     (true, cluster.version)
                 );
             }
-            if let Action::PutPod(pod) = &step.action {
-                let stored = &cluster.pods[&cluster::key(&pod.metadata)];
+            if let Action::Put(object @ Object::Pod(pod)) = &step.action {
+                let stored = cluster.object(&object.key()).and_then(Pod::of).unwrap();
                 assert_eq!((&stored.spec, &stored.status), (&pod.spec, &pod.status));
                 assert_eq!(
                     stored.metadata.resource_version,
@@ -300,13 +296,10 @@ fn a_step_means_the_same_without_the_steps_before_it() {
 fn an_object_with_another_uid_is_deleted_and_added_again() {
     let scenario = generate(1, Size::Small);
     let mut cluster = scenario.cluster;
-    let mut service = cluster.services.values().next().unwrap().clone();
+    let mut service = cluster.all::<Service>().next().unwrap().clone();
     service.metadata.uid = Some("again".to_owned());
     service.metadata.creation_timestamp = None;
-    let step = Step {
-        kind: StepKind::ServiceRecreated,
-        action: Action::PutService(Box::new(service)),
-    };
+    let step = Step::put(StepKind::ServiceRecreated, service);
     let kinds = |changes: Vec<Change>| changes.into_iter().map(|change| change.kind).collect::<Vec<_>>();
     assert_eq!(
         kinds(cluster.apply(&step)),
@@ -318,11 +311,10 @@ fn an_object_with_another_uid_is_deleted_and_added_again() {
 #[test]
 fn large_clusters_have_services_larger_than_a_slice() {
     let scenario = generate(1, Size::Large);
-    let largest = scenario.cluster.services.values().map(|service| {
+    let largest = scenario.cluster.all::<Service>().map(|service| {
         scenario
             .cluster
-            .pods
-            .values()
+            .all::<Pod>()
             .filter(|pod| crate::rules::pods::selects(service, pod))
             .count()
     });

@@ -1,15 +1,18 @@
 //! Which endpoints a Service should have, whatever slices exist.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 
+use crate::check::canonical::GroupKey;
+use crate::names;
 use crate::rules::address::{AddressType, address_types};
 use crate::rules::hints;
 use crate::rules::pods::{self, eligible, selects};
 use crate::rules::ports::{PortHash, PortKey, pod_ports, port_set, sort_by_digest};
-use crate::rules::slices::identity;
+use crate::rules::slices::{identity, new_slice};
 
 #[cfg(test)]
 mod tests;
@@ -80,9 +83,48 @@ pub struct Desired {
     pub placeholders: BTreeSet<AddressType>,
 }
 
+impl Desired {
+    /// Groups that some Pod is of, none of which is an endpoint: an empty slice of such a group stays where it is once there.
+    /// `service` is `namespace/name`.
+    pub fn empty_groups(&self, service: &str) -> BTreeSet<GroupKey> {
+        let empty = self.groups.iter().filter(|(_, group)| group.endpoints.is_empty());
+        empty
+            .map(|(key, _)| GroupKey {
+                service: service.to_owned(),
+                managed_by: names::SLICE_CONTROLLER.to_owned(),
+                address_type: key.address_type.as_str().to_owned(),
+                ports: key.ports.clone(),
+            })
+            .collect()
+    }
+
+    /// Slices that say so, however many endpoints come into one: for each group with endpoints, and for each
+    /// placeholder. They have no names.
+    pub fn as_slices(&self, service: &Service) -> Vec<EndpointSlice> {
+        let filled = self
+            .groups
+            .iter()
+            .filter(|(_, group)| !group.endpoints.is_empty());
+        let filled = filled.map(|(key, group)| EndpointSlice {
+            endpoints: Some(group.endpoints.values().cloned().collect()),
+            ..new_slice(service, key.address_type, &group.ports)
+        });
+        let empty = self
+            .placeholders
+            .iter()
+            .map(|address_type| new_slice(service, *address_type, &[]));
+        filled.chain(empty).collect()
+    }
+}
+
 /// The endpoints `service` should have. `pods` are all Pods of its namespace (others are ignored), `nodes` all
 /// nodes. Hints are those of `trafficDistribution`; hints by annotation depend on history and are left out.
-pub fn desired(service: &Service, pods: &[Pod], nodes: &[Node], rules: Rules) -> Desired {
+pub fn desired<P: Borrow<Pod>, N: Borrow<Node>>(
+    service: &Service,
+    pods: &[P],
+    nodes: &[N],
+    rules: Rules,
+) -> Desired {
     let mut desired = Desired::default();
     if !managed(service) {
         return desired;
@@ -114,10 +156,10 @@ pub fn managed(service: &Service) -> bool {
 }
 
 /// Groups and skipped Pods of one family, without hints.
-pub(crate) fn family(
+pub(crate) fn family<P: Borrow<Pod>, N: Borrow<Node>>(
     service: &Service,
-    pods: &[Pod],
-    nodes: &[Node],
+    pods: &[P],
+    nodes: &[N],
     address_type: AddressType,
     rules: Rules,
 ) -> (BTreeMap<Vec<PortKey>, DesiredGroup>, Vec<SkippedPod>) {
@@ -128,7 +170,8 @@ pub(crate) fn family(
         .unwrap_or(false);
     let mut groups: BTreeMap<Vec<PortKey>, DesiredGroup> = BTreeMap::new();
     let mut skipped = Vec::new();
-    for pod in pods.iter().filter(|pod| selects(service, pod) && eligible(pod)) {
+    let pods = pods.iter().map(P::borrow);
+    for pod in pods.filter(|pod| selects(service, pod) && eligible(pod)) {
         let mut ports = pod_ports(service, pod);
         sort_by_digest(&mut ports, PortHash::of(rules.minor));
         // The group exists from here on, whatever becomes of this Pod.

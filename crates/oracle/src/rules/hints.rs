@@ -4,8 +4,8 @@
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointHints, EndpointSlice, ForNode, ForZone};
 
+use crate::names;
 use crate::rules::desired::Rules;
-use crate::rules::names;
 use crate::rules::slices::endpoints;
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! From a Pod to an endpoint.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, PodCondition, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions};
 
+use crate::names;
 use crate::rules::address::{AddressType, pod_addresses};
-use crate::rules::names;
 
 #[cfg(test)]
 mod tests;
@@ -48,7 +49,7 @@ pub(crate) fn ready_condition(pod: &Pod) -> Option<&PodCondition> {
         .find(|condition| condition.type_ == "Ready")
 }
 
-fn is_ready(pod: &Pod) -> bool {
+pub(crate) fn is_ready(pod: &Pod) -> bool {
     ready_condition(pod).is_some_and(|condition| condition.status == "True")
 }
 
@@ -115,8 +116,9 @@ pub(crate) fn zone(node: &Node) -> Option<String> {
 }
 
 /// The node of that name.
-pub(crate) fn node<'a>(nodes: &'a [Node], name: &str) -> Option<&'a Node> {
+pub(crate) fn node<'a, N: Borrow<Node>>(nodes: &'a [N], name: &str) -> Option<&'a Node> {
     nodes
         .iter()
+        .map(N::borrow)
         .find(|node| node.metadata.name.as_deref() == Some(name))
 }

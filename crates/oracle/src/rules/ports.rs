@@ -57,7 +57,7 @@ impl From<PortKey> for EndpointPort {
     }
 }
 
-/// The hash whose hexadecimal digest orders the ports of a new slice.
+/// The hash whose digest orders the ports of a new slice, and ports and subsets of Endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortHash {
     /// MD5, up to Kubernetes 1.34.
@@ -71,15 +71,19 @@ impl PortHash {
     pub fn of(minor: u32) -> Self {
         if minor >= 35 { Self::Fnv1a128 } else { Self::Md5 }
     }
+
+    /// The digest of a text.
+    pub(crate) fn digest(self, text: &str) -> [u8; 16] {
+        match self {
+            Self::Md5 => Md5::digest(text.as_bytes()).into(),
+            Self::Fnv1a128 => fnv1a_128(text.as_bytes()).to_be_bytes(),
+        }
+    }
 }
 
 /// Digest of the text upstream prints for a port; ports are written in ascending order of it.
 pub fn port_digest(port: &PortKey, hash: PortHash) -> [u8; 16] {
-    let text = dump(port);
-    match hash {
-        PortHash::Md5 => Md5::digest(text.as_bytes()).into(),
-        PortHash::Fnv1a128 => fnv1a_128(text.as_bytes()).to_be_bytes(),
-    }
+    hash.digest(&dump(port))
 }
 
 /// The text form of `k8s.io/utils/dump.ForHash` for a `discovery/v1` port.
@@ -145,7 +149,7 @@ pub(crate) fn pod_ports(service: &Service, pod: &Pod) -> Vec<EndpointPort> {
 
 /// The number behind a `targetPort`: a number stands for itself, a name is looked up in the containers and then
 /// in the sidecars (init containers with `restartPolicy: Always`), always with the Service port's protocol.
-fn find_port(pod: &Pod, service_port: &ServicePort) -> Option<i32> {
+pub(crate) fn find_port(pod: &Pod, service_port: &ServicePort) -> Option<i32> {
     let name = match &service_port.target_port {
         // Without a value Go holds the zero IntOrString, which is the number 0.
         None => return Some(0),

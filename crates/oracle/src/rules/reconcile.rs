@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
+use crate::names;
 use crate::rules::address::{AddressType, address_types};
 use crate::rules::desired::{DesiredGroup, Rules, SkippedPod, family, managed};
 use crate::rules::hints::{self, Planned};
-use crate::rules::names;
 use crate::rules::pods::selects;
 use crate::rules::ports::{PortHash, PortKey, port_set};
 use crate::rules::slices::{equals_placeholder, name, new_slice, owned_by, sorted_in_place};
@@ -222,7 +222,7 @@ fn listed(slice: &EndpointSlice, service: &Service) -> bool {
     let label = |key: &str| slice.metadata.labels.as_ref().and_then(|labels| labels.get(key));
     slice.metadata.namespace == service.metadata.namespace
         && label(names::SERVICE_NAME) == service.metadata.name.as_ref()
-        && label(names::MANAGED_BY).is_some_and(|manager| manager == names::CONTROLLER)
+        && label(names::SLICE_MANAGED_BY).is_some_and(|manager| manager == names::SLICE_CONTROLLER)
         && slice.metadata.deletion_timestamp.is_none()
 }
 

@@ -6,9 +6,9 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
+use crate::names;
 use crate::rules::address::AddressType;
 use crate::rules::desired::Identity;
-use crate::rules::names;
 use crate::rules::ports::{PortHash, sort_by_digest};
 
 /// Labels a slice of `service` should have (`setEndpointSliceLabels` in `k8s.io/endpointslice`).
@@ -26,7 +26,10 @@ pub(crate) fn wanted_labels(service: &Service) -> BTreeMap<String, String> {
         names::SERVICE_NAME.to_owned(),
         service.metadata.name.clone().unwrap_or_default(),
     );
-    labels.insert(names::MANAGED_BY.to_owned(), names::CONTROLLER.to_owned());
+    labels.insert(
+        names::SLICE_MANAGED_BY.to_owned(),
+        names::SLICE_CONTROLLER.to_owned(),
+    );
     labels
 }
 
@@ -37,7 +40,7 @@ pub(crate) fn labels_differ(slice: &EndpointSlice, service: &Service) -> bool {
 
 fn unreserved(labels: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
     let mut labels = labels.cloned().unwrap_or_default();
-    labels.retain(|key, _| !names::is_reserved_label(key));
+    labels.retain(|key, _| !names::is_reserved_on_slices(key));
     labels
 }
 
@@ -70,7 +73,7 @@ pub(crate) fn new_slice(
 }
 
 /// Prefix of a slice's name: with a dash unless that makes it longer than a DNS subdomain may be.
-fn generate_name(service: &str) -> String {
+pub(crate) fn generate_name(service: &str) -> String {
     /// RFC 1123, as checked by `NameIsDNSSubdomain` in `k8s.io/apimachinery`.
     const MAX_SUBDOMAIN: usize = 253;
     if service.len() < MAX_SUBDOMAIN {

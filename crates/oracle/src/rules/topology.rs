@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
+use crate::names;
 use crate::rules::address::AddressType;
 use crate::rules::hints::{Planned, for_zone, ready, remove};
-use crate::rules::names;
 use crate::rules::pods::zone;
 use crate::rules::reconcile::Event;
 use crate::rules::slices::endpoints;
@@ -116,6 +116,24 @@ impl TopologyCache {
             }
         }
         self.populated.remove(service);
+    }
+
+    /// How many of so many ready endpoints no zone's minimum claims: two distributions that both keep all minima and
+    /// maxima differ by no more in any zone. None where the algorithm gives no hints.
+    pub fn free(&self, ready: usize) -> Option<usize> {
+        let total = i64::try_from(ready).ok()?;
+        let allocations = self.allocations(total).ok()?;
+        let minima: i64 = allocations.values().map(|bounds| bounds.minimum).sum();
+        usize::try_from(total - minima).ok()
+    }
+
+    /// Whether the algorithm would move no hint of these, by zone. It moves one only where a zone has half an endpoint
+    /// to give and another half an endpoint to receive, so this may be so of counts outside the minima and maxima.
+    pub fn is_settled(&self, hinted: &BTreeMap<String, usize>) -> bool {
+        let count = |count: &usize| i64::try_from(*count).unwrap_or(i64::MAX);
+        let counts: BTreeMap<String, i64> = hinted.iter().map(|(zone, n)| (zone.clone(), count(n))).collect();
+        let allocations = self.allocations(counts.values().sum());
+        allocations.is_ok_and(|allocations| giving_and_receiving(&allocations, &counts).0.is_empty())
     }
 
     /// Forgets only that the Service got hints.

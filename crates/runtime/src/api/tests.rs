@@ -66,6 +66,27 @@ async fn each_verb_sends_its_method_path_and_body_once() {
     );
 }
 
+#[tokio::test]
+async fn a_patch_says_what_sort_of_patch_it_is() {
+    for (verb, content_type) in [
+        (Verb::Patch, "application/strategic-merge-patch+json"),
+        (Verb::Apply, "application/apply-patch+yaml"),
+        (Verb::Update, "application/json"),
+    ] {
+        let (client, seen) = scripted::client([Step::ok("done")]);
+        let writer = Writer::new(client, DEFAULT_TIMEOUT);
+        let body = Bytes::from_static(b"{}");
+        let permit = Permit::permanent();
+        let sent = writer.send(&permit, verb, PATH, body, json::MEDIA_TYPE);
+        assert_eq!(sent.await.unwrap(), "done");
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen[0].content_type, content_type);
+        let method = if verb == Verb::Update { "PUT" } else { "PATCH" };
+        assert_eq!(seen[0].method, method);
+    }
+    assert_eq!((Verb::Patch.label(), Verb::Apply.label()), ("patch", "patch"));
+}
+
 #[test]
 fn a_delete_whatever_the_state_still_names_the_uid() {
     assert_eq!(

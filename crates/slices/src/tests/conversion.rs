@@ -13,7 +13,7 @@
 //! | addresses | `all_addresses_of_a_family_stand_in_one_endpoint_sorted_as_text` |
 //! | identity | `a_pod_recreated_under_its_name_and_address_is_updated_in_place`, `a_pod_with_another_address_is_another_endpoint` |
 
-use quaymaster_model::{PodHostname, Text, Uid};
+use quaymaster_model::{PodHostname, TargetDetails, Text, Uid};
 
 use super::fixture::{Fixture, node, only_endpoint, pod, pod_name, updates};
 
@@ -113,19 +113,45 @@ fn the_target_names_kind_namespace_name_and_uid_and_nothing_else() {
     let names = [&target.kind, &target.namespace, &target.name].map(Text::as_str);
     assert_eq!(names, ["Pod", "test", "pod-00000"]);
     assert_eq!(target.uid, Uid::new("pod-uid-0"));
-    assert_eq!((target.api_version, target.field_path), (None, None));
+    assert_eq!(target.details, None);
 }
 
 #[test]
 fn a_target_with_more_than_that_is_put_right() {
-    let mut fixture = Fixture::new().with_pods(1);
-    fixture.store_pods("svc-old", 0..1);
-    fixture.edit("svc-old", |slice| {
-        slice.endpoints[0].target.as_mut().unwrap().api_version = Some("v1".into());
-    });
-    fixture.restart();
-    assert_eq!(updates(&fixture.settle()), 1);
-    assert_eq!(only_endpoint(&fixture).target.unwrap().api_version, None);
+    for (details, writes) in [
+        (
+            TargetDetails {
+                api_version: Some("v1".into()),
+                ..TargetDetails::default()
+            },
+            1,
+        ),
+        (
+            TargetDetails {
+                field_path: Some("spec".into()),
+                ..TargetDetails::default()
+            },
+            1,
+        ),
+        // Not for that alone.
+        (
+            TargetDetails {
+                resource_version: Some("7".into()),
+                ..TargetDetails::default()
+            },
+            0,
+        ),
+    ] {
+        let mut fixture = Fixture::new().with_pods(1);
+        fixture.store_pods("svc-old", 0..1);
+        fixture.edit("svc-old", |slice| {
+            slice.endpoints[0].target.as_mut().unwrap().details = details.clone().boxed();
+        });
+        fixture.restart();
+        assert_eq!(updates(&fixture.settle()), writes, "{details:?}");
+        let found = only_endpoint(&fixture).target.unwrap().details;
+        assert_eq!(found.is_some(), writes == 0, "{details:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! | Rule | Test |
 //! |---|---|
 //! | deletes come last | `a_delete_waits_for_writes_that_are_decided_and_not_sent_yet`, `a_delete_does_not_wait_for_writes_that_were_decided_later`, `a_slice_of_somebody_else_goes_once_a_second_try_has_placed_its_pods` |
-//! | a Pod leaves a slice when it is seen in another | `a_pod_stays_where_its_other_slice_is_not_one_to_rely_on`, `a_slice_that_kept_a_pod_is_looked_at_once_the_pod_is_seen_elsewhere`, `a_slice_that_kept_a_pod_and_takes_another_one_is_looked_at_again`, `a_write_that_is_not_sent_yet_is_taken_back_when_a_pod_would_vanish_by_it`, `a_delete_that_waited_is_held_back_when_a_pod_would_vanish_by_it` |
+//! | a Pod leaves a slice when it is seen in another | `a_pod_stays_where_its_other_slice_is_not_one_to_rely_on`, `a_ready_pod_stays_until_its_other_slice_says_that_it_is_ready`, `a_slice_that_kept_a_pod_is_looked_at_once_the_pod_is_seen_elsewhere`, `a_slice_that_kept_a_pod_and_takes_another_one_is_looked_at_again`, `a_write_that_is_not_sent_yet_is_taken_back_when_a_pod_would_vanish_by_it`, `a_delete_that_waited_is_held_back_when_a_pod_would_vanish_by_it` |
 //! | what remains fits into an unchanged slice | `what_remains_does_not_go_into_a_slice_that_is_written_or_goes`, `what_remains_waits_for_a_slice_that_is_being_written` |
 //! | hints of a slice that takes what remains | `a_slice_that_takes_a_pod_has_its_hints_put_right_by_the_same_write` |
 //! | placeholders | `a_placeholder_that_is_being_created_is_waited_for_and_made_into_the_first_slice`, `of_many_slices_only_one_waits_for_the_placeholder`, `a_placeholder_that_could_not_be_created_is_not_waited_for`, `a_placeholder_that_comes_beside_another_slice_is_work_to_do`, `an_empty_slice_that_is_wanted_is_not_waited_for` |
@@ -138,6 +138,36 @@ fn a_pod_stays_where_its_other_slice_is_not_one_to_rely_on() {
     fixture.perform(&next[0]);
     let last = fixture.plan(16);
     assert_eq!((last.len(), last[0].key.name.as_str()), (1, old.as_str()));
+}
+
+/// As after ports that were changed and changed back: the slice with the right ports is as it was left.
+#[test]
+fn a_ready_pod_stays_until_its_other_slice_says_that_it_is_ready() {
+    let mut fixture = Fixture::of_named_port(&[(0, 9090), (1, 8080)]);
+    let holding = |fixture: &Fixture, n: usize| {
+        let mut names = fixture.world.slices.keys();
+        let name = names.find(|name| fixture.order(name).contains(&pod_name(n)));
+        name.unwrap().to_string()
+    };
+    let (right, left) = (holding(&fixture, 0), holding(&fixture, 1));
+    let endpoint = fixture.world.slices[right.as_str()].endpoints[0].clone();
+    for (name, edit) in [(&left, None), (&right, Some(false))] {
+        let edited = fixture.touch(name, |slice| match edit {
+            None => slice.endpoints.push(endpoint.clone()),
+            ready => slice.endpoints[0].conditions.ready = ready,
+        });
+        fixture.see(edited);
+    }
+    let first = fixture.plan(16);
+    assert_eq!(counts(&first), (0, 1, 0));
+    assert_eq!(*first[0].key.name, right, "nothing leaves the other one yet");
+    fixture.perform(&first[0]);
+    let second = fixture.plan(16);
+    assert_eq!(
+        (counts(&second), &*second[0].key.name),
+        ((0, 1, 0), left.as_str())
+    );
+    assert_eq!(pods_of(&second[0]), [pod_name(1)]);
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn almost_given_up() -> (Fixture, Text) {
     let mut fixture = Fixture::new().with_pods(1);
     fixture.restart();
     let name = refused(&mut fixture);
-    for _ in 2..crate::issue::MOST_REFUSALS {
+    for _ in 2..crate::names::MOST_REFUSALS {
         assert_eq!(refused(&mut fixture), name);
     }
     (fixture, name)

@@ -6,11 +6,11 @@
 //! | owner | `a_new_slice_has_the_service_as_its_only_owner` |
 //! | labels and annotations | `a_new_slice_has_the_labels_of_the_service_and_only_the_trigger_time` |
 
-use quaymaster_model::{EndpointPort, Interned, IpFamily, LabelSet, PortSet, Uid};
+use quaymaster_model::{EndpointPort, Interned, IpFamily, LabelSet, PortSet, ServiceRecord, Uid};
 
 use super::fixture::{Fixture, draft, pod, service};
 use crate::Op;
-use crate::names::slice_name;
+use crate::names;
 
 fn ports(number: i32) -> PortSet {
     PortSet::new([EndpointPort {
@@ -19,6 +19,10 @@ fn ports(number: i32) -> PortSet {
         port: Some(number),
         app_protocol: None,
     }])
+}
+
+fn slice_name(service: &ServiceRecord, family: IpFamily, ports: &PortSet, ordinal: u32) -> String {
+    names::slice_name(&service.key.name, &service.uid, family, ports, ordinal)
 }
 
 #[test]

@@ -288,7 +288,7 @@ fn a_taken_name_is_replaced_by_another_only_if_nobody_is_seen_to_have_it_for_a_w
     let mut fixture = Fixture::new().with_pods(1);
     fixture.restart();
     let first = fixture.plan(16);
-    for time in 1..crate::issue::MOST_REFUSALS {
+    for time in 1..crate::names::MOST_REFUSALS {
         let again = if time == 1 {
             first.clone()
         } else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quaymaster_model::AddressType;
+use quaymaster_model::{AddressType, IpFamily};
 
 use super::Zones;
 use super::allocate::{self, Counts};
@@ -24,6 +24,15 @@ impl HintState {
     /// Whether hints are known to be in place, and no refusal came since.
     pub fn is_populated(&self) -> bool {
         self.0.as_ref().is_some_and(|remembered| remembered.populated)
+    }
+
+    /// Whether hints of all these families are in place. Where one of them was refused, what makes it possible may be a change
+    /// of the zones alone.
+    pub fn covers(&self, families: &[IpFamily]) -> bool {
+        self.0.as_ref().is_some_and(|remembered| {
+            let counted = |family: &IpFamily| remembered.counted.contains_key(&family.address_type());
+            families.iter().all(counted)
+        })
     }
 
     /// Whether some zone has got much less than its share of the endpoints, so that the Service must be looked at

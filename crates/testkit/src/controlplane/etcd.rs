@@ -54,9 +54,9 @@ impl Etcd {
     ///
     /// # Errors
     /// Where files cannot be written.
-    pub fn kept_logs(&self) -> Result<PathBuf, ControlPlaneError> {
+    pub fn copy_logs(&self) -> Result<PathBuf, ControlPlaneError> {
         self.folder
-            .kept_logs()
+            .copy_logs()
             .map_err(ControlPlaneError::io("keeping logs"))
     }
 }
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(etcd.url(), format!("http://127.0.0.1:{port}"));
         assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
         fs::write(etcd.logs().join("user.log"), "of a user").unwrap();
-        let kept = etcd.kept_logs().unwrap();
+        let kept = etcd.copy_logs().unwrap();
         assert_eq!(fs::read_to_string(kept.join("user.log")).unwrap(), "of a user");
         drop(etcd);
         assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());

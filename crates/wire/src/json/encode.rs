@@ -1,100 +1,20 @@
-//! EndpointSlices as they are written.
+//! Objects as they are written.
+
+mod endpoints;
+mod slice;
 
 use std::fmt::{self, Display, Write as _};
 
 use quaymaster_model::slice::UnknownFields;
-use quaymaster_model::{
-    AddressType, Conditions, EndpointAddress, EndpointPort, EndpointRecord, Hints, LabelSet, OwnerRef,
-    ResourceVersion, SliceRecord, TargetRef, Text, Uid,
-};
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use quaymaster_model::{LabelSet, OwnerRef, ResourceVersion, TargetRef, Text, Uid};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use super::value::Pairs;
 use crate::EncodeError;
 
-/// A slice to be written. What is empty or none is left out, as Go's clients leave it out.
-#[derive(Debug, Clone, Copy)]
-pub struct SliceBody<'a> {
-    /// `metadata.name`
-    pub name: &'a str,
-    /// `metadata.namespace`
-    pub namespace: &'a str,
-    /// `metadata.labels`
-    pub labels: &'a LabelSet,
-    /// `metadata.annotations`, each key once.
-    pub annotations: &'a [(Text, Text)],
-    /// `metadata.ownerReferences`
-    pub owners: &'a [OwnerRef],
-    /// `metadata.finalizers`
-    pub finalizers: &'a [Text],
-    /// `metadata.resourceVersion`: with it an update is refused where the slice has changed meanwhile; without it
-    /// the update is unconditional. None for a create.
-    pub resource_version: Option<&'a ResourceVersion>,
-    /// `metadata.uid`: with it an update is refused where the slice was replaced by another of its name. None for
-    /// a create.
-    pub uid: Option<&'a Uid>,
-    /// `addressType`
-    pub address_type: &'a AddressType,
-    /// `ports`, written in this order (`quaymaster_model::digest::ordered_ports` gives upstream's).
-    pub ports: &'a [EndpointPort],
-    /// `endpoints`, written in this order.
-    pub endpoints: &'a [EndpointRecord],
-    /// Fields to give back as they came.
-    pub unknown: Option<&'a UnknownFields>,
-}
-
-impl<'a> SliceBody<'a> {
-    /// The body that changes nothing: the record with all that it holds. To be changed field by field for an update
-    /// in place, so that whatever is not changed is kept. Ports are given apart, since a record keeps no order.
-    pub fn of(record: &'a SliceRecord, ports: &'a [EndpointPort]) -> Self {
-        let SliceRecord {
-            key,
-            uid,
-            resource_version,
-            labels,
-            annotations,
-            owners,
-            finalizers,
-            // Only the server sets it, and keeps it through updates.
-            terminating: _,
-            address_type,
-            ports: _,
-            endpoints,
-            unknown,
-        } = record;
-        Self {
-            name: &key.name,
-            namespace: &key.namespace,
-            labels,
-            annotations,
-            owners,
-            finalizers,
-            resource_version: Some(resource_version),
-            uid: Some(uid),
-            address_type,
-            ports,
-            endpoints,
-            unknown: unknown.as_deref(),
-        }
-    }
-}
-
-/// Renders the whole object, for a create or an update.
-///
-/// # Errors
-/// The unknown fields are not a JSON object each; those of a decoded record always are.
-pub fn encode_slice(body: &SliceBody<'_>) -> Result<Vec<u8>, EncodeError> {
-    let object = Object {
-        unknown: fields(body.unknown.and_then(|unknown| unknown.object.as_deref()))?,
-        metadata: Metadata {
-            unknown: fields(body.unknown.and_then(|unknown| unknown.metadata.as_deref()))?,
-            body,
-        },
-        body,
-    };
-    Ok(serde_json::to_vec(&object)?)
-}
+pub use endpoints::{EndpointsBody, encode_endpoints};
+pub use slice::{SliceBody, encode_slice};
 
 /// Fields of a JSON object with their values as text.
 type Fields<'a> = Pairs<'a, &'a RawValue>;
@@ -103,21 +23,67 @@ fn fields(text: Option<&str>) -> serde_json::Result<Fields<'_>> {
     text.map_or_else(|| Ok(Fields::default()), serde_json::from_str)
 }
 
-struct Object<'a> {
-    body: &'a SliceBody<'a>,
+/// `metadata` of an object to be written. What is empty or none is left out, as Go's clients leave it out.
+#[derive(Debug, Clone, Copy)]
+pub struct ObjectMeta<'a> {
+    /// `metadata.name`
+    pub name: &'a str,
+    /// `metadata.namespace`
+    pub namespace: &'a str,
+    /// `metadata.uid`: with it an update is refused where the object was replaced by another of its name, and cannot create
+    /// one that has gone, which a PUT of Endpoints does without. None for a create.
+    pub uid: Option<&'a Uid>,
+    /// `metadata.resourceVersion`: with it an update is refused where the object has changed meanwhile; without it the
+    /// update is unconditional. None for a create.
+    pub resource_version: Option<&'a ResourceVersion>,
+    /// `metadata.labels`
+    pub labels: &'a LabelSet,
+    /// `metadata.annotations`, each key once.
+    pub annotations: &'a [(Text, Text)],
+    /// `metadata.ownerReferences`
+    pub owners: &'a [OwnerRef],
+    /// `metadata.finalizers`
+    pub finalizers: &'a [Text],
+}
+
+/// What an object of a kind has beside its metadata.
+trait Content {
+    const API_VERSION: &'static str;
+    const KIND: &'static str;
+
+    fn fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error>;
+}
+
+/// Renders the whole object, with the fields that are given back as they came.
+fn encode(
+    meta: ObjectMeta<'_>,
+    content: &impl Content,
+    unknown: Option<&UnknownFields>,
+) -> Result<Vec<u8>, EncodeError> {
+    let object = Object {
+        metadata: Metadata {
+            known: meta,
+            unknown: fields(unknown.and_then(|unknown| unknown.metadata.as_deref()))?,
+        },
+        content,
+        unknown: fields(unknown.and_then(|unknown| unknown.object.as_deref()))?,
+    };
+    Ok(serde_json::to_vec(&object)?)
+}
+
+struct Object<'a, C> {
     metadata: Metadata<'a>,
+    content: &'a C,
     unknown: Fields<'a>,
 }
 
-impl Serialize for Object<'_> {
+impl<C: Content> Serialize for Object<'_, C> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("apiVersion", "discovery.k8s.io/v1")?;
-        map.serialize_entry("kind", "EndpointSlice")?;
+        map.serialize_entry("apiVersion", C::API_VERSION)?;
+        map.serialize_entry("kind", C::KIND)?;
         map.serialize_entry("metadata", &self.metadata)?;
-        map.serialize_entry("addressType", self.body.address_type.as_str())?;
-        map.serialize_entry("endpoints", &Each(self.body.endpoints, Endpoint::of))?;
-        map.serialize_entry("ports", &Each(self.body.ports, Port::of))?;
+        self.content.fields(&mut map)?;
         for (key, value) in self.unknown.pairs() {
             map.serialize_entry(&**key, value)?;
         }
@@ -126,35 +92,44 @@ impl Serialize for Object<'_> {
 }
 
 struct Metadata<'a> {
-    body: &'a SliceBody<'a>,
+    known: ObjectMeta<'a>,
     unknown: Fields<'a>,
 }
 
 impl Serialize for Metadata<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let body = self.body;
+        let ObjectMeta {
+            name,
+            namespace,
+            uid: id,
+            resource_version,
+            labels,
+            annotations,
+            owners,
+            finalizers,
+        } = self.known;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", body.name)?;
-        if !body.namespace.is_empty() {
-            map.serialize_entry("namespace", body.namespace)?;
+        map.serialize_entry("name", name)?;
+        if !namespace.is_empty() {
+            map.serialize_entry("namespace", namespace)?;
         }
-        if let Some(uid) = body.uid.and_then(uid) {
+        if let Some(uid) = id.and_then(uid) {
             map.serialize_entry("uid", &uid)?;
         }
-        if let Some(version) = body.resource_version.filter(|version| !version.is_empty()) {
+        if let Some(version) = resource_version.filter(|version| !version.is_empty()) {
             map.serialize_entry("resourceVersion", &Shown::of(version))?;
         }
-        if !body.labels.is_empty() {
-            map.serialize_entry("labels", &Strings(body.labels.pairs()))?;
+        if !labels.is_empty() {
+            map.serialize_entry("labels", &Strings(labels.pairs()))?;
         }
-        if !body.annotations.is_empty() {
-            map.serialize_entry("annotations", &Strings(body.annotations))?;
+        if !annotations.is_empty() {
+            map.serialize_entry("annotations", &Strings(annotations))?;
         }
-        if !body.owners.is_empty() {
-            map.serialize_entry("ownerReferences", &Each(body.owners, Owner::of))?;
+        if !owners.is_empty() {
+            map.serialize_entry("ownerReferences", &Each(owners, Owner::of))?;
         }
-        if !body.finalizers.is_empty() {
-            map.serialize_entry("finalizers", &Each(body.finalizers, Text::as_str))?;
+        if !finalizers.is_empty() {
+            map.serialize_entry("finalizers", &Each(finalizers, Text::as_str))?;
         }
         for (key, value) in self.unknown.pairs() {
             map.serialize_entry(&**key, value)?;
@@ -250,101 +225,6 @@ impl<'a> Owner<'a> {
 
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Port<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    protocol: Option<&'a str>,
-    #[serde(rename = "port", skip_serializing_if = "Option::is_none")]
-    number: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    app_protocol: Option<&'a str>,
-}
-
-impl<'a> Port<'a> {
-    fn of(port: &'a EndpointPort) -> Self {
-        let EndpointPort {
-            name,
-            protocol,
-            port,
-            app_protocol,
-        } = port;
-        Self {
-            name: text(name.as_ref()),
-            protocol: protocol.as_ref().map(quaymaster_model::Protocol::as_str),
-            number: *port,
-            app_protocol: text(app_protocol.as_ref()),
-        }
-    }
-}
-
-#[derive(serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Endpoint<'a> {
-    addresses: Each<'a, EndpointAddress, Shown<'a, EndpointAddress>>,
-    conditions: EndpointConditions,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hostname: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_ref: Option<Target<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    node_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    zone: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hints: Option<EndpointHints<'a>>,
-}
-
-impl<'a> Endpoint<'a> {
-    fn of(endpoint: &'a EndpointRecord) -> Self {
-        let EndpointRecord {
-            addresses,
-            conditions,
-            hostname,
-            node,
-            zone,
-            target,
-            hints,
-        } = endpoint;
-        Self {
-            addresses: Each(addresses, Shown::of),
-            conditions: EndpointConditions::of(*conditions),
-            hostname: text(hostname.as_ref()),
-            target_ref: target.as_ref().map(Target::of),
-            node_name: text(node.as_ref()),
-            zone: text(zone.as_ref()),
-            hints: hints.as_deref().map(EndpointHints::of),
-        }
-    }
-}
-
-#[derive(serde::Serialize)]
-struct EndpointConditions {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ready: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    serving: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    terminating: Option<bool>,
-}
-
-impl EndpointConditions {
-    fn of(conditions: Conditions) -> Self {
-        let Conditions {
-            ready,
-            serving,
-            terminating,
-        } = conditions;
-        Self {
-            ready,
-            serving,
-            terminating,
-        }
-    }
-}
-
-#[derive(serde::Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Target<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     kind: &'a str,
@@ -357,6 +237,8 @@ struct Target<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     api_version: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    resource_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     field_path: Option<&'a str>,
 }
 
@@ -367,41 +249,16 @@ impl<'a> Target<'a> {
             namespace,
             name,
             uid: id,
-            api_version,
-            field_path,
+            details: _,
         } = target;
         Self {
             kind,
             namespace,
             name,
             uid: uid(id),
-            api_version: text(api_version.as_ref()),
-            field_path: text(field_path.as_ref()),
-        }
-    }
-}
-
-#[derive(serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EndpointHints<'a> {
-    #[serde(skip_serializing_if = "none")]
-    for_zones: Each<'a, Text, Hint<'a>>,
-    #[serde(skip_serializing_if = "none")]
-    for_nodes: Each<'a, Text, Hint<'a>>,
-}
-
-#[derive(serde::Serialize)]
-struct Hint<'a> {
-    name: &'a str,
-}
-
-impl<'a> EndpointHints<'a> {
-    fn of(hints: &'a Hints) -> Self {
-        let Hints { zones, nodes } = hints;
-        let hint: fn(&'a Text) -> Hint<'a> = |name| Hint { name };
-        Self {
-            for_zones: Each(zones, hint),
-            for_nodes: Each(nodes, hint),
+            api_version: text(target.api_version()),
+            resource_version: text(target.resource_version()),
+            field_path: text(target.field_path()),
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
+use quaymaster_model::ip::parse_ip;
 use quaymaster_model::{ContainerPort, Interner, PodFlags, PodHostname, PodRecord, Protocol, Timestamp};
 use serde::Deserialize;
 use serde::de::Deserializer;
 use smallvec::SmallVec;
 
-use super::ip::parse_ip;
 use super::read::{Decoded, Meta, Read};
 use super::time::timestamp;
 use super::value::{Fold, Folded, Str, object, or_default};

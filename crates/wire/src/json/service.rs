@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use quaymaster_model::ip::parse_ip;
 use quaymaster_model::{
     ClusterAddress, Interner, IpFamily, Protocol, ResourceVersion, Selector, ServicePort, ServiceRecord,
     ServiceType, TargetPort,
@@ -9,7 +10,6 @@ use quaymaster_model::{
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
-use super::ip::parse_ip;
 use super::read::{Decoded, Meta, Read};
 use super::time::timestamp;
 use super::value::{List, NoList, Pairs, Str, object, or_default, where_present};

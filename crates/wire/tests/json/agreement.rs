@@ -13,7 +13,7 @@ use quaymaster_model::{
     AddressType, ClusterAddress, Conditions, ContainerPort, EndpointAddress, EndpointPort, EndpointRecord,
     Hints, Interned, Interner, IpFamily, LabelSet, NodeRecord, ObjectKey, OwnerRef, PodFlags, PodHostname,
     PodRecord, PortSet, Protocol, ResourceVersion, Selector, ServicePort, ServiceRecord, ServiceType,
-    SliceRecord, TargetPort, TargetRef, Text, Timestamp, Uid, names,
+    SliceRecord, TargetDetails, TargetPort, TargetRef, Text, Timestamp, Uid, names,
 };
 use quaymaster_wire::json::{Json, Record};
 
@@ -247,8 +247,12 @@ fn expected_endpoint(endpoint: &Endpoint) -> EndpointRecord {
             namespace: plain(target.namespace.as_ref()),
             name: plain(target.name.as_ref()),
             uid: uid(target.uid.as_ref()),
-            api_version: filled(target.api_version.as_ref()),
-            field_path: filled(target.field_path.as_ref()),
+            details: TargetDetails {
+                api_version: filled(target.api_version.as_ref()),
+                resource_version: filled(target.resource_version.as_ref()),
+                field_path: filled(target.field_path.as_ref()),
+            }
+            .boxed(),
         }),
         hints: (hints != Hints::default()).then(|| Box::new(hints)),
     }

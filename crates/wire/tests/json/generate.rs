@@ -1,5 +1,6 @@
 //! Random objects of the full API types, with much in them that no record keeps.
 
+pub(crate) mod endpoints;
 pub(crate) mod node;
 pub(crate) mod pod;
 pub(crate) mod service;

@@ -15,3 +15,4 @@ mod pages;
 mod roundtrip;
 mod status;
 mod watch;
+mod written;

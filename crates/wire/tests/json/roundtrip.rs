@@ -111,7 +111,8 @@ fn a_whole_slice_is_written_as_the_api_spells_it() {
                 "hostname": "web-0",
                 "targetRef": {
                     "kind": "Pod", "namespace": "shop", "name": "web-0",
-                    "uid": "3f2a8d1c-0b4e-4c1a-9d3e-0123456789ab"
+                    "uid": "3f2a8d1c-0b4e-4c1a-9d3e-0123456789ab",
+                    "apiVersion": "v1", "resourceVersion": "12", "fieldPath": "spec"
                 },
                 "nodeName": "n1",
                 "zone": "a",
@@ -126,11 +127,9 @@ fn a_whole_slice_is_written_as_the_api_spells_it() {
     });
     let record = decode(&serde_json::to_vec(&slice).unwrap());
     let ports = [record.ports.ports()[1].clone(), record.ports.ports()[0].clone()];
-    let body = SliceBody {
-        resource_version: None,
-        uid: None,
-        ..SliceBody::of(&record, &ports)
-    };
+    let mut body = SliceBody::of(&record, &ports);
+    body.meta.uid = None;
+    body.meta.resource_version = None;
     let written: Value = serde_json::from_slice(&encode_slice(&body).unwrap()).unwrap();
     assert_eq!(written, slice);
 }

@@ -8,12 +8,13 @@ use serde_json::Value;
 use crate::workspace;
 
 /// Crates that decide: they take time as an argument and reach no client.
-pub(super) const PURE: [&str; 7] = [
+pub(super) const PURE: [&str; 8] = [
     "membership",
     "model",
     "oracle",
     "queue",
     "slices",
+    "subsets",
     "wire",
     "world",
 ];
@@ -34,23 +35,62 @@ const IMPURE: [&str; 6] = [
 /// What decides must not learn of what waits, what is shared must not learn of who shares it, and the oracle must not
 /// borrow from what it is compared with: so a new edge is a decision, to be seen in review, with the picture in
 /// docs/architecture.md.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("membership", &["model"]),
-    ("wire", &["model"]),
+    ("wire", &["model", "subsets"]),
     ("queue", &[]),
     ("slices", &["membership", "model"]),
+    ("subsets", &["model"]),
     ("world", &["membership", "model"]),
     ("watch", &["model", "wire"]),
     ("runtime", &["model", "queue", "wire"]),
     ("engine", &["model", "queue", "runtime", "watch", "wire", "world"]),
     (
+        "endpoints",
+        &[
+            "engine",
+            "membership",
+            "model",
+            "queue",
+            "runtime",
+            "subsets",
+            "wire",
+            "world",
+        ],
+    ),
+    (
         "endpointslice",
-        &["engine", "model", "queue", "runtime", "slices", "wire", "world"],
+        &[
+            "engine",
+            "membership",
+            "model",
+            "queue",
+            "runtime",
+            "slices",
+            "world",
+        ],
+    ),
+    ("service-cidr", &["engine", "model", "queue", "runtime", "world"]),
+    (
+        "endpointslice-mirroring",
+        &[
+            "engine", "model", "queue", "runtime", "slices", "subsets", "world",
+        ],
     ),
     (
         "manager",
-        &["endpointslice", "engine", "model", "runtime", "slices", "watch"],
+        &[
+            "endpoints",
+            "endpointslice",
+            "endpointslice-mirroring",
+            "engine",
+            "model",
+            "runtime",
+            "service-cidr",
+            "slices",
+            "watch",
+        ],
     ),
     ("oracle", &[]),
     ("testkit", &[]),
@@ -297,7 +337,12 @@ mod tests {
     fn the_table_keeps_controllers_apart_and_lets_nothing_that_ships_use_tests() {
         let allowed = |name: &str| ALLOWED.iter().find(|(of, _)| *of == name).unwrap().1;
         for (name, uses) in ALLOWED {
-            assert!(!uses.contains(&"endpointslice") || name == "manager", "{name}");
+            for controller in ["endpointslice", "endpointslice-mirroring"] {
+                assert!(
+                    !uses.contains(&controller) || name == "manager",
+                    "{name} uses {controller}"
+                );
+            }
             for helper in ["differential", "oracle", "testkit"] {
                 assert!(!uses.contains(&helper) || name == "xtask", "{name} uses {helper}");
             }

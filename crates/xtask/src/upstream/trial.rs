@@ -143,7 +143,7 @@ impl Rig {
             took: watched.took,
             parts: events::parts(&output, test),
             reason,
-            logs: keep(verdict).then(|| etcd.kept_logs()).transpose()?,
+            logs: keep(verdict).then(|| etcd.copy_logs()).transpose()?,
         })
     }
 

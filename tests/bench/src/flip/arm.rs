@@ -1,6 +1,5 @@
 //! The controllers under measurement.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,10 +13,22 @@ use quaymaster_testkit::{ControlPlane, Kcm};
 const READY_LIMIT: Duration = Duration::from_mins(2);
 
 /// What KCM is given: no limit of requests, and as many workers as it permits.
-const KCM_ARGUMENTS: [&str; 3] = [
+const KCM_ARGUMENTS: [&str; 5] = [
     "--kube-api-qps=10000",
     "--kube-api-burst=10000",
     "--concurrent-service-endpoint-syncs=50",
+    "--concurrent-endpoint-syncs=50",
+    "--mirroring-concurrent-service-endpoint-syncs=50",
+];
+
+/// Controllers that run on either side, by the names of both.
+pub(crate) const SLICES: &[&str] = &["endpointslice-controller"];
+/// See [`SLICES`].
+pub(crate) const FAMILY: &[&str] = &[
+    "endpoints-controller",
+    "endpointslice-controller",
+    "endpointslice-mirroring-controller",
+    "service-cidr-controller",
 ];
 
 /// Quaymaster, ready.
@@ -29,18 +40,19 @@ pub(crate) struct Ours {
 }
 
 impl Ours {
-    pub(crate) async fn start(plane: &ControlPlane, binary: &Path, log: &str) -> Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let base = format!("http://127.0.0.1:{port}");
+    pub(crate) async fn start(
+        plane: &ControlPlane,
+        binary: &Path,
+        controllers: &[&str],
+        log: &str,
+    ) -> Result<Self> {
+        let launch = Launch::new(binary, plane.logs().join(log))
+            .connect(plane.kubeconfig())?
+            .arg(format!("--controllers={}", controllers.join(",")));
         let begun = Instant::now();
-        let mut process = Launch::new(binary, plane.logs().join(log))
-            .arg("--kubeconfig")
-            .arg(plane.kubeconfig())
-            .arg(format!("--port={port}"))
-            .start()?;
-        process.wait_ready(&format!("{base}/readyz"), READY_LIMIT).await?;
+        let process = launch.start_ready(READY_LIMIT).await?;
         let ready_after = begun.elapsed();
-        let mut config = Config::new(base.parse()?);
+        let mut config = Config::new(process.url("").parse()?);
         config.proxy_url = None;
         Ok(Self {
             process,
@@ -49,7 +61,7 @@ impl Ours {
         })
     }
 
-    /// Writes of slices so far, as the metric tells.
+    /// Writes of slices so far, mirrored ones included, as the metrics tell.
     pub(crate) async fn writes(&self) -> Result<f64> {
         let text = self
             .metrics
@@ -65,20 +77,21 @@ impl Ours {
     }
 }
 
-/// Sum of `endpoint_slice_controller_changes` over its labels.
+/// Sum of the counters of changes of both controllers of slices over their labels.
 fn changes(metrics: &str) -> f64 {
     metrics
         .lines()
-        .filter(|line| line.starts_with("endpoint_slice_controller_changes{"))
+        .filter(|line| {
+            line.starts_with("endpoint_slice_controller_changes{")
+                || line.starts_with("endpoint_slice_mirroring_controller_changes{")
+        })
         .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
         .sum()
 }
 
-/// Starts KCM with its controller of slices alone.
-pub(crate) async fn kcm(plane: &ControlPlane) -> Result<Kcm> {
-    Ok(plane
-        .start_kcm_with(&["endpointslice-controller"], &KCM_ARGUMENTS)
-        .await?)
+/// Starts KCM with these controllers alone.
+pub(crate) async fn kcm(plane: &ControlPlane, controllers: &[&str]) -> Result<Kcm> {
+    Ok(plane.start_kcm_with(controllers, &KCM_ARGUMENTS).await?)
 }
 
 /// The version that the apiserver reports.
@@ -95,7 +108,8 @@ mod tests {
         let text = "# TYPE endpoint_slice_controller_changes counter\n\
                     endpoint_slice_controller_changes{operation=\"create\"} 7\n\
                     endpoint_slice_controller_changes{operation=\"update\"} 5\n\
+                    endpoint_slice_mirroring_controller_changes{operation=\"update\"} 3\n\
                     endpoint_slice_controller_syncs{result=\"success\"} 100\n";
-        assert!((changes(text) - 12.0).abs() < 1e-9);
+        assert!((changes(text) - 15.0).abs() < 1e-9);
     }
 }

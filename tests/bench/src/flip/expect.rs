@@ -1,9 +1,10 @@
 //! What the slices should be, computed from the layout alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use k8s_openapi::api::core::v1::Endpoints;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::{Api, Client};
@@ -62,7 +63,10 @@ async fn check(client: &Client, layout: &Layout) -> Result<Option<String>> {
         let mut wanted: Vec<(String, String)> = backed
             .pods
             .clone()
-            .map(|number| (backed.pod_name(number), address(number)))
+            .map(|number| {
+                let pod = (!backed.custom).then(|| backed.pod_name(number));
+                (pod.unwrap_or_default(), address(number))
+            })
             .collect();
         let key = (backed.namespace.clone(), backed.name.clone());
         let mut found = seen.remove(&key).unwrap_or_default();
@@ -79,8 +83,46 @@ async fn check(client: &Client, layout: &Layout) -> Result<Option<String>> {
         }
     }
     seen.retain(|(namespace, _), _| layout.namespaces.contains(namespace));
-    Ok(seen
-        .into_keys()
-        .next()
-        .map(|key| format!("{key:?} is no Service of ours")))
+    if let Some(key) = seen.into_keys().next() {
+        return Ok(Some(format!("{key:?} is no Service of ours")));
+    }
+    if layout.family {
+        endpoints(client, layout).await
+    } else {
+        Ok(None)
+    }
+}
+
+/// The same of Endpoints, of which at most 1,000 addresses are kept, and which of them is left open.
+async fn endpoints(client: &Client, layout: &Layout) -> Result<Option<String>> {
+    let api: Api<Endpoints> = Api::all(client.clone());
+    let mut seen: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for endpoints in api.list(&ListParams::default()).await? {
+        let key = (
+            endpoints.metadata.namespace.unwrap_or_default(),
+            endpoints.metadata.name.unwrap_or_default(),
+        );
+        let addresses = endpoints
+            .subsets
+            .into_iter()
+            .flatten()
+            .filter_map(|subset| subset.addresses);
+        seen.insert(key, addresses.flatten().map(|address| address.ip).collect());
+    }
+    for backed in &layout.services {
+        let wanted: BTreeSet<String> = backed.pods.clone().map(address).collect();
+        let key = (backed.namespace.clone(), backed.name.clone());
+        let found = seen.remove(&key).unwrap_or_default();
+        let once: BTreeSet<String> = found.iter().cloned().collect();
+        if once.len() != found.len() || once.len() != wanted.len().min(1_000) || !once.is_subset(&wanted) {
+            return Ok(Some(format!(
+                "the Endpoints {}/{} have {} addresses for {} Pods, or others",
+                backed.namespace,
+                backed.name,
+                found.len(),
+                wanted.len()
+            )));
+        }
+    }
+    Ok(None)
 }

@@ -6,12 +6,13 @@ use anyhow::{Context as _, Result};
 use kube::Client;
 use quaymaster_testkit::objects::set_ready;
 
-use super::cluster::{Backed, Group, Layout};
+use super::cluster::{Backed, Group, Layout, address};
 use super::observer::Observer;
+use super::seed;
 use crate::cpu;
 
-/// Answers, echoes and gauges still belong to the last flip.
-const SETTLE: Duration = Duration::from_millis(200);
+/// Answers, echoes and gauges still belong to the last flip, and so do Endpoints, which nobody waits for.
+const SETTLE: Duration = Duration::from_secs(1);
 /// Longest idle time measured after a phase; the rate is scaled where the phase was longer.
 const LONGEST_IDLE: Duration = Duration::from_secs(5);
 /// Steps through the Pods of a group by a number prime to every size, so that flips spread over slices and Services.
@@ -37,7 +38,9 @@ pub(crate) struct Phase {
     /// From sending the status patch to the slice seen on a watch, in milliseconds.
     pub(crate) latencies: Vec<f64>,
     /// Slices seen to change, for each flip.
-    pub(crate) writes: f64,
+    pub(crate) slices: f64,
+    /// Endpoints seen to change by others than this driver, for each flip.
+    pub(crate) endpoints: f64,
 }
 
 /// The phases of each group.
@@ -47,14 +50,14 @@ pub(crate) async fn run(
     observer: &mut Observer,
     pid: u32,
     plan: Plan,
-) -> Result<[Vec<Phase>; 3]> {
-    let mut phases = [Vec::new(), Vec::new(), Vec::new()];
+) -> Result<Vec<Vec<Phase>>> {
+    let mut phases = vec![Vec::new(); layout.groups.len()];
     for round in 0..=plan.rounds {
         // The first round warms up connections and caches and is not counted.
         let warm_up = round == 0;
         let flips = if warm_up { 2 } else { plan.flips };
         // A B C, then C B A: a machine that grows slower is no group's disadvantage.
-        let mut order = [0, 1, 2];
+        let mut order: Vec<usize> = (0..layout.groups.len()).collect();
         if round % 2 == 1 {
             order.reverse();
         }
@@ -79,7 +82,7 @@ async fn phase(
     (first, flips): (usize, usize),
 ) -> Result<Phase> {
     let pods = layout.pods_of(group);
-    let writes_before = observer.changes();
+    let seen_before = observer.changes();
     let (before, driver_before) = (cpu::time(pid)?, cpu::time(std::process::id())?);
     let begun = Instant::now();
     let mut latencies = Vec::with_capacity(flips);
@@ -93,21 +96,23 @@ async fn phase(
     tokio::time::sleep(SETTLE).await;
     let (after, driver_after) = (cpu::time(pid)?, cpu::time(std::process::id())?);
     let wall = begun.elapsed();
-    let writes = observer.changes() - writes_before;
+    let seen = observer.changes();
 
     let idle_begun = Instant::now();
     tokio::time::sleep(wall.min(LONGEST_IDLE)).await;
     let idle = cpu::time(pid)?.saturating_sub(after).as_secs_f64() / idle_begun.elapsed().as_secs_f64();
     let flips = latencies.len();
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    let of_each = |value: f64| value / flips as f64;
+    let number = |value: u64| value as f64;
+    let of_each = |value: f64| value / number(flips as u64);
+    let custom = pods.first().is_some_and(|(backed, _)| backed.custom);
     Ok(Phase {
         cpu: of_each((after.saturating_sub(before).as_secs_f64() - idle * wall.as_secs_f64()) * 1e6),
         idle: idle * 1e6,
         driver: of_each(driver_after.saturating_sub(driver_before).as_secs_f64() * 1e6),
         latencies,
-        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-        writes: of_each(writes as f64),
+        slices: of_each(number(seen.slices - seen_before.slices)),
+        endpoints: of_each(number(seen.endpoints - seen_before.endpoints)) - f64::from(u8::from(custom)),
     })
 }
 
@@ -119,10 +124,19 @@ async fn once(
     ready: bool,
 ) -> Result<f64> {
     let name = backed.pod_name(number);
+    let address = address(number);
     let sent = Instant::now();
-    let patch = set_ready(client, &backed.namespace, &name, ready);
+    let patch = async {
+        if backed.custom {
+            let unready = (!ready).then_some(number);
+            seed::endpoints(client, backed, unready).await
+        } else {
+            let patched = set_ready(client, &backed.namespace, &name, ready).await;
+            patched.map(drop).with_context(|| format!("patching {name}"))
+        }
+    };
     // The slice may be seen before the answer to the patch.
-    let (patched, seen) = tokio::join!(patch, observer.wait(&backed.namespace, &name, ready));
-    patched.with_context(|| format!("patching {name}"))?;
+    let (patched, seen) = tokio::join!(patch, observer.wait(&address, ready));
+    patched?;
     Ok(seen?.saturating_duration_since(sent).as_secs_f64() * 1e3)
 }

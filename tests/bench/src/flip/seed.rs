@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::PostParams;
 use kube::{Api, Client};
 use quaymaster_testkit::{node, service};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::cluster::{Backed, Layout, NODES, address, node as node_name};
 use crate::pods::{self, PodShape};
@@ -45,17 +45,56 @@ pub(crate) async fn seed(client: &Client, layout: &Layout) -> Result<usize> {
         .try_for_each_concurrent(AT_ONCE, async |backed: &Backed| {
             let built = service(&backed.name)
                 .namespace(&backed.namespace)
-                .selector([("app", &backed.name)])
                 .target_port_name("http", 80, "http");
+            let built = if backed.custom {
+                built
+            } else {
+                built.selector([("app", &backed.name)])
+            };
             built
                 .create(client)
                 .await
-                .with_context(|| format!("creating {}", backed.name))
-                .map(drop)
+                .with_context(|| format!("creating {}", backed.name))?;
+            if backed.custom {
+                endpoints(client, backed, None).await?;
+            }
+            anyhow::Ok(())
         })
         .await?;
     pods(client, layout).await?;
     mean_size(client, layout).await
+}
+
+/// Writes the Endpoints that are kept by hand, as one who applies them does: all addresses, one of them perhaps not ready.
+pub(crate) async fn endpoints(client: &Client, backed: &Backed, unready: Option<usize>) -> Result<()> {
+    let of = |ready: bool| -> Vec<Value> {
+        let numbers = backed.pods.clone();
+        numbers
+            .filter(|number| (unready != Some(*number)) == ready)
+            .map(|number| json!({"ip": address(number)}))
+            .collect()
+    };
+    let body = json!({
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": backed.name, "namespace": backed.namespace},
+        "subsets": [{
+            "addresses": of(true),
+            "notReadyAddresses": of(false),
+            "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+        }],
+    });
+    let path = format!(
+        "/api/v1/namespaces/{}/endpoints/{}?fieldManager=bench&force=true",
+        backed.namespace, backed.name
+    );
+    let request = http::Request::patch(path)
+        .header(http::header::CONTENT_TYPE, "application/apply-patch+yaml")
+        .body(serde_json::to_vec(&body)?)?;
+    let applied = client.request_text(request).await;
+    applied
+        .map(drop)
+        .with_context(|| format!("applying the Endpoints {}", backed.name))
 }
 
 async fn pods(client: &Client, layout: &Layout) -> Result<()> {
@@ -64,6 +103,7 @@ async fn pods(client: &Client, layout: &Layout) -> Result<()> {
     let all = layout
         .services
         .iter()
+        .filter(|backed| !backed.custom)
         .flat_map(|backed| backed.pods.clone().map(move |number| (backed, number)));
     stream::iter(all)
         .map(Ok)

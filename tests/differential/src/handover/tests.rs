@@ -2,58 +2,89 @@
 
 use super::*;
 
+fn write(verb: &str, slice: &str, placeholder: bool) -> Write {
+    Write {
+        kind: ["endpointslices", verb, "IPv4"].map(str::to_owned),
+        name: slice.to_owned(),
+        placeholder,
+        words: format!("{verb} of {slice}"),
+    }
+}
+
 fn writes(by_service: &[(&str, usize)]) -> Writes {
-    let write = || Write {
-        kind: ("update".to_owned(), "IPv4".to_owned()),
-        words: "a write".to_owned(),
-    };
-    let words = |count: usize| (0..count).map(|_| write()).collect();
+    let updates = |count: usize| (0..count).map(|_| write("update", "web-a", false)).collect();
     Writes {
         total: by_service.iter().map(|(_, count)| count).sum(),
         by_service: by_service
             .iter()
-            .map(|(service, count)| ((*service).to_owned(), words(*count)))
+            .map(|(service, count)| ((*service).to_owned(), updates(*count)))
             .collect(),
     }
 }
 
-fn handover(baseline: Writes, taken: Writes, unowned: &[(&str, usize)], back: Writes) -> Handover {
-    let unowned = unowned.iter();
+fn handover(
+    baseline: Writes,
+    taken: Writes,
+    unowned: BTreeMap<String, Vec<Unowned>>,
+    back: Writes,
+) -> Handover {
     Handover {
         what: "test",
         baseline,
         taken: Some(taken),
-        unowned: unowned
-            .map(|(service, count)| ((*service).to_owned(), *count))
-            .collect(),
+        unowned,
         back,
         auto: ["ns/auto".to_owned()].into(),
     }
 }
 
+/// Faults of a take-over over a placeholder `old` without owner, by these writes for a Service.
+fn taken(service: &str, writes: Vec<Write>, terminating: bool) -> Vec<String> {
+    let none = || self::writes(&[]);
+    let old = Unowned {
+        slice: "old".to_owned(),
+        family: "IPv4".to_owned(),
+        terminating,
+    };
+    let taken = Writes {
+        total: writes.len(),
+        by_service: [(service.to_owned(), writes)].into(),
+    };
+    let unowned = [("ns/web".to_owned(), vec![old])].into();
+    handover(none(), taken, unowned, none()).faults()
+}
+
 #[test]
-fn a_write_at_take_over_is_a_fault_unless_it_gives_a_placeholder_its_owner() {
+fn a_write_at_take_over_is_a_fault() {
     let none = || writes(&[]);
-    assert!(handover(none(), none(), &[], none()).faults().is_empty());
-    assert!(
-        !handover(none(), writes(&[("ns/web", 1)]), &[], none())
-            .faults()
-            .is_empty()
-    );
-    assert!(
-        handover(none(), writes(&[("ns/web", 2)]), &[("ns/web", 1)], none())
-            .faults()
-            .is_empty()
-    );
-    assert!(
-        !handover(none(), writes(&[("ns/web", 3)]), &[("ns/web", 1)], none())
-            .faults()
-            .is_empty()
-    );
-    assert!(
-        !handover(none(), writes(&[("ns/db", 1)]), &[("ns/web", 1)], none())
-            .faults()
-            .is_empty()
+    let nothing = BTreeMap::new;
+    assert_eq!(handover(none(), none(), nothing(), none()).faults(), [""; 0]);
+    let one = writes(&[("ns/web", 1)]);
+    assert_eq!(handover(none(), one, nothing(), none()).faults().len(), 1);
+}
+
+#[test]
+fn a_placeholder_without_owner_is_replaced_by_one_create_of_a_placeholder_and_one_delete_of_it() {
+    let create = || write("create", "new", true);
+    let delete = || write("delete", "old", false);
+    let of_web = |writes| taken("ns/web", writes, false).len();
+    assert_eq!(of_web(vec![create(), delete()]), 0);
+    assert_eq!(of_web(vec![create()]), 0, "the garbage collector was faster");
+    assert_eq!(of_web(vec![delete()]), 1, "nothing in its place");
+    assert_eq!(of_web(vec![]), 1, "left as it was");
+    assert_eq!(of_web(vec![create(), delete(), create()]), 1);
+    assert_eq!(of_web(vec![create(), delete(), delete()]), 1);
+    assert_eq!(of_web(vec![create(), write("delete", "other", false)]), 1);
+    assert_eq!(of_web(vec![create(), write("update", "old", true)]), 1);
+    assert_eq!(of_web(vec![write("create", "new", false), delete()]), 2);
+    let mut other_family = create();
+    "IPv6".clone_into(&mut other_family.kind[2]);
+    assert_eq!(of_web(vec![other_family, delete()]), 2);
+    assert_eq!(taken("ns/db", vec![create(), delete()], false).len(), 3);
+    assert_eq!(
+        taken("ns/web", vec![], true).len(),
+        0,
+        "nothing is created for it"
     );
 }
 
@@ -61,33 +92,96 @@ fn a_write_at_take_over_is_a_fault_unless_it_gives_a_placeholder_its_owner() {
 fn what_comes_back_may_be_written_where_a_restart_writes_it_in_any_case() {
     let none = || writes(&[]);
     let back = || writes(&[("ns/web", 4)]);
-    assert!(!handover(none(), none(), &[], back()).faults().is_empty());
     assert!(
-        handover(writes(&[("ns/web", 4)]), none(), &[], back())
+        !handover(none(), none(), BTreeMap::new(), back())
             .faults()
             .is_empty()
     );
     assert!(
-        !handover(writes(&[("ns/web", 3)]), none(), &[], back())
+        handover(writes(&[("ns/web", 4)]), none(), BTreeMap::new(), back())
             .faults()
             .is_empty()
     );
     assert!(
-        !handover(writes(&[("ns/db", 9)]), none(), &[], back())
+        !handover(writes(&[("ns/web", 3)]), none(), BTreeMap::new(), back())
+            .faults()
+            .is_empty()
+    );
+    assert!(
+        !handover(writes(&[("ns/db", 9)]), none(), BTreeMap::new(), back())
             .faults()
             .is_empty()
     );
     let mut others = writes(&[("ns/web", 4)]);
     for write in others.by_service.values_mut().flatten() {
-        "delete".clone_into(&mut write.kind.0);
+        "delete".clone_into(&mut write.kind[1]);
     }
-    assert!(!handover(others, none(), &[], back()).faults().is_empty());
+    assert!(
+        !handover(others, none(), BTreeMap::new(), back())
+            .faults()
+            .is_empty()
+    );
 }
 
 #[test]
 fn hints_by_annotation_may_be_written_at_a_hand_back_and_not_at_a_take_over() {
     let none = || writes(&[]);
     let auto = || writes(&[("ns/auto", 6)]);
-    assert!(handover(none(), none(), &[], auto()).faults().is_empty());
-    assert!(!handover(none(), auto(), &[], none()).faults().is_empty());
+    assert!(
+        handover(none(), none(), BTreeMap::new(), auto())
+            .faults()
+            .is_empty()
+    );
+    assert!(
+        !handover(none(), auto(), BTreeMap::new(), none())
+            .faults()
+            .is_empty()
+    );
+    for verb in ["create", "delete"] {
+        let mut others = auto();
+        for write in others.by_service.values_mut().flatten() {
+            verb.clone_into(&mut write.kind[1]);
+        }
+        assert_eq!(
+            handover(none(), none(), BTreeMap::new(), others).faults().len(),
+            6
+        );
+    }
+}
+
+#[test]
+fn a_write_of_endpoints_is_no_write_of_a_slice() {
+    let none = || writes(&[]);
+    let of_endpoints = |mut writes: Writes| {
+        for write in writes.by_service.values_mut().flatten() {
+            "endpoints".clone_into(&mut write.kind[0]);
+        }
+        writes
+    };
+    let auto = || writes(&[("ns/auto", 1)]);
+    let faults = |baseline, back| handover(baseline, none(), BTreeMap::new(), back).faults().len();
+    assert_eq!(faults(none(), of_endpoints(auto())), 1, "it has no hints");
+    let web = || writes(&[("ns/web", 1)]);
+    assert_eq!(faults(web(), of_endpoints(web())), 1);
+    assert_eq!(faults(of_endpoints(web()), of_endpoints(web())), 0);
+}
+
+#[test]
+fn endpoints_that_are_written_at_every_look_may_be_written_any_number_of_times_and_slices_may_not() {
+    let of = |resource: &str, count| {
+        let mut writes = writes(&[("ns/web", count)]);
+        for write in writes.by_service.values_mut().flatten() {
+            resource.clone_into(&mut write.kind[0]);
+        }
+        writes
+    };
+    let faults = |resource, baseline, back| {
+        let (baseline, back) = (of(resource, baseline), of(resource, back));
+        handover(baseline, writes(&[]), BTreeMap::new(), back)
+            .faults()
+            .len()
+    };
+    assert_eq!(faults("endpoints", 1, 3), 0);
+    assert_eq!(faults("endpoints", 0, 1), 1);
+    assert_eq!(faults("endpointslices", 1, 3), 2);
 }

@@ -186,8 +186,8 @@ pub const FAULTS: &[Fault] = &[
         what: "an endpoint keeps the uid of a Pod that was replaced",
         edits: &[Edit {
             file: CONVERT,
-            from: "|| desired.target != observed.target",
-            to: r#"|| desired.target != observed.target && !quaymaster_model::planted("target-stays")"#,
+            from: "|| !same_target",
+            to: r#"|| !same_target && !quaymaster_model::planted("target-stays")"#,
         }],
     },
     Fault {
@@ -210,6 +210,15 @@ pub const FAULTS: &[Fault] = &[
                 to: r#"if !cx.service.selects_pods() && !quaymaster_model::planted("unmanaged-emptied") {"#,
             },
         ],
+    },
+    Fault {
+        name: "external-name-kept",
+        what: "a Service of type ExternalName gets slices like any other",
+        edits: &[Edit {
+            file: "crates/model/src/service.rs",
+            from: "self.selector.is_some() && self.kind != ServiceType::ExternalName",
+            to: r#"self.selector.is_some() && (self.kind != ServiceType::ExternalName || crate::planted("external-name-kept"))"#,
+        }],
     },
     Fault {
         name: "empties-stay",

@@ -2,13 +2,19 @@
 
 use super::*;
 use crate::batch::Finding;
+use crate::controllers::Controller;
+
+fn all() -> Controllers {
+    let names: Vec<String> = Controller::ALL.iter().map(|one| one.name().to_owned()).collect();
+    Controllers::named(&names).unwrap()
+}
 
 /// A report of so many clusters on which all is well.
 fn report(clusters: usize) -> Report {
-    let mut report = Report::new(37);
+    let mut report = Report::new(37, &all(), DEMANDING);
     let mut outcome = Outcome {
         slices: [100, 100],
-        slice_events: [100, 100],
+        kept_events: [(Kind::EndpointSlice, [100, 100])].into(),
         ..Outcome::default()
     };
     for side in &mut outcome.coverage {
@@ -16,7 +22,8 @@ fn report(clusters: usize) -> Report {
             side.count(*rule);
         }
     }
-    report.take(clusters, &outcome);
+    let seeds: Vec<u64> = (0..clusters as u64).collect();
+    report.take(&seeds, &outcome);
     report
 }
 
@@ -32,13 +39,14 @@ fn a_run_without_difference_or_violation_that_met_all_rules_has_passed() {
 }
 
 #[test]
-fn a_difference_a_violation_and_a_refusal_each_fail_a_run() {
+fn a_difference_a_violation_a_refusal_and_a_batch_that_broke_off_each_fail_a_run() {
     let finding = Finding {
         prefix: "s1-".to_owned(),
         seed: 1,
         when: "at some time".to_owned(),
         what: vec!["something".to_owned()],
-        services: Vec::new(),
+        edits: Vec::new(),
+        owners: Vec::new(),
     };
     let some = || vec!["something".to_owned()];
     let outcomes = [
@@ -46,6 +54,13 @@ fn a_difference_a_violation_and_a_refusal_each_fail_a_run() {
             "differs",
             Outcome {
                 differences: vec![finding],
+                ..Outcome::default()
+            },
+        ),
+        (
+            "to the end",
+            Outcome {
+                failure: Some("something".to_owned()),
                 ..Outcome::default()
             },
         ),
@@ -66,7 +81,7 @@ fn a_difference_a_violation_and_a_refusal_each_fail_a_run() {
     ];
     for (words, outcome) in outcomes {
         let mut report = report(DEMANDING);
-        report.take(1, &outcome);
+        report.take(&[1], &outcome);
         assert!(why(&report).contains(words), "{words}: {}", why(&report));
     }
 }
@@ -89,8 +104,61 @@ fn many_more_slices_or_changes_than_kube_controller_manager_fail_a_run() {
     slices.slices = [100, 111];
     assert!(why(&slices).contains("111 slices"), "{}", why(&slices));
     let mut changes = report(DEMANDING);
-    changes.slice_events = [100, 121];
-    assert!(why(&changes).contains("121 changes"), "{}", why(&changes));
-    changes.slice_events = [100, 120];
-    assert_eq!(why(&changes), "");
+    changes.kept_events = [(Kind::EndpointSlice, [100, 121])].into();
+    assert!(
+        why(&changes).contains("121 changes of EndpointSlice"),
+        "{}",
+        why(&changes)
+    );
+    changes.kept_events = [(Kind::EndpointSlice, [100, 120]), (Kind::ServiceCIDR, [9, 90])].into();
+    assert_eq!(why(&changes), "", "nine are chance");
+}
+
+#[test]
+fn rules_of_controllers_that_do_not_run_need_not_be_met() {
+    let names = ["endpointslice-controller".to_owned()];
+    let mut report = Report::new(37, &Controllers::named(&names).unwrap(), DEMANDING);
+    let mut outcome = Outcome::default();
+    for side in &mut outcome.coverage {
+        for rule in Rule::ALL
+            .iter()
+            .filter(|rule| rule.controller() == Controller::EndpointSlice)
+        {
+            side.count(*rule);
+        }
+    }
+    let seeds: Vec<u64> = (0..DEMANDING as u64).collect();
+    report.take(&seeds, &outcome);
+    assert_eq!(why(&report), "");
+}
+
+#[test]
+fn clusters_of_a_batch_that_broke_off_do_not_count_as_compared_and_what_it_found_does() {
+    let mut report = report(DEMANDING);
+    let broken = Outcome {
+        failure: Some("it ended by itself".to_owned()),
+        violations: vec!["s8-a/web is wrong".to_owned()],
+        ..Outcome::default()
+    };
+    report.take(&[7, 8, 9], &broken);
+    assert_eq!(
+        (report.clusters, report.broken_off, report.violations),
+        (DEMANDING, 3, 1)
+    );
+}
+
+#[test]
+fn a_violation_is_of_the_seed_whose_names_it_has() {
+    let mut report = report(DEMANDING);
+    let violations = [
+        "revision 5: slice s12-a/web-1 is wrong",
+        "2 updates of slices changed nothing",
+    ];
+    let outcome = Outcome {
+        violations: violations.map(str::to_owned).into(),
+        ..Outcome::default()
+    };
+    report.take(&[1, 2, 12, 112], &outcome);
+    assert_eq!(report.violating, [12].into());
+    assert!(!speaks_of("as12-b", 12), "another name that ends like it");
 }

@@ -1,6 +1,6 @@
 //! Shrinking, with a predicate in place of control planes.
 
-use quaymaster_oracle::generate::{Size, generate};
+use quaymaster_oracle::generate::{Kind, Scenario, Size, generate};
 
 use super::{Search, Unit, concerning, only, units};
 
@@ -60,7 +60,7 @@ fn a_part_holds_what_was_chosen_and_nothing_else() {
     assert_eq!(only(&scenario, &all).steps, scenario.steps);
     let kept: Vec<Unit> = all.iter().step_by(3).cloned().collect();
     let part = only(&scenario, &kept);
-    let size = |part: &quaymaster_oracle::generate::Scenario| units(part).len();
+    let size = |part: &Scenario| units(part).len();
     assert_eq!(size(&part), kept.len());
     let steps = kept.iter().filter_map(|unit| match unit {
         Unit::Step(index) => Some(&scenario.steps[*index]),
@@ -72,12 +72,14 @@ fn a_part_holds_what_was_chosen_and_nothing_else() {
 #[test]
 fn what_concerns_a_service_leaves_out_other_services() {
     let scenario = generate(5, Size::Small);
-    let (namespace, name) = scenario.cluster.services.keys().next().unwrap().clone();
-    let part = only(
-        &scenario,
-        &concerning(&scenario, &[format!("{namespace}/{name}")]),
-    );
-    assert_eq!(part.cluster.services.len(), 1);
-    assert_eq!(part.cluster.pods.len(), scenario.cluster.pods.len());
+    let service = scenario
+        .cluster
+        .keys()
+        .find(|key| key.kind == Kind::Service)
+        .unwrap();
+    let part = only(&scenario, &concerning(&scenario, &[service.path()]));
+    let count = |scenario: &Scenario, kind| scenario.cluster.keys().filter(|key| key.kind == kind).count();
+    assert_eq!(count(&part, Kind::Service), 1);
+    assert_eq!(count(&part, Kind::Pod), count(&scenario, Kind::Pod));
     assert!(part.steps.len() < scenario.steps.len());
 }

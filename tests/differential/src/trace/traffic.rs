@@ -1,29 +1,68 @@
 //! What consumers of one Service see, from revision to revision.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
-use quaymaster_oracle::Desired;
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 
+use crate::batch::RESTED;
 use crate::plane::Hold;
 
 /// A backend that is not to get traffic any more must be gone after so long, on a busy machine, and with the longest pause
 /// before a repair.
 const GONE_WITHIN: Duration = Duration::from_mins(1);
 
-/// An endpoint as traffic sees it: family, Pod and address.
-pub(super) type Backend = (String, String, String);
+/// An endpoint as traffic sees it: family, Pod and address; with the ports that its slice has, or whatever these are. Each is
+/// looked at both ways: while ports change it must be published under some, and once they rest under the right ones.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Backend {
+    family: String,
+    pod: String,
+    address: String,
+    ports: Option<String>,
+}
+
+impl Backend {
+    /// An address of a Pod, whatever its ports, and with these.
+    pub(super) fn of(family: &str, pod: &str, address: &str, ports: &str) -> [Self; 2] {
+        [None, Some(ports.to_owned())].map(|ports| Self {
+            family: family.to_owned(),
+            pod: pod.to_owned(),
+            address: address.to_owned(),
+            ports,
+        })
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            family,
+            pod,
+            address,
+            ports,
+        } = self;
+        write!(f, "{family}: ready endpoint {address} ({pod})")?;
+        match ports {
+            Some(ports) => write!(f, " with ports {ports}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The backends that should be published, with the uids of what they are.
+pub(super) type Required = BTreeMap<Backend, String>;
 
 /// Which of its backends the slices of a Service may not lose, or not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keeps {
     /// What is ready stays, and nothing else.
     WhatIsReady,
-    /// Nobody looks after the Service any more: its slices stay as they are.
+    /// Nobody looks after the Service, or what is chosen of it is anybody's choice: what is there may stay.
     Everything,
-    /// The Service is being deleted, so that what would need a new slice gets none.
-    Nothing,
+    /// The Service is being deleted: what would need a new slice gets none, so that an endpoint whose ports change may go.
+    WhatStaysAsItIs,
 }
 
 /// The ready backends of a Service.
@@ -50,33 +89,24 @@ impl Traffic {
     /// be missing from the union of slices; one that is not ready must go.
     pub(super) fn step(
         &mut self,
-        desired: &Desired,
+        required: &Required,
         published: &BTreeSet<Backend>,
         written: &BTreeSet<Backend>,
         at: Duration,
         keeps: Keeps,
         holds: &[Hold],
     ) -> Vec<String> {
-        let mut required = BTreeMap::<Backend, String>::new();
-        for (key, group) in &desired.groups {
-            for endpoint in group.endpoints.values().filter(|endpoint| is_ready(endpoint)) {
-                let uid = endpoint.target_ref.as_ref().and_then(|target| target.uid.clone());
-                for backend in backends(&format!("{:?}", key.address_type), endpoint) {
-                    required.insert(backend, uid.clone().unwrap_or_default());
-                }
-            }
-        }
         self.held
             .retain(|backend, held| required.get(backend) == Some(&held.uid));
         let missing = self
             .held
             .iter()
             .filter(|(backend, held)| held.published && !published.contains(backend))
-            .filter(|_| keeps != Keeps::Nothing);
+            .filter(|(backend, _)| keeps != Keeps::WhatStaysAsItIs || backend.ports.is_some());
+        let missing = once(missing.map(|(backend, _)| backend.clone()).collect());
         let mut found: Vec<String> = missing
-            .map(|((family, pod, address), _)| {
-                format!("{family}: ready endpoint {address} ({pod}) is missing")
-            })
+            .iter()
+            .map(|backend| format!("{backend} is missing"))
             .collect();
         self.held.retain(|backend, _| published.contains(backend));
         for backend in written {
@@ -85,9 +115,7 @@ impl Traffic {
             }
         }
 
-        let surplus = |backend: &&Backend| {
-            keeps != Keeps::Everything && desired.managed && !required.contains_key(*backend)
-        };
+        let surplus = |backend: &&Backend| keeps != Keeps::Everything && !required.contains_key(*backend);
         let surplus: BTreeSet<Backend> = published.iter().filter(surplus).cloned().collect();
         self.surplus.retain(|backend, _| surplus.contains(backend));
         found.extend(self.overdue(at, holds));
@@ -96,9 +124,9 @@ impl Traffic {
         }
 
         for (backend, uid) in required {
-            if published.contains(&backend) && !self.held.contains_key(&backend) {
-                let published = written.contains(&backend);
-                self.held.insert(backend, Held { uid, published });
+            if published.contains(backend) && !self.held.contains_key(backend) {
+                let (uid, published) = (uid.clone(), written.contains(backend));
+                self.held.insert(backend.clone(), Held { uid, published });
             }
         }
         found
@@ -115,17 +143,33 @@ impl Traffic {
         let overdue = self
             .surplus
             .iter()
-            .filter(|(_, since)| worked(**since, at, holds) > GONE_WITHIN);
+            .filter(|(_, since)| worked(**since, at, holds) > GONE_WITHIN || rested(**since, at, holds));
         let overdue: Vec<Backend> = overdue.map(|(backend, _)| backend.clone()).collect();
         for backend in &overdue {
             // Not again, however long it stays.
             self.surplus.insert(backend.clone(), Duration::MAX);
         }
-        let tell = |(family, pod, address): Backend| {
-            format!("{family}: endpoint {address} ({pod}) is still published as ready after {GONE_WITHIN:?}")
+        let tell = |backend| {
+            format!("{backend} is still published after {GONE_WITHIN:?} or at rest, and should not be")
         };
-        overdue.into_iter().map(tell).collect()
+        once(overdue).into_iter().map(tell).collect()
     }
+}
+
+/// Without those of particular ports of which the same is said whatever the ports.
+fn once(backends: Vec<Backend>) -> Vec<Backend> {
+    let of_all: BTreeSet<Backend> = backends
+        .iter()
+        .filter(|backend| backend.ports.is_none())
+        .cloned()
+        .collect();
+    let any = |backend: &Backend| Backend {
+        ports: None,
+        ..backend.clone()
+    };
+    let mut told = backends;
+    told.retain(|backend| backend.ports.is_none() || !of_all.contains(&any(backend)));
+    told
 }
 
 /// For how long who keeps the slices in the end has done so, without the times when nobody did.
@@ -142,31 +186,57 @@ fn worked(since: Duration, at: Duration, holds: &[Hold]) -> Duration {
     .sum()
 }
 
+/// Whether who keeps the slices in the end came to rest meanwhile, and was released, without doing anything about it.
+fn rested(since: Duration, at: Duration, holds: &[Hold]) -> bool {
+    let begun = holds.iter().filter(|hold| hold.from <= at);
+    let Some(last) = begun.clone().next_back() else {
+        return false;
+    };
+    let mut own = begun.filter(|hold| hold.holder == last.holder);
+    own.any(|hold| {
+        let until = hold.until.filter(|until| *until <= at);
+        until.is_some_and(|until| until.saturating_sub(hold.from.max(since)) >= RESTED)
+    })
+}
+
 /// What a slice publishes as ready.
 pub(super) fn ready_backends(slice: &EndpointSlice) -> BTreeSet<Backend> {
+    let ports = spelled(slice.ports.as_deref().unwrap_or_default());
     let endpoints = slice.endpoints.iter().flatten();
     endpoints
         .filter(|endpoint| is_ready(endpoint))
-        .flat_map(|endpoint| backends(&slice.address_type, endpoint))
+        .flat_map(|endpoint| backends(&slice.address_type, &ports, endpoint))
         .collect()
 }
 
-fn is_ready(endpoint: &Endpoint) -> bool {
+pub(super) fn is_ready(endpoint: &Endpoint) -> bool {
     let conditions = endpoint.conditions.as_ref();
     conditions.and_then(|conditions| conditions.ready) != Some(false)
 }
 
-fn backends(family: &str, endpoint: &Endpoint) -> Vec<Backend> {
-    let pod = endpoint
-        .target_ref
-        .as_ref()
-        .and_then(|target| target.name.clone());
-    let of = |address: &String| {
-        (
-            family.to_owned(),
-            pod.clone().unwrap_or_default(),
-            address.clone(),
+/// What an endpoint is to traffic, without its ports and with them.
+pub(super) fn backends(family: &str, ports: &str, endpoint: &Endpoint) -> Vec<Backend> {
+    let target = endpoint.target_ref.as_ref();
+    let pod = target.and_then(|target| target.name.clone()).unwrap_or_default();
+    let addresses = endpoint.addresses.iter();
+    addresses
+        .flat_map(|address| Backend::of(family, &pod, address, ports))
+        .collect()
+}
+
+/// Ports as a set.
+pub(super) fn spelled(ports: &[EndpointPort]) -> String {
+    let one = |port: &EndpointPort| {
+        format!(
+            "{}:{}/{}/{}",
+            port.name.as_deref().unwrap_or_default(),
+            port.port
+                .map_or_else(|| "all".to_owned(), |number| number.to_string()),
+            port.protocol.as_deref().unwrap_or("TCP"),
+            port.app_protocol.as_deref().unwrap_or_default(),
         )
     };
-    endpoint.addresses.iter().map(of).collect()
+    let mut ports: Vec<String> = ports.iter().map(one).collect();
+    ports.sort();
+    ports.join(",")
 }

@@ -1,11 +1,9 @@
 //! What a write of a slice must not do.
 
-use k8s_openapi::api::core::v1::{ObjectReference, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use quaymaster_oracle::managed;
-use quaymaster_oracle::names::{HEADLESS, TRIGGER_TIME};
-
-use crate::compare::FOREIGN;
+use quaymaster_oracle::names::{EDITS, HEADLESS, TRIGGER_TIME};
 
 /// What is wrong with a controller's write of a slice, of the Service as it is now.
 pub(super) fn faults(
@@ -37,18 +35,25 @@ pub(super) fn faults(
     faults
 }
 
-/// Whether the slice was not made into another one: it has the same ports and still one of its Pods. One that loses all
-/// of them may be recycled for the same ports.
+/// Whether the slice was not made into another one: it has the same ports and still one of its endpoints. One that loses all
+/// of them may be recycled for the same ports, also for the same Pod at another address, which is another endpoint.
 fn in_place(old: &EndpointSlice, new: &EndpointSlice) -> bool {
-    fn pods(slice: &EndpointSlice) -> impl Iterator<Item = &ObjectReference> {
-        let endpoints = slice.endpoints.iter().flatten();
-        endpoints.filter_map(|endpoint| endpoint.target_ref.as_ref())
+    fn endpoints(slice: &EndpointSlice) -> impl Iterator<Item = &Endpoint> {
+        slice.endpoints.iter().flatten()
     }
-    old.ports == new.ports && pods(old).any(|pod| pods(new).any(|kept| kept.uid == pod.uid))
+    fn uid(endpoint: &Endpoint) -> Option<&String> {
+        endpoint.target_ref.as_ref()?.uid.as_ref()
+    }
+    let same = |one: &Endpoint, other: &Endpoint| {
+        let same_place = one.addresses == other.addresses && one.hostname == other.hostname;
+        uid(one).is_some() && uid(one) == uid(other) && same_place
+    };
+    old.ports == new.ports && endpoints(old).any(|one| endpoints(new).any(|kept| same(one, kept)))
 }
 
-/// What of a slice a controller decides, but for the trigger time, which is no reason for a write.
-fn content(slice: &EndpointSlice) -> EndpointSlice {
+/// What of a slice a controller decides, but for the trigger time and the order of ports, endpoints and addresses, which are
+/// no reason for a write.
+pub(super) fn content(slice: &EndpointSlice) -> EndpointSlice {
     let mut content = slice.clone();
     let metadata = &mut content.metadata;
     metadata.resource_version = None;
@@ -57,12 +62,21 @@ fn content(slice: &EndpointSlice) -> EndpointSlice {
     if let Some(annotations) = &mut metadata.annotations {
         annotations.remove(TRIGGER_TIME);
     }
+    if let Some(ports) = &mut content.ports {
+        ports.sort_by_cached_key(|port| format!("{port:?}"));
+    }
+    if let Some(endpoints) = &mut content.endpoints {
+        for endpoint in endpoints.iter_mut() {
+            endpoint.addresses.sort_unstable();
+        }
+        endpoints.sort_by_cached_key(|endpoint| format!("{endpoint:?}"));
+    }
     content
 }
 
 fn foreign(slice: &EndpointSlice) -> impl Iterator<Item = (&String, &String)> {
     let annotations = slice.metadata.annotations.iter().flatten();
-    annotations.filter(|(key, _)| key.starts_with(FOREIGN))
+    annotations.filter(|(key, _)| key.starts_with(EDITS))
 }
 
 /// Whether the slice is of this Service, and not of an earlier one of its name.
@@ -82,3 +96,6 @@ fn is_labelled(slice: &EndpointSlice) -> bool {
     let labels = slice.metadata.labels.as_ref();
     labels.is_some_and(|labels| labels.contains_key(HEADLESS))
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,18 +13,30 @@ on_each_minor!(
 );
 
 /// Everything the binary may ever ask for, as verb and resource.
-const EXPECTED: [(&str, &str); 14] = [
+const EXPECTED: [(&str, &str); 26] = [
+    ("get", "services"),
     ("list", "services"),
     ("watch", "services"),
     ("list", "pods"),
     ("watch", "pods"),
     ("list", "nodes"),
     ("watch", "nodes"),
+    ("get", "endpoints"),
+    ("list", "endpoints"),
+    ("watch", "endpoints"),
+    ("list", "servicecidrs"),
+    ("watch", "servicecidrs"),
+    ("patch", "servicecidrs"),
+    ("list", "ipaddresses"),
+    ("watch", "ipaddresses"),
     ("list", "endpointslices"),
     ("watch", "endpointslices"),
     ("create", "endpointslices"),
     ("update", "endpointslices"),
     ("delete", "endpointslices"),
+    ("create", "endpoints"),
+    ("update", "endpoints"),
+    ("delete", "endpoints"),
     ("create", "events"),
     ("patch", "events"),
     ("create", "selfsubjectaccessreviews"),

@@ -10,6 +10,7 @@ mod namespace;
 mod proxy;
 mod rbac;
 mod shapes;
+mod subsets;
 mod trace;
 mod view;
 
@@ -24,7 +25,7 @@ pub(crate) use minors::Minor;
 pub(crate) use namespace::{Test, fresh_ip, fresh_ipv6};
 pub(crate) use proxy::Proxy;
 pub(crate) use rbac::{ALL_RULES, grant};
-pub(crate) use shapes::{Shapes, slice_writes};
+pub(crate) use shapes::{Shapes, slice_writes, writes_of};
 pub(crate) use trace::Trace;
 pub(crate) use view::{describe, describe_all, pods_of};
 

@@ -126,7 +126,9 @@ fn a_misspelled_controller_is_refused_with_a_suggestion() {
 
 #[test]
 fn nothing_to_run_is_refused() {
-    let line = fails_with_one_line(USAGE, &["--controllers=*,-endpointslice-controller"]);
+    let without = "--controllers=*,-endpoints-controller,-endpointslice-controller,\
+                   -endpointslice-mirroring-controller,-service-cidr-controller";
+    let line = fails_with_one_line(USAGE, &[without]);
     let expected = "nothing is left to run: this value belongs to kube-controller-manager's flag";
     assert!(line.contains(expected), "{line}");
 }

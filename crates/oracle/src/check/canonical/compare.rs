@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Canonical, CanonicalEndpoint, Group, GroupKey};
+use super::{Canonical, CanonicalEndpoint, Group, GroupKey, SliceMeta};
 use crate::rules::desired::Identity;
 
 /// How hints are compared.
@@ -23,6 +23,8 @@ pub enum HintComparison {
         /// Largest allowed difference for one zone, by address type; none where it is not named.
         tolerance: BTreeMap<String, usize>,
     },
+    /// Not at all.
+    Ignored,
 }
 
 /// What to compare besides content.
@@ -38,10 +40,10 @@ pub struct Compare {
 /// One difference between a left and a right side.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Difference {
-    /// A group of slices only on the left.
-    OnlyLeft(GroupKey),
-    /// A group of slices only on the right.
-    OnlyRight(GroupKey),
+    /// A group of slices only on the left, and what it holds in words.
+    OnlyLeft(GroupKey, String),
+    /// A group of slices only on the right, and what it holds in words.
+    OnlyRight(GroupKey, String),
     /// An endpoint only on the left.
     EndpointOnlyLeft(GroupKey, Identity),
     /// An endpoint only on the right.
@@ -61,13 +63,13 @@ pub enum Difference {
     },
     /// An endpoint listed more than once, on either side; never equal to anything, not even to itself.
     Duplicate(GroupKey, Identity, &'static str),
-    /// Labels, annotations or owners of a group's slices, in debug form.
+    /// Labels, annotations or owners of a group's slices.
     Metadata {
         /// The group.
         group: GroupKey,
-        /// Left sets.
+        /// What of the left is not on the right, in words.
         left: String,
-        /// Right sets.
+        /// What of the right is not on the left, in words.
         right: String,
     },
     /// Numbers of endpoints of a group's slices, where their count differs.
@@ -87,8 +89,8 @@ impl Difference {
     /// The group, where it is of one.
     pub fn group(&self) -> Option<&GroupKey> {
         match self {
-            Self::OnlyLeft(group)
-            | Self::OnlyRight(group)
+            Self::OnlyLeft(group, _)
+            | Self::OnlyRight(group, _)
             | Self::EndpointOnlyLeft(group, _)
             | Self::EndpointOnlyRight(group, _)
             | Self::Field { group, .. }
@@ -112,8 +114,8 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |value: &Option<Value>| value.as_ref().map_or("absent".to_owned(), Value::to_string);
         match self {
-            Self::OnlyLeft(group) => write!(f, "{group}: only left"),
-            Self::OnlyRight(group) => write!(f, "{group}: only right"),
+            Self::OnlyLeft(group, what) => write!(f, "{group}: only left, {what}"),
+            Self::OnlyRight(group, what) => write!(f, "{group}: only right, {what}"),
             Self::EndpointOnlyLeft(group, endpoint) => write!(f, "{group}: {endpoint}: only left"),
             Self::EndpointOnlyRight(group, endpoint) => write!(f, "{group}: {endpoint}: only right"),
             Self::Field {
@@ -178,8 +180,9 @@ pub fn diff_with(left: &Canonical, right: &Canonical, compare: &Compare) -> Vec<
     for key in keys {
         match (left.groups.get(key), right.groups.get(key)) {
             (Some(left), Some(right)) => compare_groups(key, left, right, compare, &mut differences),
-            (Some(_), None) => differences.push(Difference::OnlyLeft(key.clone())),
-            _ => differences.push(Difference::OnlyRight(key.clone())),
+            (Some(left), None) => differences.push(Difference::OnlyLeft(key.clone(), in_words(left))),
+            (None, Some(right)) => differences.push(Difference::OnlyRight(key.clone(), in_words(right))),
+            (None, None) => {}
         }
     }
     for (side, canonical) in [("left", left), ("right", right)] {
@@ -210,11 +213,10 @@ fn compare_groups(
         }
     }
     if left.metadata != right.metadata {
-        let shown = |group: &Group| format!("{:?}", group.metadata);
         differences.push(Difference::Metadata {
             group: key.clone(),
-            left: shown(left),
-            right: shown(right),
+            left: own_metadata(&left.metadata, &right.metadata),
+            right: own_metadata(&right.metadata, &left.metadata),
         });
     }
     if compare.slice_count && left.sizes.len() != right.sizes.len() {
@@ -224,6 +226,68 @@ fn compare_groups(
             right.sizes.clone(),
         ));
     }
+}
+
+/// What a group holds: how many endpoints its slices have, and which.
+fn in_words(group: &Group) -> String {
+    /// Endpoints named.
+    const NAMED: usize = 10;
+    let endpoints = group.endpoints.iter().take(NAMED).map(|(identity, endpoint)| {
+        let ready = if endpoint.ready() { "ready" } else { "not ready" };
+        format!("{identity} {ready}")
+    });
+    let endpoints: Vec<String> = endpoints.collect();
+    let more = match group.endpoints.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let colon = if endpoints.is_empty() { "" } else { ": " };
+    format!(
+        "slices of {:?} endpoints{colon}{}{more}",
+        group.sizes,
+        endpoints.join(", ")
+    )
+}
+
+/// Labels, annotations and owners of slices here that not all slices there have, and labels and annotations that are
+/// missing here.
+fn own_metadata(here: &BTreeSet<SliceMeta>, there: &BTreeSet<SliceMeta>) -> String {
+    let mut words = BTreeSet::new();
+    for meta in here.difference(there) {
+        for (kind, of) in [
+            ("label", labels as fn(&SliceMeta) -> &BTreeMap<String, String>),
+            ("annotation", annotations),
+        ] {
+            for (key, value) in of(meta) {
+                if !there.iter().all(|other| of(other).get(key) == Some(value)) {
+                    words.insert(format!("{kind} {key}={value:?}"));
+                }
+            }
+            let missing = there.iter().flat_map(|other| of(other).keys());
+            let missing = missing.filter(|key| !of(meta).contains_key(*key));
+            words.extend(missing.map(|key| format!("no {kind} {key}")));
+        }
+        let owners = meta.owners.iter();
+        let owners = owners.filter(|owner| !there.iter().all(|other| other.owners.contains(owner)));
+        words.extend(owners.map(|owner| format!("owner {owner}")));
+        if meta.owners.is_empty() && there.iter().any(|other| !other.owners.is_empty()) {
+            words.insert("no owner".to_owned());
+        }
+    }
+    let words: Vec<String> = words.into_iter().collect();
+    if words.is_empty() {
+        // Each set of this side is on the other as well, which has more.
+        return "nothing else".to_owned();
+    }
+    words.join(", ")
+}
+
+fn labels(meta: &SliceMeta) -> &BTreeMap<String, String> {
+    &meta.labels
+}
+
+fn annotations(meta: &SliceMeta) -> &BTreeMap<String, String> {
+    &meta.annotations
 }
 
 fn compare_endpoints(
@@ -240,7 +304,7 @@ fn compare_endpoints(
             || match &compare.hints {
                 HintComparison::Exact => true,
                 HintComparison::ReadyOnly => left.ready() || right.ready(),
-                HintComparison::Counts { .. } => false,
+                HintComparison::Counts { .. } | HintComparison::Ignored => false,
             };
         let (left, right) = (left.fields.get(field), right.fields.get(field));
         if compared && left != right {

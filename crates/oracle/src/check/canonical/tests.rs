@@ -100,33 +100,51 @@ fn every_kind_of_difference_is_named() {
             "{group}: 10.1.0.1 (pod-0000): more than once on the right"
         )]
     );
-    for change in [
-        (|slice| slice.metadata.owner_references = None) as fn(&mut EndpointSlice),
-        |slice| {
-            slice
-                .metadata
-                .labels
-                .as_mut()
-                .unwrap()
-                .extend([("x".to_owned(), String::new())]);
-        },
-        |slice| slice.metadata.annotations = Some([("x".to_owned(), "y".to_owned())].into()),
+    for (change, left, right) in [
+        (
+            (|slice| slice.metadata.owner_references = None) as fn(&mut EndpointSlice),
+            "owner {",
+            "no owner",
+        ),
+        (
+            |slice| {
+                slice
+                    .metadata
+                    .labels
+                    .as_mut()
+                    .unwrap()
+                    .extend([("x".to_owned(), String::new())]);
+            },
+            "no label x, right",
+            "label x=\"\"",
+        ),
+        (
+            |slice| slice.metadata.annotations = Some([("x".to_owned(), "y".to_owned())].into()),
+            "no annotation x, right",
+            "annotation x=\"y\"",
+        ),
     ] {
         let found = edit(change);
         assert_eq!(found.len(), 1);
         assert!(
-            found[0].starts_with(&format!("{group}: left {{SliceMeta")),
+            found[0].starts_with(&format!("{group}: left {left}")),
             "{found:?}"
         );
+        assert!(found[0].ends_with(&format!(", right {right}")), "{found:?}");
     }
     let moved = edit(|slice| slice.ports = None);
-    assert_eq!(
-        moved,
-        [
-            "ns/a IPv4 []: only right".to_owned(),
-            format!("{group}: only left")
-        ]
+    let [right, left] = moved.as_slice() else {
+        panic!("{moved:?}");
+    };
+    assert!(
+        right.starts_with("ns/a IPv4 []: only right, slices of ["),
+        "{right}"
     );
+    assert!(
+        left.starts_with(&format!("{group}: only left, slices of [")),
+        "{left}"
+    );
+    assert!(left.contains("10.1.0.1 (pod-0000) ready"), "{left}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn a_group_is_desired_as_soon_as_an_eligible_pod_has_its_ports() {
     assert_eq!(sizes, [(AddressType::IPv4, 1), (AddressType::IPv6, 0)]);
     assert_eq!(found.placeholders, BTreeSet::from([AddressType::IPv6]));
 
-    let found = desired(&service, &[pod("a")], &[], RULES);
+    let found = desired::<_, Node>(&service, &[pod("a")], &[], RULES);
     assert_eq!(found.groups.len(), 2, "also when its node is missing");
     let skipped = SkippedPod {
         pod: "a".to_owned(),

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use super::Write;
-use crate::rules::names;
+use crate::names;
 use crate::rules::slices::owned_by;
 
 /// Creates, then updates, then deletes; each slice that would be created takes over the name of one that would be

@@ -187,3 +187,32 @@ fn zones_give_and_receive_whole_endpoints() {
         (unit("a", 1), unit("b", 1))
     );
 }
+
+/// Ten endpoints in zones with 37, 27.5 and 35.5 % of the CPU: minima of 4, 3 and 3 leave none free, and yet 4, 2 and 4
+/// stay as they are, since the last zone has no more than 0.45 endpoints to give.
+#[test]
+fn a_distribution_may_be_settled_outside_its_minima() {
+    let cpu = [("a", "3700m"), ("b", "2750m"), ("c", "3550m")];
+    let nodes = cpu.map(|(zone, cpu)| {
+        let mut node = node(zone, Some(zone));
+        let status = node.status.get_or_insert_default();
+        status
+            .allocatable
+            .get_or_insert_default()
+            .insert("cpu".to_owned(), Quantity(cpu.to_owned()));
+        node
+    });
+    let cache = TopologyCache::of_nodes(&nodes);
+    let hinted = |counts: [usize; 3]| {
+        let zones = ["a", "b", "c"].map(str::to_owned);
+        zones.into_iter().zip(counts).collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(cache.free(10), Some(0));
+    assert!(cache.is_settled(&hinted([4, 3, 3])));
+    assert!(cache.is_settled(&hinted([4, 2, 4])));
+    assert!(!cache.is_settled(&hinted([5, 2, 3])));
+    assert!(!cache.is_settled(&hinted([10, 0, 0])));
+    // Without hints for so many endpoints nothing is settled, and nothing free.
+    assert!(!cache.is_settled(&hinted([1, 1, 0])));
+    assert_eq!(cache.free(2), None);
+}

@@ -336,7 +336,6 @@ impl Sim {
     fn finish(&mut self, write: &Write, outcome: Outcome) {
         match &outcome {
             Outcome::Stored(slice) => {
-                let slice = SliceRecord::clone(slice);
                 self.seen
                     .slices
                     .observe_written(slice, &mut |_: &World, _: &Delta<'_>| {});
@@ -344,7 +343,9 @@ impl Sim {
             Outcome::Deleted => {
                 if let Op::Delete { uid, .. } = &write.op {
                     let mut nobody = |_: &World, _: &Delta<'_>| {};
-                    self.seen.slices.observe_deleted(&write.key, uid, &mut nobody);
+                    self.seen
+                        .slices
+                        .observe_deleted::<SliceRecord>(&write.key, uid, &mut nobody);
                 }
             }
             Outcome::Deleting | Outcome::Failed(_) => {}
@@ -383,9 +384,11 @@ impl Sim {
                 }
             };
             if there {
-                self.seen.slices.apply_slice(slice, &mut view);
+                self.seen.slices.apply(slice, &mut view);
             } else {
-                self.seen.slices.delete_slice(&slice.key, &slice.uid, &mut view);
+                self.seen
+                    .slices
+                    .delete::<SliceRecord>(&slice.key, &slice.uid, &mut view);
             }
             for (name, after) in deltas {
                 match after.filter(|slice| is_of_service(slice)) {

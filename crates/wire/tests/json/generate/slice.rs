@@ -33,7 +33,7 @@ fn conditions() -> impl Strategy<Value = EndpointConditions> {
     )
 }
 
-fn reference() -> impl Strategy<Value = ObjectReference> {
+pub(super) fn reference() -> impl Strategy<Value = ObjectReference> {
     (
         maybe(one_of(&["Pod", "Node"])),
         maybe(text()),

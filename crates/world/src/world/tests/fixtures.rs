@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quaymaster_model::{
-    AddressType, ClusterAddress, EndpointAddress, EndpointRecord, Interned, LabelSet, NodeRecord, ObjectKey,
-    PodFlags, PodRecord, PortSet, ResourceVersion, Selector, ServiceRecord, ServiceType, SliceRecord, Text,
-    Uid,
+    AddressType, ClusterAddress, EndpointAddress, EndpointRecord, EndpointsRecord, Interned, IpAddressRecord,
+    LabelSet, NodeRecord, ObjectKey, PodFlags, PodRecord, PortSet, ResourceVersion, Selector,
+    ServiceCidrRecord, ServiceRecord, ServiceType, SliceRecord, Text, Uid,
 };
 use smallvec::smallvec;
 
@@ -105,6 +105,45 @@ pub(super) fn slice(name: &str, id: u64, at: u64, service: Option<&str>) -> Slic
     }
 }
 
+pub(super) fn endpoints(name: &str, id: u64, at: u64) -> EndpointsRecord {
+    EndpointsRecord {
+        key: key(name),
+        uid: uid(id),
+        resource_version: version(at),
+        labels: labels(&[]),
+        annotations: Vec::new(),
+        owners: smallvec![],
+        finalizers: Vec::new(),
+        terminating: false,
+        subsets: None,
+        digest: at.into(),
+        addresses: 0,
+        unknown: None,
+    }
+}
+
+pub(super) fn service_cidr(name: &str, id: u64, at: u64) -> ServiceCidrRecord {
+    ServiceCidrRecord {
+        key: key(name),
+        uid: uid(id),
+        resource_version: version(at),
+        finalizers: Vec::new(),
+        deleted: None,
+        cidrs: smallvec!["10.0.0.0/24".parse().unwrap()],
+        ready: None,
+    }
+}
+
+pub(super) fn ip_address(name: &str, id: u64, at: u64) -> IpAddressRecord {
+    IpAddressRecord {
+        key: key(name),
+        uid: uid(id),
+        resource_version: version(at),
+        labels: labels(&[]),
+        address: None,
+    }
+}
+
 /// Builds everything up from the deltas alone, and checks each against what it has and against the world.
 #[derive(Default)]
 pub(super) struct Shadow {
@@ -112,6 +151,9 @@ pub(super) struct Shadow {
     pub(super) services: BTreeMap<ServiceId, ServiceRecord>,
     pub(super) nodes: BTreeMap<Text, NodeRecord>,
     pub(super) slices: BTreeMap<ObjectKey, Arc<SliceRecord>>,
+    pub(super) endpoints: BTreeMap<ObjectKey, Arc<EndpointsRecord>>,
+    pub(super) service_cidrs: BTreeMap<ObjectKey, Arc<ServiceCidrRecord>>,
+    pub(super) ip_addresses: BTreeMap<ObjectKey, Arc<IpAddressRecord>>,
     /// One line for each delta since the last look.
     pub(super) told: Vec<String>,
 }
@@ -158,6 +200,24 @@ fn replay<K: Ord, T: Clone + PartialEq + std::fmt::Debug>(
     }
 }
 
+/// As [`replay`], of a kind that is written as well; the line that it is told by.
+fn replay_stored<'w, R: crate::Stored + std::fmt::Debug>(
+    kind: &str,
+    shadow: &mut BTreeMap<ObjectKey, Arc<R>>,
+    held: impl Fn(&ObjectKey) -> Option<&'w Arc<R>>,
+    change: Change<'_, Arc<R>>,
+    origin: Origin,
+) -> String {
+    let key = change.latest().key().clone();
+    assert_eq!(held(&key), change.after());
+    let by = match origin {
+        Origin::Watch => "by watch",
+        Origin::OwnWrite => "by own write",
+    };
+    let what = replay(shadow, key.clone(), change);
+    format!("{kind} {} {what} {by}", key.name)
+}
+
 impl View for Shadow {
     fn on(&mut self, world: &World, delta: &Delta<'_>) {
         let line = match *delta {
@@ -191,14 +251,20 @@ impl View for Shadow {
                 format!("node {name} {what}")
             }
             Delta::Slice { change, origin } => {
-                let key = change.latest().key.clone();
-                assert_eq!(world.slice(&key), change.after());
-                let by = match origin {
-                    Origin::Watch => "by watch",
-                    Origin::OwnWrite => "by own write",
-                };
-                let what = replay(&mut self.slices, key.clone(), change);
-                format!("slice {} {what} {by}", key.name)
+                let held = |key: &ObjectKey| world.slice(key);
+                replay_stored("slice", &mut self.slices, held, change, origin)
+            }
+            Delta::Endpoints { change, origin } => {
+                let held = |key: &ObjectKey| world.endpoints(key);
+                replay_stored("endpoints", &mut self.endpoints, held, change, origin)
+            }
+            Delta::ServiceCidr { change, origin } => {
+                let held = |key: &ObjectKey| world.service_cidr(key);
+                replay_stored("servicecidr", &mut self.service_cidrs, held, change, origin)
+            }
+            Delta::IpAddress { change, origin } => {
+                let held = |key: &ObjectKey| world.ip_address(key);
+                replay_stored("ipaddress", &mut self.ip_addresses, held, change, origin)
             }
         };
         self.told.push(line);

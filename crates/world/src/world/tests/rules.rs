@@ -1,5 +1,7 @@
 //! Lists, identity, indexes.
 
+use quaymaster_model::SliceRecord;
+
 use super::fixtures::*;
 use crate::{Kind, PodId, World};
 
@@ -27,7 +29,7 @@ fn a_deletion_missed_while_the_watch_was_down_is_reported_after_the_relist() {
         world.apply_pod(pod(name, 1, &[], Some("n1")), &mut shadow);
         world.apply_service(service(name, 1, 5, &[]), &mut shadow);
         world.apply_node(node(name, None), &mut shadow);
-        world.apply_slice(slice(name, 1, 5, Some("web")), &mut shadow);
+        world.apply(slice(name, 1, 5, Some("web")), &mut shadow);
     }
     shadow.take();
     for kind in Kind::ALL {
@@ -36,7 +38,7 @@ fn a_deletion_missed_while_the_watch_was_down_is_reported_after_the_relist() {
     world.apply_pod(pod("stays", 1, &[], Some("n1")), &mut shadow);
     world.apply_service(service("stays", 1, 5, &[]), &mut shadow);
     world.apply_node(node("stays", None), &mut shadow);
-    world.apply_slice(slice("stays", 1, 5, Some("web")), &mut shadow);
+    world.apply(slice("stays", 1, 5, Some("web")), &mut shadow);
     assert_eq!(shadow.take(), [] as [String; 0]);
     for kind in Kind::ALL {
         world.end(kind, &version(9), &mut shadow);
@@ -80,7 +82,7 @@ fn what_a_list_could_not_read_stays_as_it_was() {
         world.apply_pod(pod(name, 1, &[], Some("n1")), &mut shadow);
         world.apply_service(service(name, 1, 5, &[]), &mut shadow);
         world.apply_node(node(name, None), &mut shadow);
-        world.apply_slice(slice(name, 1, 5, Some("web")), &mut shadow);
+        world.apply(slice(name, 1, 5, Some("web")), &mut shadow);
     }
     shadow.take();
     for kind in Kind::ALL {
@@ -105,11 +107,11 @@ fn an_object_that_reappears_with_another_uid_is_removed_and_added() {
     let (mut world, mut shadow) = synced();
     world.apply_pod(pod("web-0", 1, &[("app", "web")], Some("n1")), &mut shadow);
     world.apply_service(service("web", 1, 5, &[("app", "web")]), &mut shadow);
-    world.apply_slice(slice("web-a", 1, 5, Some("web")), &mut shadow);
+    world.apply(slice("web-a", 1, 5, Some("web")), &mut shadow);
     shadow.take();
     world.apply_pod(pod("web-0", 2, &[("app", "web")], Some("n1")), &mut shadow);
     world.apply_service(service("web", 2, 6, &[("app", "web")]), &mut shadow);
-    world.apply_slice(slice("web-a", 2, 6, Some("web")), &mut shadow);
+    world.apply(slice("web-a", 2, 6, Some("web")), &mut shadow);
     assert_eq!(
         shadow.take(),
         [
@@ -132,17 +134,17 @@ fn the_deletion_of_a_former_object_leaves_its_successor_alone() {
     let (mut world, mut shadow) = synced();
     world.apply_pod(pod("web-0", 2, &[], None), &mut shadow);
     world.apply_service(service("web", 2, 6, &[]), &mut shadow);
-    world.apply_slice(slice("web-a", 2, 6, Some("web")), &mut shadow);
+    world.apply(slice("web-a", 2, 6, Some("web")), &mut shadow);
     shadow.take();
     world.delete_pod(&key("web-0"), &uid(1), &mut shadow);
     world.delete_service(&key("web"), &uid(1), &mut shadow);
-    world.delete_slice(&key("web-a"), &uid(1), &mut shadow);
+    world.delete::<SliceRecord>(&key("web-a"), &uid(1), &mut shadow);
     world.delete_pod(&key("unknown"), &uid(1), &mut shadow);
     world.delete_node("unknown", &mut shadow);
     assert_eq!(shadow.take(), [] as [String; 0]);
     world.delete_pod(&key("web-0"), &uid(2), &mut shadow);
     world.delete_service(&key("web"), &uid(2), &mut shadow);
-    world.delete_slice(&key("web-a"), &uid(2), &mut shadow);
+    world.delete::<SliceRecord>(&key("web-a"), &uid(2), &mut shadow);
     assert_eq!(shadow.take().len(), 3);
 }
 
@@ -153,7 +155,7 @@ fn a_record_that_did_not_change_is_not_reported() {
         world.apply_pod(pod("web-0", 1, &[("app", "web")], Some("n1")), &mut shadow);
         world.apply_service(service("web", 1, 5, &[("app", "web")]), &mut shadow);
         world.apply_node(node("n1", Some("z")), &mut shadow);
-        world.apply_slice(slice("web-a", 1, 5, Some("web")), &mut shadow);
+        world.apply(slice("web-a", 1, 5, Some("web")), &mut shadow);
         assert_eq!(shadow.take().len(), expected);
     }
 }
@@ -201,13 +203,20 @@ fn what_is_gone_leaves_nothing_behind_in_any_index() {
         world.apply_pod(pod(&name, number, &app, Some(&name)), &mut shadow);
         world.apply_service(service(&name, number, 5, &app), &mut shadow);
         world.apply_node(node(&name, None), &mut shadow);
-        world.apply_slice(slice(&name, number, 5, Some(&name)), &mut shadow);
+        world.apply(slice(&name, number, 5, Some(&name)), &mut shadow);
+        world.apply(endpoints(&name, number, 5), &mut shadow);
+        world.apply(service_cidr(&name, number, 5), &mut shadow);
+        world.apply(ip_address(&name, number, 5), &mut shadow);
     }
     let sizes = world.sizes();
     assert_eq!((sizes.pods, sizes.nodes_with_pods), (50, 50));
     assert_eq!((sizes.services, sizes.membership.links), (50, 50));
     assert_eq!((sizes.slices, sizes.services_with_slices), (50, 50));
-    assert_eq!((sizes.nodes, sizes.endpoints), (50, 100));
+    assert_eq!((sizes.nodes, sizes.endpoints_in_slices), (50, 100));
+    assert_eq!(
+        (sizes.endpoints, sizes.service_cidrs, sizes.ip_addresses),
+        (50, 50, 50)
+    );
     assert!(sizes.bytes > sizes.membership.bytes);
     for kind in Kind::ALL {
         world.begin(kind);
@@ -227,7 +236,10 @@ fn what_is_gone_leaves_nothing_behind_in_any_index() {
             services: 0,
             nodes: 0,
             slices: 0,
+            endpoints_in_slices: 0,
             endpoints: 0,
+            service_cidrs: 0,
+            ip_addresses: 0,
             nodes_with_pods: 0,
             services_with_slices: 0,
             tombstones: 0,

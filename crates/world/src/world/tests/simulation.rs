@@ -1,16 +1,20 @@
 //! A small apiserver, watches that lag, break and repeat themselves, own writes that are answered at any time, and a
 //! world that must follow.
 
+mod indexes;
 mod op;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use quaymaster_model::{NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, Text, Uid};
+use quaymaster_model::{
+    EndpointsRecord, IpAddressRecord, NodeRecord, ObjectKey, PodRecord, ServiceCidrRecord, ServiceRecord,
+    SliceRecord, Text, Uid,
+};
 
 use super::fixtures::*;
-use crate::{Kind, PodId, World};
+use crate::{Kind, World};
 use op::{Op, op, op_or_restore};
 
 /// Objects of each kind.
@@ -22,7 +26,13 @@ enum Object {
     Service(ServiceRecord),
     Node(NodeRecord),
     Slice(SliceRecord),
+    Endpoints(EndpointsRecord),
+    ServiceCidr(ServiceCidrRecord),
+    IpAddress(IpAddressRecord),
 }
+
+/// Kinds of which one may be written by us as well as by others.
+const WRITTEN: [Kind; 4] = [Kind::Slice, Kind::Endpoints, Kind::ServiceCidr, Kind::IpAddress];
 
 fn object_key(object: usize) -> ObjectKey {
     ObjectKey::new(
@@ -57,6 +67,18 @@ fn build(kind: Kind, object: usize, id: u64, at: u64, variant: u8) -> Object {
             let record = slice("", id, at, of);
             Object::Slice(SliceRecord { key, ..record })
         }
+        Kind::Endpoints => {
+            let record = endpoints("", id, at);
+            Object::Endpoints(EndpointsRecord { key, ..record })
+        }
+        Kind::ServiceCidr => {
+            let record = service_cidr("", id, at);
+            Object::ServiceCidr(ServiceCidrRecord { key, ..record })
+        }
+        Kind::IpAddress => {
+            let record = ip_address("", id, at);
+            Object::IpAddress(IpAddressRecord { key, ..record })
+        }
     }
 }
 
@@ -74,7 +96,7 @@ struct Feed {
 }
 
 enum Answer {
-    Written(Box<SliceRecord>),
+    Written(Box<Object>),
     Deleted(Uid),
 }
 
@@ -96,8 +118,8 @@ struct Simulation {
     /// Every state of every object, oldest first.
     history: BTreeMap<(Kind, usize), Vec<State>>,
     feeds: BTreeMap<Kind, Feed>,
-    /// Answers under way; one write of a slice at a time.
-    answers: BTreeMap<usize, (u64, Answer)>,
+    /// Answers under way; one write of an object at a time.
+    answers: BTreeMap<(Kind, usize), (u64, Answer)>,
 }
 
 impl Simulation {
@@ -147,7 +169,10 @@ impl Simulation {
             Object::Pod(pod) => self.world.apply_pod(pod, &mut self.shadow),
             Object::Service(service) => self.world.apply_service(service, &mut self.shadow),
             Object::Node(node) => self.world.apply_node(node, &mut self.shadow),
-            Object::Slice(slice) => self.world.apply_slice(slice, &mut self.shadow),
+            Object::Slice(slice) => self.world.apply(slice, &mut self.shadow),
+            Object::Endpoints(endpoints) => self.world.apply(endpoints, &mut self.shadow),
+            Object::ServiceCidr(cidr) => self.world.apply(cidr, &mut self.shadow),
+            Object::IpAddress(address) => self.world.apply(address, &mut self.shadow),
         }
     }
 
@@ -164,7 +189,34 @@ impl Simulation {
             Kind::Pod => self.world.delete_pod(&key, &uid, &mut self.shadow),
             Kind::Service => self.world.delete_service(&key, &uid, &mut self.shadow),
             Kind::Node => self.world.delete_node(&key.name, &mut self.shadow),
-            Kind::Slice => self.world.delete_slice(&key, &uid, &mut self.shadow),
+            Kind::Slice => self.world.delete::<SliceRecord>(&key, &uid, &mut self.shadow),
+            Kind::Endpoints => self.world.delete::<EndpointsRecord>(&key, &uid, &mut self.shadow),
+            Kind::ServiceCidr => self
+                .world
+                .delete::<ServiceCidrRecord>(&key, &uid, &mut self.shadow),
+            Kind::IpAddress => self.world.delete::<IpAddressRecord>(&key, &uid, &mut self.shadow),
+        }
+    }
+
+    fn observe(&mut self, object: Object) {
+        let (world, shadow) = (&mut self.world, &mut self.shadow);
+        match object {
+            Object::Slice(slice) => world.observe_written(&Arc::new(slice), shadow),
+            Object::Endpoints(endpoints) => world.observe_written(&Arc::new(endpoints), shadow),
+            Object::ServiceCidr(cidr) => world.observe_written(&Arc::new(cidr), shadow),
+            Object::IpAddress(address) => world.observe_written(&Arc::new(address), shadow),
+            other => panic!("{other:?} is not written"),
+        }
+    }
+
+    fn observe_gone(&mut self, kind: Kind, key: &ObjectKey, uid: &Uid) {
+        let (world, shadow) = (&mut self.world, &mut self.shadow);
+        match kind {
+            Kind::Slice => world.observe_deleted::<SliceRecord>(key, uid, shadow),
+            Kind::Endpoints => world.observe_deleted::<EndpointsRecord>(key, uid, shadow),
+            Kind::ServiceCidr => world.observe_deleted::<ServiceCidrRecord>(key, uid, shadow),
+            Kind::IpAddress => world.observe_deleted::<IpAddressRecord>(key, uid, shadow),
+            other => panic!("{other:?} is not written"),
         }
     }
 
@@ -248,14 +300,20 @@ impl Simulation {
 
     /// Whether a write of ours, made from what the world holds, is accepted: the object is the one we know, and no
     /// write of it is under way.
-    fn may_write(&self, object: usize) -> bool {
-        let held = self.world.slice(&object_key(object)).map(|held| held.uid.clone());
-        let there = self.state(Kind::Slice, object, self.now).map(|(id, _)| uid(id));
-        held == there && !self.answers.contains_key(&object)
+    fn may_write(&self, kind: Kind, object: usize) -> bool {
+        let held = self.held(kind, object).map(|held| match held {
+            Object::Slice(slice) => slice.uid,
+            Object::Endpoints(endpoints) => endpoints.uid,
+            Object::ServiceCidr(cidr) => cidr.uid,
+            Object::IpAddress(address) => address.uid,
+            other => panic!("{other:?} is not written"),
+        });
+        let there = self.state(kind, object, self.now).map(|(id, _)| uid(id));
+        held == there && !self.answers.contains_key(&(kind, object))
     }
 
     fn answer(&mut self, choice: usize) {
-        let Some(object) = self
+        let Some((kind, object)) = self
             .answers
             .keys()
             .nth(choice % self.answers.len().max(1))
@@ -263,15 +321,12 @@ impl Simulation {
         else {
             return;
         };
-        let (at, answer) = self.answers.remove(&object).unwrap();
+        let (at, answer) = self.answers.remove(&(kind, object)).unwrap();
         match answer {
-            Answer::Written(slice) => self.world.observe_written(*slice, &mut self.shadow),
-            Answer::Deleted(uid) => {
-                self.world
-                    .observe_deleted(&object_key(object), &uid, &mut self.shadow);
-            }
+            Answer::Written(written) => self.observe(*written),
+            Answer::Deleted(uid) => self.observe_gone(kind, &object_key(object), &uid),
         }
-        let ahead = &mut self.feeds.get_mut(&Kind::Slice).unwrap().ahead;
+        let ahead = &mut self.feeds.get_mut(&kind).unwrap().ahead;
         let known = ahead.entry(object).or_default();
         *known = at.max(*known);
     }
@@ -297,20 +352,21 @@ impl Simulation {
                 }
             }
             Op::Relist(kind, lag) => self.relist(kind, lag),
-            Op::OwnPut(object, variant) => {
-                if self.may_write(object) {
-                    self.write(Kind::Slice, object, Some(variant));
-                    if let Some((_, Object::Slice(slice))) = self.state(Kind::Slice, object, self.now) {
-                        let answer = Answer::Written(Box::new(slice.clone()));
-                        self.answers.insert(object, (self.now, answer));
+            Op::OwnPut(kind, object, variant) => {
+                if self.may_write(kind, object) {
+                    self.write(kind, object, Some(variant));
+                    if let Some((_, written)) = self.state(kind, object, self.now) {
+                        let answer = Answer::Written(Box::new(written.clone()));
+                        self.answers.insert((kind, object), (self.now, answer));
                     }
                 }
             }
-            Op::OwnDelete(object) => {
-                let there = self.state(Kind::Slice, object, self.now).map(|(id, _)| uid(id));
-                if let Some(there) = there.filter(|_| self.may_write(object)) {
-                    self.write(Kind::Slice, object, None);
-                    self.answers.insert(object, (self.now, Answer::Deleted(there)));
+            Op::OwnDelete(kind, object) => {
+                let there = self.state(kind, object, self.now).map(|(id, _)| uid(id));
+                if let Some(there) = there.filter(|_| self.may_write(kind, object)) {
+                    self.write(kind, object, None);
+                    self.answers
+                        .insert((kind, object), (self.now, Answer::Deleted(there)));
                 }
             }
             Op::Answer(choice) => self.answer(choice),
@@ -329,6 +385,15 @@ impl Simulation {
             Kind::Slice => world
                 .slice(&key)
                 .map(|slice| Object::Slice(SliceRecord::clone(slice))),
+            Kind::Endpoints => world
+                .endpoints(&key)
+                .map(|endpoints| Object::Endpoints(EndpointsRecord::clone(endpoints))),
+            Kind::ServiceCidr => world
+                .service_cidr(&key)
+                .map(|cidr| Object::ServiceCidr(ServiceCidrRecord::clone(cidr))),
+            Kind::IpAddress => world
+                .ip_address(&key)
+                .map(|address| Object::IpAddress(IpAddressRecord::clone(address))),
         }
     }
 
@@ -345,57 +410,6 @@ impl Simulation {
                 );
             }
         }
-    }
-
-    /// The deltas add up to the world, and every index to a scan of it.
-    fn check_indexes(&self) {
-        let (world, shadow) = (&self.world, &self.shadow);
-        let pods: BTreeMap<_, _> = world.pods().map(|(id, pod)| (id, pod.clone())).collect();
-        assert_eq!(pods, shadow.pods);
-        let services: BTreeMap<_, _> = world
-            .services()
-            .map(|(id, service)| (id, service.clone()))
-            .collect();
-        assert_eq!(services, shadow.services);
-        let nodes: BTreeMap<_, _> = world
-            .nodes()
-            .map(|node| (node.name.clone(), node.clone()))
-            .collect();
-        assert_eq!(nodes, shadow.nodes);
-        let slices: BTreeMap<_, _> = world
-            .slices()
-            .map(|slice| (slice.key.clone(), Arc::clone(slice)))
-            .collect();
-        assert_eq!(slices, shadow.slices);
-
-        for (id, pod) in &pods {
-            assert_eq!(
-                world.membership().services_of(*id),
-                shadow.matching(pod).as_slice()
-            );
-        }
-        for id in services.keys() {
-            let backing: BTreeSet<PodId> = world.membership().pods_of(*id).collect();
-            let expected = pods.iter().filter(|(_, pod)| shadow.matching(pod).contains(id));
-            assert_eq!(backing, expected.map(|(id, _)| *id).collect());
-        }
-        for object in 0..OBJECTS {
-            let key = object_key(object);
-            let mut on: Vec<PodId> = world.pods_on(&key.name).collect();
-            on.sort();
-            let expected = pods
-                .iter()
-                .filter(|(_, pod)| pod.node.as_ref() == Some(&key.name));
-            assert_eq!(on, expected.map(|(id, _)| *id).collect::<Vec<_>>());
-            let mut of: Vec<_> = world.slices_of(&key).map(|slice| &slice.key).collect();
-            of.sort();
-            let expected = slices.values().filter(|slice| {
-                slice.key.namespace == key.namespace && slice.service_name() == Some(&key.name)
-            });
-            assert_eq!(of, expected.map(|slice| &slice.key).collect::<Vec<_>>());
-        }
-        let endpoints: usize = slices.values().map(|slice| slice.endpoints.len()).sum();
-        assert_eq!(world.sizes().endpoints, endpoints);
     }
 
     /// Everything under way arrives.

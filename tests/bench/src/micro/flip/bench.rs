@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use quaymaster_endpointslice::{EndpointSlices, Options};
 use quaymaster_engine::controller::{Object, Stored};
-use quaymaster_engine::{Answer, Controller as _, Dirty, Verdict};
+use quaymaster_engine::{Answer, Controller as _, Dirty, Moment, Verdict};
 use quaymaster_model::rules::NEWEST_TESTED;
 use quaymaster_model::{
-    Interner, NodeRecord, ObjectKey, PodRecord, ResourceVersion, ServiceRecord, SliceRecord, Text,
+    Interner, NodeRecord, ObjectKey, PodRecord, ResourceVersion, ServiceRecord, SliceRecord, Text, Timestamp,
     UpstreamRules,
 };
 use quaymaster_runtime::metrics::Registry;
@@ -184,7 +184,10 @@ impl Bench {
 
     /// Plans and answers until nothing is left to be written; returns the number of writes.
     fn write(&mut self, steps: &mut Steps) -> Result<usize> {
-        let now = Instant::now();
+        let now = Moment {
+            at: Instant::now(),
+            wall: Timestamp(0),
+        };
         let mut planned = steps
             .plan
             .of(|| self.controller.plan(&self.world, &self.service, ROOM, now));
@@ -199,12 +202,14 @@ impl Bench {
                 let body = server::encode(std::mem::replace(&mut request.body, empty), &mut steps.encode)?;
                 let (answer, event) = server::store(&request, &body, self.version)?;
                 events.push(event);
-                let slice = steps.decode_answer.of(|| self.slices.object(&answer))?;
+                let slice = steps
+                    .decode_answer
+                    .of(|| self.slices.object(&answer).map(Arc::new))?;
                 let verdict = steps.answer.of(|| {
                     let controller = &mut self.controller;
                     let mut dirty = Dirty::default();
                     self.world
-                        .observe_written(slice, &mut |world: &World, delta: &Delta<'_>| {
+                        .observe_written(&slice, &mut |world: &World, delta: &Delta<'_>| {
                             controller.on(world, delta, &mut dirty);
                         });
                     let stored = self.world.slice(&request.object).map_or(Stored::Gone, |slice| {
@@ -237,10 +242,9 @@ impl Bench {
             let slice: SliceRecord = steps.decode_echo.of(|| decode(&self.slices, &event))?;
             steps.echo.of(|| {
                 let (controller, mut dirty) = (&mut self.controller, Dirty::default());
-                self.world
-                    .apply_slice(slice, &mut |world: &World, delta: &Delta<'_>| {
-                        controller.on(world, delta, &mut dirty);
-                    });
+                self.world.apply(slice, &mut |world: &World, delta: &Delta<'_>| {
+                    controller.on(world, delta, &mut dirty);
+                });
             });
         }
         Ok(writes)

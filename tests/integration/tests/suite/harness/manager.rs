@@ -8,7 +8,7 @@ use std::time::Duration;
 use quaymaster_testkit::ControlPlane;
 use quaymaster_testkit::process::{Launch, Quaymaster};
 
-use super::{SOON, binary, free_port};
+use super::{SOON, binary};
 
 /// The user that the binary runs as, and is found by in the audit log.
 pub(crate) const USER: &str = "quaymaster";
@@ -28,7 +28,7 @@ impl Manager {
     /// Starts the binary and waits until it has read everything.
     pub(crate) async fn start(plane: &ControlPlane, kubeconfig: &Path, args: &[&str]) -> Self {
         let mut manager = Self::launch(plane, kubeconfig, args);
-        let url = format!("http://127.0.0.1:{}/readyz", manager.port);
+        let url = manager.process.url("/readyz");
         manager.process.wait_ready(&url, SOON).await.unwrap();
         manager
     }
@@ -37,18 +37,17 @@ impl Manager {
     pub(crate) fn launch(plane: &ControlPlane, kubeconfig: &Path, args: &[&str]) -> Self {
         static HOLDERS: AtomicU32 = AtomicU32::new(0);
         let holder = format!("suite-{}", HOLDERS.fetch_add(1, Ordering::Relaxed));
-        let port = free_port();
         let process = Launch::new(binary(), plane.logs().join(format!("quaymaster-{holder}.log")))
-            .arg(format!("--kubeconfig={}", kubeconfig.display()))
-            .args((!args.iter().any(|arg| arg.starts_with("--port"))).then(|| format!("--port={port}")))
+            .connect(kubeconfig)
+            .unwrap()
             .arg(format!("--holder={holder}"))
             .arg("--log-format=json")
             .args(args.iter().copied())
             .start()
             .unwrap();
         Self {
+            port: process.port(),
             process,
-            port,
             holder,
         }
     }

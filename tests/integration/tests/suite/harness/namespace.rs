@@ -232,7 +232,8 @@ impl Test {
                 continue;
             }
             match (entry.resource(), entry.verb.as_str()) {
-                ("endpointslices", "create" | "update" | "delete") | ("events", "create" | "patch") => {}
+                ("endpointslices" | "endpoints", "create" | "update" | "delete")
+                | ("events", "create" | "patch") => {}
                 _ => panic!("unexpected {} {}", entry.verb, entry.request_uri),
             }
         }

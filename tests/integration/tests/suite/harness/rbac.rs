@@ -24,15 +24,23 @@ const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'st
     }
 }
 
-/// All that the EndpointSlice controller needs, and nothing else: every test shows that it suffices.
-pub(crate) const ALL_RULES: [Rule; 5] = [
-    rule("", "services", &["list", "watch"]),
+/// All that the controllers need, and nothing else: every test shows that it suffices.
+pub(crate) const ALL_RULES: [Rule; 9] = [
+    rule("", "services", &["get", "list", "watch"]),
     rule("", "pods", &["list", "watch"]),
     rule("", "nodes", &["list", "watch"]),
     rule(
         "discovery.k8s.io",
         "endpointslices",
         &["list", "watch", "create", "update", "delete"],
+    ),
+    rule("networking.k8s.io", "servicecidrs", &["list", "watch", "patch"]),
+    rule("networking.k8s.io", "servicecidrs/status", &["patch"]),
+    rule("networking.k8s.io", "ipaddresses", &["list", "watch"]),
+    rule(
+        "",
+        "endpoints",
+        &["get", "list", "watch", "create", "update", "delete"],
     ),
     rule("events.k8s.io", "events", &["create", "patch"]),
 ];

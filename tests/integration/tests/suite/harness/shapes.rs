@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Endpoints, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
@@ -93,6 +93,16 @@ impl Shapes {
         all
     }
 
+    /// All Endpoints, as they are stored.
+    pub(crate) async fn all_endpoints(&self) -> Vec<Endpoints> {
+        let mut all = Vec::new();
+        for namespace in &self.namespaces {
+            let endpoints: Api<Endpoints> = Api::namespaced(self.client.clone(), namespace);
+            all.extend(endpoints.list(&ListParams::default()).await.unwrap());
+        }
+        all
+    }
+
     /// What changes with any write.
     pub(crate) async fn versions(&self) -> Versions {
         let key = |slice: EndpointSlice| {
@@ -122,10 +132,15 @@ impl Shapes {
 
 /// Waits until nobody writes slices any more, and gives the writes that a user agent with this beginning made since.
 pub(crate) async fn slice_writes(plane: &ControlPlane, since: Mark, agent: &str) -> Vec<Entry> {
+    writes_of(plane, "endpointslices", since, agent).await
+}
+
+/// The same of another resource.
+pub(crate) async fn writes_of(plane: &ControlPlane, resource: &str, since: Mark, agent: &str) -> Vec<Entry> {
     let writes = |entry: &Entry| {
         entry.is_write()
             && entry.is_complete()
-            && entry.resource() == "endpointslices"
+            && entry.resource() == resource
             && entry.user_agent.starts_with(agent)
     };
     plane

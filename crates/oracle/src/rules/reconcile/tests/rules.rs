@@ -1,7 +1,7 @@
 //! Rules of a sync, one by one.
 
 use super::*;
-use crate::rules::names;
+use crate::names;
 use crate::testing::time;
 
 #[expect(
@@ -177,14 +177,14 @@ fn labels_follow_the_service_except_the_reserved_ones() {
     service.metadata.labels = labels([
         ("x", "y"),
         (names::SERVICE_NAME, "z"),
-        (names::MANAGED_BY, "z"),
+        (names::SLICE_MANAGED_BY, "z"),
         (names::HEADLESS, "z"),
     ]);
     let created = run(&service, &pods, &[]);
     let expected = labels([
         ("x", "y"),
         (names::SERVICE_NAME, "a"),
-        (names::MANAGED_BY, names::CONTROLLER),
+        (names::SLICE_MANAGED_BY, names::SLICE_CONTROLLER),
     ]);
     assert_eq!(created.creates()[0].metadata.labels, expected);
     let slices = after(&[], &created);
@@ -241,7 +241,7 @@ fn slices_of_others_and_slices_being_deleted_do_not_count() {
         |slice| slice.metadata.deletion_timestamp = Some(time(9)),
         |slice| {
             let labels = slice.metadata.labels.as_mut().unwrap();
-            labels.insert(names::MANAGED_BY.to_owned(), "other".to_owned());
+            labels.insert(names::SLICE_MANAGED_BY.to_owned(), "other".to_owned());
         },
         |slice| {
             let labels = slice.metadata.labels.as_mut().unwrap();

@@ -1,7 +1,7 @@
 //! Hints by annotation, in whole syncs.
 
 use super::*;
-use crate::rules::names;
+use crate::names;
 
 fn auto_service() -> Service {
     let mut service = service("a");

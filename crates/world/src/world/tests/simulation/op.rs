@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::OBJECTS;
+use super::{OBJECTS, WRITTEN};
 use crate::Kind;
 
 #[derive(Debug, Clone)]
@@ -19,10 +19,10 @@ pub(super) enum Op {
     Repeat(Kind),
     /// The watch or the list of a kind breaks; a list of some versions ago starts.
     Relist(Kind, u64),
-    /// We write a slice; the answer is under way.
-    OwnPut(usize, u8),
-    /// We delete a slice; the answer is under way.
-    OwnDelete(usize),
+    /// We write an object; the answer is under way.
+    OwnPut(Kind, usize, u8),
+    /// We delete an object; the answer is under way.
+    OwnDelete(Kind, usize),
     /// One of the answers arrives.
     Answer(usize),
     /// The server's store is set back by some versions; all watches break and list anew.
@@ -31,6 +31,7 @@ pub(super) enum Op {
 
 pub(super) fn op() -> impl Strategy<Value = Op> {
     let kind = || prop::sample::select(Kind::ALL.to_vec());
+    let written = || prop::sample::select(WRITTEN.to_vec());
     let object = || 0..OBJECTS;
     prop_oneof![
         6 => (kind(), object(), 0..12u8).prop_map(|(kind, object, variant)| Op::Put(kind, object, variant)),
@@ -39,8 +40,8 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         8 => (kind(), 1..6u8).prop_map(|(kind, count)| Op::Tell(kind, count)),
         2 => kind().prop_map(Op::Repeat),
         2 => (kind(), 0..12u64).prop_map(|(kind, lag)| Op::Relist(kind, lag)),
-        4 => (object(), 0..12u8).prop_map(|(object, variant)| Op::OwnPut(object, variant)),
-        2 => object().prop_map(Op::OwnDelete),
+        4 => (written(), object(), 0..12u8).prop_map(|(kind, object, variant)| Op::OwnPut(kind, object, variant)),
+        2 => (written(), object()).prop_map(|(kind, object)| Op::OwnDelete(kind, object)),
         5 => (0..8usize).prop_map(Op::Answer),
     ]
 }

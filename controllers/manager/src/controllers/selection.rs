@@ -1,0 +1,112 @@
+//! kube-controller-manager's `--controllers`, with its names.
+
+use super::{ALL, Part, known, upstream};
+
+/// Why a list of controllers makes no sense.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SelectionError {
+    #[error("--controllers: there is no controller {name:?}{}; known are: {known}", suggestion(.nearest.as_ref()), known = known())]
+    Unknown {
+        name: String,
+        nearest: Option<&'static str>,
+    },
+    #[error(
+        "--controllers: {name} belongs to {program} and stays there; known are: {}",
+        known()
+    )]
+    Upstream { name: String, program: &'static str },
+    #[error("--controllers: nothing is left to run; known are: {}", known())]
+    Nothing,
+    /// `*` and names left out.
+    #[error(
+        "--controllers: nothing is left to run: this value belongs to kube-controller-manager's flag, which leaves out \
+         what runs here; known are: {}",
+        known()
+    )]
+    Opposite,
+    /// What one controller writes would be deleted by the other.
+    #[error(
+        "--delete-unused-endpoints-after: Endpoints are in use while the controller is on that keeps them: give \
+         --controllers=*,-endpoints-controller as well, also to kube-controller-manager"
+    )]
+    StillUsed,
+}
+
+fn suggestion(nearest: Option<&&'static str>) -> String {
+    nearest
+        .map(|name| format!(", did you mean {name:?}?"))
+        .unwrap_or_default()
+}
+
+/// The controllers that a list selects: `*` is all of them, `foo` adds one, `-foo` leaves one out. What is said of a
+/// controller by name wins over `*`, and what is said first wins over what is said later, as in
+/// kube-controller-manager.
+pub(crate) fn select(list: &[String]) -> Result<Vec<&'static Part>, SelectionError> {
+    let all = list.iter().any(|entry| entry == "*");
+    let mut named: Vec<(&Part, bool)> = Vec::new();
+    for entry in list
+        .iter()
+        .map(|entry| entry.trim())
+        .filter(|entry| !entry.is_empty() && *entry != "*")
+    {
+        let (name, wanted) = entry
+            .strip_prefix('-')
+            .map_or((entry, true), |name| (name, false));
+        let part = find(name)?;
+        if !named.iter().any(|(known, _)| *known == part) {
+            named.push((part, wanted));
+        }
+    }
+    let selected: Vec<&Part> = ALL
+        .iter()
+        .filter(|part| {
+            named
+                .iter()
+                .find(|(known, _)| known == part)
+                .map_or(all, |(_, wanted)| *wanted)
+        })
+        .collect();
+    if selected.is_empty() && all {
+        Err(SelectionError::Opposite)
+    } else if selected.is_empty() {
+        Err(SelectionError::Nothing)
+    } else {
+        Ok(selected)
+    }
+}
+
+fn find(name: &str) -> Result<&'static Part, SelectionError> {
+    let names = || {
+        ALL.iter()
+            .flat_map(|part| std::iter::once(&part.canonical).chain(part.aliases))
+    };
+    let found = ALL
+        .iter()
+        .find(|part| part.canonical == name || part.aliases.contains(&name));
+    if let Some(part) = found {
+        return Ok(part);
+    }
+    let name = name.to_owned();
+    for (names, program) in [
+        (upstream::OTHERS, "kube-controller-manager"),
+        (upstream::ALIASES, "kube-controller-manager"),
+        (
+            upstream::CLOUD,
+            "kube-controller-manager or cloud-controller-manager",
+        ),
+    ] {
+        if names.contains(&&*name) {
+            return Err(SelectionError::Upstream { name, program });
+        }
+    }
+    // Half the letters wrong is another word.
+    let nearest = names()
+        .map(|known| (strsim::damerau_levenshtein(&name, known), *known))
+        .filter(|(distance, known)| distance * 2 < known.len())
+        .min()
+        .map(|(_, known)| known);
+    Err(SelectionError::Unknown { name, nearest })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! The controller as the engine sees it.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use quaymaster_engine::controller::{Object, Stored};
+use quaymaster_engine::{Answer, Controller, Dirty, Moment, Planned, Verdict};
+use quaymaster_model::{ObjectKey, ResourceVersion, ServiceCidrRecord, Uid};
+use quaymaster_queue::Priority;
+use quaymaster_runtime::api::{Remedy, Verb, WriteError};
+use quaymaster_world::{Delta, Kind, World};
+
+use crate::blockers::Blockers;
+use crate::plan::{self, Facts, Step};
+use crate::{NAME, notices, request};
+
+/// What is known of ServiceCIDRs beyond the world: which of them addresses hold, and what is under way.
+#[derive(Debug, Default)]
+pub struct ServiceCidrs {
+    blockers: Blockers,
+    /// What is under way.
+    busy: HashMap<ObjectKey, Step>,
+    /// Since when it is known that one is being deleted, with its UID.
+    deleted: HashMap<ObjectKey, (Uid, Instant)>,
+    /// Versions at which the apiserver stored something other than what was sent: to send it again would store that again.
+    altered: HashMap<ObjectKey, ResourceVersion>,
+}
+
+impl ServiceCidrs {
+    /// A controller that knows of no ServiceCIDR yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is to be done with a ServiceCIDR.
+    fn step(&mut self, world: &World, cidr: &ServiceCidrRecord, now: Moment) -> Step {
+        let held = cidr.deleted.is_some()
+            && self.blockers.holds(
+                &cidr.key,
+                world.service_cidrs().map(AsRef::as_ref),
+                world.ip_addresses().map(AsRef::as_ref),
+            );
+        let known_for = self.known_for(cidr, now.at);
+        plan::next(&Facts {
+            cidr,
+            held,
+            known_for,
+            wall: now.wall,
+        })
+    }
+
+    /// How long it has been known that it is being deleted.
+    fn known_for(&mut self, cidr: &ServiceCidrRecord, now: Instant) -> Duration {
+        if cidr.deleted.is_none() {
+            self.deleted.remove(&cidr.key);
+            return Duration::ZERO;
+        }
+        let first = || (cidr.uid.clone(), now);
+        let known = self.deleted.entry(cidr.key.clone()).or_insert_with(first);
+        if known.0 != cidr.uid {
+            *known = first();
+        }
+        now.saturating_duration_since(known.1)
+    }
+
+    fn cidr_changed(&mut self, world: &World, key: &ObjectKey, dirty: &mut Dirty) {
+        self.blockers.forget();
+        if world.service_cidr(key).is_some() {
+            dirty.mark(key.clone(), Priority::Normal, Duration::ZERO);
+        } else {
+            self.busy.remove(key);
+            self.deleted.remove(key);
+            self.altered.remove(key);
+            dirty.forget(key.clone());
+        }
+        // Whoever is being deleted may be held by it, or no longer be. Upstream asks those alone that overlap one that came.
+        for cidr in world
+            .service_cidrs()
+            .filter(|cidr| cidr.deleted.is_some() && cidr.key != *key)
+        {
+            dirty.mark(cidr.key.clone(), Priority::Normal, Duration::ZERO);
+        }
+    }
+}
+
+impl Controller for ServiceCidrs {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reads(&self) -> &'static [Kind] {
+        &[Kind::ServiceCidr, Kind::IpAddress]
+    }
+
+    fn start(&mut self, world: &World, dirty: &mut Dirty) {
+        for cidr in world.service_cidrs() {
+            dirty.mark(cidr.key.clone(), Priority::Normal, Duration::ZERO);
+        }
+    }
+
+    fn on(&mut self, world: &World, delta: &Delta<'_>, dirty: &mut Dirty) {
+        match delta {
+            Delta::ServiceCidr { change, .. } => self.cidr_changed(world, &change.latest().key, dirty),
+            Delta::IpAddress { change, .. } => {
+                // An update changes labels at most, which decide whether it counts.
+                let told = [(change.before(), false), (change.after(), true)];
+                for (address, there) in told {
+                    let cidrs = world.service_cidrs().map(AsRef::as_ref);
+                    let changed =
+                        address.and_then(|address| self.blockers.address_changed(cidrs, address, there));
+                    if let Some(cidr) = changed {
+                        dirty.mark(cidr, Priority::Normal, Duration::ZERO);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn term_began(&mut self, _: &World, _: &mut Dirty) {
+        // Nothing is decided ahead of a plan.
+    }
+
+    fn plan(&mut self, world: &World, key: &ObjectKey, _: usize, now: Moment) -> Planned {
+        let Some(cidr) = world.service_cidr(key) else {
+            return Planned::default();
+        };
+        if self.busy.contains_key(key) || self.altered.get(key) == Some(&cidr.resource_version) {
+            return Planned::default();
+        }
+        let mut planned = Planned::default();
+        let step = self.step(world, cidr, now);
+        let request = match &step {
+            Step::Rest => return planned,
+            Step::Wait(left) => {
+                planned.look_again = Some(now.at + *left);
+                return planned;
+            }
+            Step::AddFinalizer => request::add_finalizer(cidr),
+            Step::RemoveFinalizer => request::remove_finalizer(cidr),
+            Step::SetReady(condition) => request::set_ready(cidr, condition, now.wall),
+        };
+        self.busy.insert(key.clone(), step);
+        planned.requests.push(request);
+        planned
+    }
+
+    fn answered(&mut self, world: &World, answer: &Answer<'_>) -> Verdict {
+        let sent = self.busy.remove(answer.key);
+        match &answer.result {
+            Ok(Stored::Object(Object::ServiceCidr(stored))) => {
+                match sent {
+                    // What is answered where the object goes with its last finalizer is an object of before, by its version;
+                    // the watch tells the deletion.
+                    Some(Step::RemoveFinalizer) if Step::RemoveFinalizer.is_done(stored) => {
+                        return Verdict::Done;
+                    }
+                    Some(step) if !step.is_done(stored) => {}
+                    _ => return Verdict::Again,
+                }
+                self.altered
+                    .insert(answer.key.clone(), stored.resource_version.clone());
+                Verdict::Altered {
+                    more: false,
+                    notice: notices::altered(stored),
+                }
+            }
+            Ok(_) | Err(WriteError::NotFound { .. }) => Verdict::Done,
+            Err(error) => {
+                let worth_telling = matches!(error.remedy(), Remedy::Report | Remedy::Retry);
+                let cidr = world.service_cidr(answer.key);
+                let cidr =
+                    cidr.filter(|cidr| worth_telling && answer.verb == Verb::Apply && cidr.deleted.is_none());
+                Verdict::Retry {
+                    notice: cidr.map(|cidr| notices::not_ready(cidr, error)),
+                }
+            }
+        }
+    }
+
+    fn measure(&mut self, _: &World) {}
+
+    fn rival(&self) -> &'static str {
+        "is kube-controller-manager's service-cidr-controller still on? start it with \
+         --controllers=*,-service-cidr-controller; or is there a second quaymaster? it has no leader election yet: \
+         run one replica, strategy Recreate"
+    }
+}

@@ -1,0 +1,8 @@
+//! The controller over a world, and an apiserver that stores what it is sent.
+
+mod blockers;
+mod cluster;
+mod deletion;
+mod life;
+mod plan;
+mod ranges;

@@ -1,0 +1,78 @@
+//! What the comparison of ServiceCIDRs forgives, and what it does not.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::names::{ADDRESS_MANAGED_BY, ALLOCATOR};
+
+fn cidr(name: &str, change: &Value) -> ServiceCIDR {
+    let mut value = json!({
+        "metadata": {"name": name, "finalizers": ["f"]},
+        "spec": {"cidrs": ["10.0.0.0/24"]},
+        "status": {"conditions": [{
+            "type": "Ready", "status": "True", "reason": "", "message": "fine",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }]},
+    });
+    for (part, fields) in change.as_object().into_iter().flatten() {
+        for (name, field) in fields.as_object().into_iter().flatten() {
+            value[part][name] = field.clone();
+        }
+    }
+    serde_json::from_value(value).unwrap()
+}
+
+fn run(left: &[ServiceCIDR], right: &[ServiceCIDR]) -> (usize, Vec<&'static str>) {
+    let address = json!({
+        "metadata": {"name": "10.0.0.7", "labels": {ADDRESS_MANAGED_BY: ALLOCATOR}},
+        "spec": {"parentRef": {"resource": "services", "name": "web"}},
+    });
+    let addresses: Vec<IPAddress> = vec![serde_json::from_value(address).unwrap()];
+    let sides = [left, right].map(|cidrs| Side {
+        cidrs,
+        addresses: &addresses,
+    });
+    let mut exceptions = Exceptions::new();
+    let found = fair("a", sides, [true, false], &mut exceptions);
+    (found.len(), exceptions.into_keys().map(Exception::name).collect())
+}
+
+#[test]
+fn times_are_no_difference_and_finalizers_conditions_and_existence_are() {
+    let left = [cidr("a", &json!({}))];
+    let later = json!([{"type": "Ready", "status": "True", "reason": "", "message": "fine", "lastTransitionTime": "2026-01-02T00:00:00Z"}]);
+    assert_eq!(
+        run(&left, &[cidr("a", &json!({"status": {"conditions": later}}))]),
+        (0, vec![])
+    );
+    for change in [
+        json!({"metadata": {"finalizers": null}}),
+        json!({"metadata": {"labels": {"a": "b"}}}),
+        json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}),
+        json!({"status": {"conditions": null}}),
+    ] {
+        assert_eq!(run(&left, &[cidr("a", &change)]), (1, vec![]), "{change}");
+    }
+    assert_eq!(run(&left, &[]), (1, vec![]));
+    assert_eq!(run(&[], &left), (1, vec![]), "it is not being deleted");
+}
+
+#[test]
+fn one_of_two_equal_ones_may_stay_for_its_addresses_where_upstream_lets_both_go() {
+    let going = cidr(
+        "a",
+        &json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}),
+    );
+    assert_eq!(run(&[], std::slice::from_ref(&going)), (0, vec!["equal-cidrs"]));
+    assert_eq!(
+        run(std::slice::from_ref(&going), &[]).0,
+        1,
+        "quaymaster may not let it go"
+    );
+    let twin = [cidr("b", &json!({}))];
+    assert_eq!(
+        run(&twin, std::slice::from_ref(&going)).0,
+        1,
+        "the twin holds the addresses"
+    );
+}

@@ -1,0 +1,95 @@
+//! Hints by annotation: how far they may differ, and what they may be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::canonical::{Canonical, Difference, GroupKey};
+use super::zones::Zones;
+use crate::names::SLICE_CONTROLLER;
+
+/// By how much hints by annotation may differ, by address type: the algorithm looks at each family alone. Where it
+/// leaves both distributions as they are, they may be any two such: which one it comes to depends on what was hinted
+/// before.
+pub(super) fn tolerance(left: &Canonical, right: &Canonical, zones: &Zones) -> BTreeMap<String, usize> {
+    let ready = |form: &Canonical, address_type: &str| {
+        let of = |key: &GroupKey| key.address_type == address_type && key.managed_by == SLICE_CONTROLLER;
+        let groups = form.groups.iter().filter(|(key, _)| of(key));
+        let endpoints = groups.flat_map(|(_, group)| group.endpoints.values());
+        endpoints
+            .filter(|endpoint| endpoint.ready())
+            .map(|endpoint| hinted_zone(endpoint.fields.get("hints")).map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    let settled = |hints: &[Option<String>]| {
+        let mut counts = BTreeMap::new();
+        for zone in hints.iter().flatten() {
+            *counts.entry(zone.clone()).or_insert(0) += 1;
+        }
+        counts.values().sum::<usize>() == hints.len() && zones.is_settled(&counts)
+    };
+    let keys = left.groups.keys().chain(right.groups.keys());
+    keys.map(|key| {
+        let address_type = &key.address_type;
+        let sides = [left, right].map(|form| ready(form, address_type));
+        let most = sides.each_ref().map(Vec::len).into_iter().max().unwrap_or(0);
+        let both_settled = sides.iter().all(|hints| settled(hints));
+        let allowed = if both_settled { most } else { zones.slack(most) };
+        (address_type.clone(), allowed)
+    })
+    .collect()
+}
+
+/// The zone that these hints name, where they name just one and no node.
+fn hinted_zone(hints: Option<&Value>) -> Option<&str> {
+    let list = |name: &str| hints.and_then(|hints| hints.get(name)?.as_array());
+    match list("forZones")?.as_slice() {
+        [zone] if list("forNodes").is_none() => zone.get("name")?.as_str(),
+        _ => None,
+    }
+}
+
+/// Hints of the right side that are neither the algorithm's nor the left side's: in a family each ready endpoint has
+/// exactly one, to a zone that there is and to no node, or none has any.
+pub(super) fn wrong_hints(left: &Canonical, right: &Canonical, zones: &Zones) -> Vec<Difference> {
+    let ready = |form: &Canonical| {
+        let groups = form
+            .groups
+            .iter()
+            .filter(|(key, _)| key.managed_by == SLICE_CONTROLLER);
+        let endpoints = groups.flat_map(|(key, group)| {
+            let ready = group.endpoints.iter().filter(|(_, endpoint)| endpoint.ready());
+            ready.map(|(identity, endpoint)| {
+                let hints = endpoint.fields.get("hints").cloned();
+                (key.clone(), identity.clone(), hints)
+            })
+        });
+        endpoints.collect::<Vec<_>>()
+    };
+    let ours = ready(right);
+    let hinted: BTreeSet<String> = ours
+        .iter()
+        .filter(|(.., hints)| hints.is_some())
+        .map(|(key, ..)| key.address_type.clone())
+        .collect();
+    let is_right = |hints: Option<&Value>| hinted_zone(hints).is_some_and(|zone| zones.contains(zone));
+    let theirs = ready(left);
+    let wrong = ours.into_iter().filter_map(|(group, endpoint, right)| {
+        if !hinted.contains(&group.address_type) || is_right(right.as_ref()) {
+            return None;
+        }
+        let left = theirs
+            .iter()
+            .find(|(key, identity, _)| (key, identity) == (&group, &endpoint))
+            .and_then(|(.., hints)| hints.clone());
+        // Those of a traffic distribution that the Service had before may stay in a slice that is not written.
+        (left != right).then(|| Difference::Field {
+            group,
+            endpoint,
+            field: "hints".to_owned(),
+            left,
+            right,
+        })
+    });
+    wrong.collect()
+}

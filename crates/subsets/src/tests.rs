@@ -1,0 +1,7 @@
+//! Tests, by subject.
+
+mod digest;
+mod fixture;
+mod printed;
+mod repack;
+mod truncate;

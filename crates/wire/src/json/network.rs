@@ -1,0 +1,135 @@
+//! ServiceCIDRs and IPAddresses.
+
+use quaymaster_model::ip::parse_ip;
+use quaymaster_model::{Condition, Interner, IpAddressRecord, ResourceVersion, ServiceCidrRecord, Text};
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+use super::read::{Decoded, Meta, Read};
+use super::time::timestamp;
+use super::value::{List, Str, object};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ServiceCidr<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: CidrMeta<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    spec: Spec<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    status: Status<'a>,
+}
+
+/// The metadata: of the time of deletion it matters which it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct CidrMeta<'a> {
+    #[serde(borrow)]
+    name: Str<'a>,
+    #[serde(borrow)]
+    uid: Str<'a>,
+    #[serde(borrow)]
+    resource_version: Str<'a>,
+    #[serde(borrow)]
+    finalizers: List<Str<'a>>,
+    #[serde(borrow)]
+    deletion_timestamp: Str<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Spec<'a> {
+    #[serde(borrow)]
+    cidrs: List<Str<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Status<'a> {
+    #[serde(borrow)]
+    conditions: List<StatusCondition<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct StatusCondition<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Str<'a>,
+    #[serde(borrow)]
+    status: Str<'a>,
+    #[serde(borrow)]
+    reason: Str<'a>,
+    #[serde(borrow)]
+    message: Str<'a>,
+}
+
+impl ServiceCidr<'_> {
+    fn record(&self, interner: &Interner) -> Option<ServiceCidrRecord> {
+        let Self {
+            metadata,
+            spec,
+            status,
+        } = self;
+        let name = metadata.name.non_empty()?;
+        let ready = status.conditions.0.iter().find(|one| &*one.kind == "Ready");
+        Some(ServiceCidrRecord {
+            key: quaymaster_model::ObjectKey::new(interner.text(""), interner.text(name)),
+            uid: quaymaster_model::Uid::new(&metadata.uid),
+            resource_version: ResourceVersion::new(&metadata.resource_version),
+            finalizers: metadata
+                .finalizers
+                .0
+                .iter()
+                .map(|one| interner.text(one))
+                .collect(),
+            deleted: timestamp(&metadata.deletion_timestamp),
+            cidrs: spec.cidrs.0.iter().filter_map(|cidr| cidr.parse().ok()).collect(),
+            ready: ready.map(|ready| Condition {
+                status: Text::new(&ready.status),
+                reason: Text::new(&ready.reason),
+                message: Text::new(&ready.message),
+            }),
+        })
+    }
+}
+
+impl Read for ServiceCidrRecord {
+    fn read<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        interner: &Interner,
+    ) -> Result<Decoded<'de, Self>, D::Error> {
+        let cidr = object::<_, ServiceCidr<'_>>(deserializer)?;
+        Ok(Decoded {
+            record: cidr.record(interner),
+            version: cidr.metadata.resource_version,
+        })
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct IpAddress<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: Meta<'a>,
+}
+
+impl Read for IpAddressRecord {
+    fn read<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        interner: &Interner,
+    ) -> Result<Decoded<'de, Self>, D::Error> {
+        let IpAddress { metadata } = object::<_, IpAddress<'_>>(deserializer)?;
+        let record = metadata.key(interner).map(|key| Self {
+            // The name is the address.
+            address: parse_ip(&key.name),
+            key,
+            uid: metadata.uid(),
+            resource_version: ResourceVersion::new(&metadata.resource_version),
+            labels: metadata.labels.label_set(interner),
+        });
+        Ok(Decoded {
+            record,
+            version: metadata.resource_version,
+        })
+    }
+}
