@@ -5,6 +5,7 @@
 //! with the go.mod and go.sum of the minor and a `replace` for the copy.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -148,7 +149,8 @@ impl Suite {
         let from = pinned.folder.join("go.mod");
         let mut text = fs::read_to_string(&from).map_err(io("reading", &from))?;
         let copy = self.source.strip_prefix(&self.folder).unwrap_or(&self.source);
-        text.push_str(&format!("\nreplace {MODULE} => ./{}\n", copy.display()));
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\nreplace {MODULE} => ./{}\n", copy.display());
         let to = self.folder.join("go.mod");
         fs::write(&to, text).map_err(io("writing", &to))?;
         let (from, to) = (pinned.folder.join("go.sum"), self.folder.join("go.sum"));
