@@ -119,6 +119,7 @@ impl ServiceSlices {
             as_sent,
         } = self.answered(cx, held, in_flight, outcome);
         let newly_altered = altered.is_some() && held.altered.is_none();
+        self.calm.answered(write, failure.is_none() && altered.is_none());
         if failure.is_some() {
             self.trigger.add(trigger);
         }
@@ -289,6 +290,7 @@ impl ServiceSlices {
                 return;
             }
         }
+        self.calm.disturb();
         if let Some(before) = before {
             self.groups
                 .get_mut(before.group)

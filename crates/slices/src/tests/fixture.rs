@@ -5,6 +5,7 @@ mod objects;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use quaymaster_model::{
     Interned, IpFamily, KubernetesVersion, NodeRecord, ObjectKey, PodRecord, PortSet, ResourceVersion,
@@ -14,7 +15,8 @@ use quaymaster_model::{
 pub(super) use self::objects::{named_port, node, not_ready, pod, pod_name, port, service, with_port};
 use crate::topology::Zones;
 use crate::{
-    Cluster, Context, Failure, Finished, Op, Outcome, Plan, ServiceSlices, Settings, SliceDraft, Write,
+    Cluster, Context, Failure, Finished, Op, Outcome, Plan, ServiceSlices, Settings, SliceDraft, Summary,
+    Turns, Write,
 };
 
 pub(super) const NAMESPACE: &str = "test";
@@ -63,6 +65,9 @@ pub(super) struct Fixture {
     pub(super) world: World,
     pub(super) settings: Settings,
     pub(super) state: ServiceSlices,
+    /// The time, which stands still unless a test lets it pass.
+    pub(super) now: Instant,
+    pub(super) turns: Turns,
     /// All writes so far, in the order in which they were issued.
     pub(super) log: Vec<Write>,
 }
@@ -81,8 +86,11 @@ impl Fixture {
             settings: Settings {
                 max_endpoints: 100,
                 rules,
+                rebalance_after: None,
             },
             state,
+            now: Instant::now(),
+            turns: Turns::default(),
             log: Vec::new(),
         }
     }
@@ -237,6 +245,15 @@ impl Fixture {
         self.state.pod_changed(cx, &name, pod, None)
     }
 
+    pub(super) fn summary(&self) -> Summary {
+        let cx = Context {
+            service: &self.service,
+            cluster: &self.world,
+            settings: &self.settings,
+        };
+        self.state.summary(cx)
+    }
+
     pub(super) fn plan(&mut self, limit: usize) -> Vec<Write> {
         self.plan_whole(limit).writes
     }
@@ -247,7 +264,8 @@ impl Fixture {
             cluster: &self.world,
             settings: &self.settings,
         };
-        let plan = self.state.plan(cx, limit).expect("the Service selects Pods");
+        let plan = self.state.plan(cx, limit, self.now, &mut self.turns);
+        let plan = plan.expect("the Service selects Pods");
         self.log.extend(plan.writes.iter().cloned());
         plan
     }
