@@ -11,6 +11,10 @@ mod verdict;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use quaymaster_testkit::assets::Minor;
+
+use quaymaster_testkit::assets::Minor;
+use table::Table;
 
 /// Run upstream's own tests against quaymaster
 #[derive(Args)]
@@ -24,8 +28,18 @@ enum What {
     Integration(integration::Arguments),
 }
 
+/// Whether it is known what upstream's tests of this minor have to give.
+pub(crate) fn has_table(minor: Minor) -> bool {
+    Table::path(minor).is_file()
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.what {
         What::Integration(arguments) => integration::run(arguments),
     }
+}
+
+/// Whether it is recorded what upstream's tests give on this minor.
+pub(crate) fn is_recorded(minor: Minor) -> bool {
+    table::Table::path(minor).is_file()
 }

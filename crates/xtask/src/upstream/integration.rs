@@ -35,19 +35,15 @@ const PACKAGES: [&str; 6] = [
 /// code 1 says that a test gave something else, came or vanished. tests/upstream/README.md tells how it works.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Run kube-controller-manager in place of the controllers
-    #[arg(long, conflicts_with = "none")]
-    baseline: bool,
-    /// Run nothing in place of the controllers
-    #[arg(long)]
-    none: bool,
+    #[command(flatten)]
+    controllers: Controllers,
     /// Only this package, such as endpoints; may be given several times
     #[arg(long, value_name = "NAME", value_parser = PACKAGES)]
     package: Vec<String>,
-    /// Only this test, such as TestEndpointUpdates; may be given several times
+    /// Only this test, such as `TestEndpointUpdates`; may be given several times
     #[arg(long, value_name = "NAME")]
     test: Vec<String>,
-    /// Only the tests that fit CI's time, a few minutes
+    /// Only the tests that start controllers: those that `cargo xtask test` runs
     #[arg(long)]
     quick: bool,
     /// A Kubernetes minor, such as 1.33 [default: the newest, or the one in `KUBEBUILDER_ASSETS` where that is set]
@@ -64,12 +60,38 @@ pub(crate) struct Arguments {
     record: bool,
 }
 
+impl Arguments {
+    /// Whether this test is of this package and was asked for.
+    fn chooses(&self, entry: &Entry, package: &str) -> bool {
+        entry.package == package
+            && (self.test.is_empty() || self.test.contains(&entry.test))
+            && (entry.quick || !self.quick)
+    }
+}
+
+/// What runs in place of the controllers: quaymaster, if nothing else is asked for.
+#[derive(Args)]
+struct Controllers {
+    /// Run kube-controller-manager in place of the controllers
+    #[arg(long, conflicts_with = "none")]
+    baseline: bool,
+    /// Run nothing in place of the controllers
+    #[arg(long)]
+    none: bool,
+}
+
+impl Controllers {
+    fn side(&self) -> Side {
+        match (self.baseline, self.none) {
+            (true, _) => Side::Baseline,
+            (_, true) => Side::None,
+            _ => Side::Quaymaster,
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let side = match (arguments.baseline, arguments.none) {
-        (true, _) => Side::Baseline,
-        (_, true) => Side::None,
-        _ => Side::Quaymaster,
-    };
+    let side = arguments.controllers.side();
     if arguments.record && side == Side::Quaymaster {
         bail!(
             "--record is for --baseline and --none: quaymaster has to give what kube-controller-manager gives"
@@ -77,10 +99,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let places = Places::from_env()?;
     let minor = minor(arguments.minor, &places)?;
-    let packages: Vec<&str> = PACKAGES
-        .into_iter()
-        .filter(|package| arguments.package.is_empty() || arguments.package.iter().any(|one| one == package))
-        .collect();
     let mut table = match Table::read(minor)? {
         Some(table) => table,
         None if arguments.record => Table::empty(minor),
@@ -89,6 +107,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Table::path(minor).display()
         ),
     };
+    let packages: Vec<&str> = PACKAGES
+        .into_iter()
+        .filter(|package| arguments.package.is_empty() || arguments.package.iter().any(|one| one == package))
+        // What is recorded may be of tests that the table does not have yet; else a package without a test is not built.
+        .filter(|package| {
+            arguments.record
+                || table
+                    .entries
+                    .iter()
+                    .any(|entry| arguments.chooses(entry, package))
+        })
+        .collect();
+    let no_such_test = || format!("the table has no such test: {}", Table::path(minor).display());
+    if packages.is_empty() {
+        bail!(no_such_test());
+    }
     let rig = rig(side, minor, &places, &packages, arguments.quaymaster.clone())?;
 
     let mut findings = Vec::new();
@@ -103,12 +137,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let chosen: Vec<&Entry> = table
         .entries
         .iter()
-        .filter(|entry| packages.contains(&entry.package.as_str()))
-        .filter(|entry| arguments.test.is_empty() || arguments.test.contains(&entry.test))
-        .filter(|entry| entry.quick || !arguments.quick)
+        .filter(|entry| packages.iter().any(|package| arguments.chooses(entry, package)))
         .collect();
     if chosen.is_empty() {
-        bail!("the table has no such test: {}", Table::path(minor).display());
+        bail!(no_such_test());
     }
     let done = run_all(&rig, &chosen, arguments)?;
     findings.extend(report::print(&done, side));

@@ -13,10 +13,11 @@ pub(crate) struct Done<'a> {
     pub(crate) outcome: Outcome,
 }
 
-impl Done<'_> {
-    fn is_as_expected(&self, side: Side) -> bool {
-        self.entry.allows(side, self.outcome.verdict)
-    }
+/// Whether the test ran against the controllers of this side: one of the quick choice has to have started a program.
+/// Where none is to run, and where the test failed before it could, this says nothing.
+fn started_programs(entry: &Entry, outcome: &Outcome, side: Side) -> bool {
+    let has_to = entry.quick && side != Side::None && outcome.verdict == Verdict::Passed;
+    !has_to || outcome.programs > 0
 }
 
 /// One test in one line.
@@ -24,6 +25,9 @@ pub(crate) fn line(entry: &Entry, outcome: &Outcome, side: Side) -> String {
     let mut text = format!("{} after {:.1} s", outcome.verdict, outcome.took.as_secs_f64());
     if outcome.parts > 0 {
         let _ = write!(text, ", {} parts", outcome.parts);
+    }
+    if outcome.programs > 0 {
+        let _ = write!(text, ", {} programs", outcome.programs);
     }
     if let Some(expected) = entry
         .expected(side)
@@ -79,10 +83,20 @@ pub(crate) fn print(done: &[Done<'_>], side: Side) -> Vec<String> {
         );
     }
     println!();
-    done.iter()
-        .filter(|one| !one.is_as_expected(side))
-        .map(|one| finding(one, side))
-        .collect()
+    let unexpected = done
+        .iter()
+        .filter(|one| !one.entry.allows(side, one.outcome.verdict))
+        .map(|one| finding(one, side));
+    let aside = done
+        .iter()
+        .filter(|one| !started_programs(one.entry, &one.outcome, side))
+        .map(|one| {
+            format!(
+                "{} {} passed and started no program: it did not look at {side}",
+                one.entry.package, one.entry.test
+            )
+        });
+    unexpected.chain(aside).collect()
 }
 
 /// A test that did not end as it should.
@@ -115,4 +129,59 @@ fn counts(of: impl Fn(Verdict) -> usize) -> String {
 
 fn word(verdict: Option<Verdict>) -> String {
     verdict.map_or_else(|| "not recorded".to_owned(), |verdict| verdict.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn done(quick: bool, verdict: Verdict, programs: usize) -> (Entry, Outcome) {
+        let entry = Entry {
+            package: "endpoints".to_owned(),
+            test: "TestA".to_owned(),
+            baseline: Some(Verdict::Passed),
+            none: Some(Verdict::Failed),
+            quick,
+            note: String::new(),
+        };
+        let outcome = Outcome {
+            verdict,
+            took: Duration::from_secs(1),
+            parts: 0,
+            programs,
+            reason: "its reason".to_owned(),
+            logs: None,
+        };
+        (entry, outcome)
+    }
+
+    fn findings(of: (Entry, Outcome), side: Side) -> Vec<String> {
+        let (entry, outcome) = of;
+        let entry = &entry;
+        print(&[Done { entry, outcome }], side)
+    }
+
+    #[test]
+    fn a_test_that_failed_is_a_finding_with_its_reason_unless_it_had_to() {
+        let failed = || done(true, Verdict::Failed, 1);
+        let finding = findings(failed(), Side::Quaymaster).concat();
+        assert!(
+            finding.contains("TestA failed") && finding.contains("its reason"),
+            "{finding}"
+        );
+        assert_eq!(findings(failed(), Side::None), [""; 0]);
+        assert_eq!(findings(done(true, Verdict::Passed, 0), Side::None).len(), 1);
+    }
+
+    #[test]
+    fn a_test_that_is_to_look_at_the_controllers_and_started_none_is_a_finding() {
+        for side in [Side::Quaymaster, Side::Baseline] {
+            assert_eq!(findings(done(true, Verdict::Passed, 2), side), [""; 0]);
+            assert_eq!(findings(done(false, Verdict::Passed, 0), side), [""; 0]);
+            let finding = findings(done(true, Verdict::Passed, 0), side).concat();
+            assert!(finding.contains("started no program"), "{finding}");
+        }
+    }
 }

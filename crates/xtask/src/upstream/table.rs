@@ -35,7 +35,7 @@ pub(crate) struct Entry {
     pub(crate) baseline: Option<Verdict>,
     /// What it gives where no controller runs; `None` where nobody has seen it.
     pub(crate) none: Option<Verdict>,
-    /// Whether it is in the choice that fits CI.
+    /// Whether it is in the choice that fits CI: each of these starts one of the controllers.
     pub(crate) quick: bool,
     /// Why something is as it is; may be empty.
     pub(crate) note: String,
@@ -187,7 +187,7 @@ impl fmt::Display for Table {
 
 fn parse_entry(line: &str) -> Result<Entry> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let [package, test, baseline, none, quick, note @ ..] = words.as_slice() else {
+    let [package, test, baseline, none, choice, note @ ..] = words.as_slice() else {
         bail!("a test has a package, a name, two results and {QUICK} or {NOTHING}");
     };
     Ok(Entry {
@@ -195,7 +195,7 @@ fn parse_entry(line: &str) -> Result<Entry> {
         test: (*test).to_owned(),
         baseline: parse_verdict(baseline)?,
         none: parse_verdict(none)?,
-        quick: match *quick {
+        quick: match *choice {
             QUICK => true,
             NOTHING => false,
             other => bail!("{other} is neither {QUICK} nor {NOTHING}"),
@@ -237,6 +237,37 @@ network    TestC  failed   ?        -
         assert_eq!(table.entries[0].note, "slow, since it waits");
         assert!(table.entries[0].quick && !table.entries[1].quick);
         assert_eq!(table.to_string(), TEXT);
+    }
+
+    /// All tables of the work tree.
+    fn tables() -> Vec<Table> {
+        let files = fs::read_dir(workspace::root().join(FOLDER)).unwrap();
+        let paths = files.map(|file| file.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+            .map(|path| Table::parse(&fs::read_to_string(path).unwrap()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn every_test_that_notices_the_controllers_is_in_the_choice_for_ci() {
+        assert!(!tables().is_empty());
+        for entry in tables().into_iter().flat_map(|table| table.entries) {
+            let notices = entry.baseline == Some(Verdict::Passed) && entry.none == Some(Verdict::Failed);
+            assert!(entry.quick || !notices, "{} {}", entry.package, entry.test);
+        }
+    }
+
+    #[test]
+    fn no_result_is_missing_and_each_test_that_is_skipped_or_fails_upstream_has_a_reason() {
+        for entry in tables().into_iter().flat_map(|table| table.entries) {
+            let name = format!("{} {}", entry.package, entry.test);
+            assert!(entry.baseline.is_some() && entry.none.is_some(), "{name}");
+            assert!(
+                entry.baseline == Some(Verdict::Passed) || !entry.note.is_empty(),
+                "{name}"
+            );
+        }
     }
 
     #[test]

@@ -24,10 +24,15 @@ const TEST_LIMIT: &str = "15m";
 const PROCESS_LIMIT: Duration = Duration::from_mins(20);
 const POLL: Duration = Duration::from_millis(50);
 /// How often a running test is told of: often enough for CI systems that end silent jobs.
-const STILL_RUNNING: Duration = Duration::from_secs(60);
+const STILL_RUNNING: Duration = Duration::from_mins(1);
 
 /// The file for what a test prints.
 const LOG: &str = "test.log";
+/// How the names of files end that hold what the shims' programs print: `endpoints-controller-01.log`.
+const PROGRAM_LOG: &str = ".log";
+/// Logs of others beside them.
+const OTHER_LOGS: [&str; 2] = [LOG, "etcd.log"];
+
 /// What tests are run with.
 pub(crate) struct Rig {
     pub(crate) suite: Suite,
@@ -45,6 +50,8 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
     /// How many parts it had, such as cases of a table.
     pub(crate) parts: usize,
+    /// How many programs it started in place of controllers.
+    pub(crate) programs: usize,
     /// Why it failed, as far as the process tells.
     pub(crate) reason: String,
     /// Where its logs are kept, if they were to be.
@@ -142,6 +149,7 @@ impl Rig {
             verdict,
             took: watched.took,
             parts: events::parts(&output, test),
+            programs: programs(&etcd.logs())?,
             reason,
             logs: keep(verdict).then(|| etcd.copy_logs()).transpose()?,
         })
@@ -163,6 +171,22 @@ impl Rig {
             .env("QUAYMASTER_SHIM_LOGS", etcd.logs());
         Ok(command)
     }
+}
+
+/// How many programs the shims started, by the logs in this folder.
+fn programs(logs: &Path) -> Result<usize> {
+    let mut count = 0;
+    for entry in fs::read_dir(logs).with_context(|| logs.display().to_string())? {
+        let name = entry
+            .with_context(|| logs.display().to_string())?
+            .file_name()
+            .to_string_lossy()
+            .into_owned();
+        if name.ends_with(PROGRAM_LOG) && !OTHER_LOGS.contains(&name.as_str()) {
+            count += 1;
+        }
+    }
+    Ok(count)
 }
 
 /// A process that has ended.
@@ -232,11 +256,24 @@ mod tests {
     }
 
     #[test]
+    fn programs_of_the_shims_are_counted_by_their_logs() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [LOG, "etcd.log", "etcd.pid"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(programs(folder.path()).unwrap(), 0);
+        for name in ["endpoints-controller-01.log", "endpointslice-controller-02.log"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(programs(folder.path()).unwrap(), 2);
+    }
+
+    #[test]
     fn a_program_that_has_said_how_its_tests_ended_is_not_waited_for() {
         let watched =
             watched("printf '\\026--- PASS: TestA (0.1s)\\n\\026PA'; sleep 0.2; printf 'SS\\n'; sleep 600");
         assert_eq!(watched.end, End::Said);
-        assert!(watched.took < Duration::from_secs(60), "{:?}", watched.took);
+        assert!(watched.took < Duration::from_mins(1), "{:?}", watched.took);
         assert!(watched.output.ends_with(b"PASS\n"));
     }
 
