@@ -117,19 +117,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Ok(format!("{clusters} clusters, no difference"))
         });
     }
-    // On one minor, since the test programs of each take minutes and a gigabyte to build.
-    let with_table = minors.iter().find(|minor| upstream::has_table(**minor));
-    stages.run("upstream's tests", || {
-        let Some(minor) = with_table else {
-            return Ok(format!("not run: there is no table of {}", labels.join(", ")));
-        };
-        let mut command = Command::new("/proc/self/exe");
-        command.args(["upstream", "integration", "--quick", "--quaymaster"]);
-        command.arg(&binary);
-        command.args(["--minor", &minor.to_string()]);
-        workspace::run(command)?;
-        Ok(format!("{minor}: all that pass with kube-controller-manager"))
-    });
     stages.end()
 }
 

@@ -13,9 +13,6 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use quaymaster_testkit::assets::Minor;
 
-use quaymaster_testkit::assets::Minor;
-use table::Table;
-
 /// Run upstream's own tests against quaymaster
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -26,11 +23,6 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 enum What {
     Integration(integration::Arguments),
-}
-
-/// Whether it is known what upstream's tests of this minor have to give.
-pub(crate) fn has_table(minor: Minor) -> bool {
-    Table::path(minor).is_file()
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
