@@ -11,6 +11,7 @@ mod error;
 mod module;
 mod progress;
 mod prune;
+mod suite;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use std::time::SystemTime;
 
 pub use error::AssetsError;
 pub use module::Minor;
+pub use suite::{Changes, Edit, Suite};
 
 use module::Module;
 
@@ -56,7 +58,7 @@ impl Program {
         }
     }
 
-    const fn recipe(self) -> Recipe {
+    const fn recipe(self) -> Recipe<'static> {
         let package = match self {
             Self::Etcd => "go.etcd.io/etcd/server/v3",
             Self::KubeApiserver => "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -66,15 +68,26 @@ impl Program {
         Recipe {
             name: self.name(),
             package,
+            kind: Kind::Program,
         }
     }
 }
 
 /// What is built, and from which Go package.
 #[derive(Debug, Clone, Copy)]
-struct Recipe {
-    name: &'static str,
-    package: &'static str,
+struct Recipe<'a> {
+    /// The name of the executable.
+    name: &'a str,
+    package: &'a str,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The package's `main`.
+    Program,
+    /// The package's tests.
+    Tests,
 }
 
 /// Where the answer comes from: what the environment says, as values.
@@ -122,25 +135,13 @@ impl Assets {
         if let Some(folder) = &places.kubebuilder_assets {
             return Self::of_user(folder, minor);
         }
-        let known = Minor::known(&places.modules)?;
-        let minor = match minor {
-            Some(minor) if known.contains(&minor) => minor,
-            Some(minor) => {
-                return Err(AssetsError::UnknownMinor {
-                    asked: minor.to_string(),
-                    known,
-                });
-            }
-            None => *known.last().ok_or_else(|| AssetsError::NoModules {
-                folder: places.modules.clone(),
-            })?,
-        };
+        let minor = known_minor(minor, places)?;
         let module = Module::read(&places.modules.join(minor.to_string()))?;
         let recipes = Program::ALL.map(Program::recipe);
-        let folder = places
-            .cache
-            .join("controlplane")
-            .join(format!("{minor}-{}", module.key(&recipes)));
+        let folder = places.cache.join("controlplane").join(format!(
+            "{minor}-{}",
+            module.key(recipes.map(|recipe| recipe.package))
+        ));
         // Before the look into it: nobody may remove it from here on.
         prune::used(&folder, SystemTime::now());
         build::missing(&places.go, &module, &folder, &recipes)?;
@@ -215,6 +216,21 @@ impl Assets {
     /// Whether the folder is the user's (`KUBEBUILDER_ASSETS`), so that only etcd and kube-apiserver are sure.
     pub fn from_user(&self) -> bool {
         self.from_user
+    }
+}
+
+/// This minor, if there is a Go module for it; `None` asks for the newest.
+fn known_minor(minor: Option<Minor>, places: &Places) -> Result<Minor, AssetsError> {
+    let known = Minor::known(&places.modules)?;
+    match minor {
+        Some(minor) if known.contains(&minor) => Ok(minor),
+        Some(minor) => Err(AssetsError::UnknownMinor {
+            asked: minor.to_string(),
+            known,
+        }),
+        None => known.last().copied().ok_or_else(|| AssetsError::NoModules {
+            folder: places.modules.clone(),
+        }),
     }
 }
 

@@ -4,6 +4,7 @@ mod authority;
 mod builder;
 mod compact;
 mod error;
+mod etcd;
 mod kcm;
 mod servers;
 mod start;
@@ -27,6 +28,7 @@ use crate::server::Server;
 pub use authority::ADMIN;
 pub use builder::Builder;
 pub use error::ControlPlaneError;
+pub use etcd::Etcd;
 pub use kcm::Kcm;
 
 use authority::Authority;

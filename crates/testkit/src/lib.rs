@@ -2,6 +2,7 @@
 //!
 //! - [`assets`] finds or builds etcd, kube-apiserver, kube-controller-manager and kubectl.
 //! - [`ControlPlane`] starts them on loopback, and ends them with the handle or with the process.
+//! - [`Etcd`] is etcd alone, for programs that start an apiserver of their own.
 //! - [`SharedControlPlane`] lets all tests of one binary use one control plane.
 //! - [`audit`] reads what the apiserver was asked to do.
 //! - [`logs`] gathers what a thread logs.
@@ -25,7 +26,7 @@ mod shared;
 mod spawn;
 pub mod wait;
 
-pub use controlplane::{Builder, ControlPlane, ControlPlaneError, Kcm};
+pub use controlplane::{Builder, ControlPlane, ControlPlaneError, Etcd, Kcm};
 pub use objects::{node, pod, service};
 pub use shared::{Lease, SharedControlPlane, shared};
 pub use wait::{eventually, wait_until};

@@ -9,6 +9,7 @@ mod lint;
 mod planted;
 mod stages;
 mod test;
+mod upstream;
 mod workspace;
 
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ enum Command {
     Lint(lint::Arguments),
     Docs(docs::Arguments),
     Bench(bench::Arguments),
+    Upstream(upstream::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Upstream(arguments) => upstream::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

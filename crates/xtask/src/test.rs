@@ -10,7 +10,7 @@ use quaymaster_testkit::assets::{Minor, Places};
 use quaymaster_testkit::process;
 
 use crate::stages::Stages;
-use crate::workspace;
+use crate::{upstream, workspace};
 
 /// The minors that the integration suite has tests for: oldest and newest of what is supported.
 const MINORS: [&str; 2] = ["1.37", "1.33"];
@@ -24,9 +24,10 @@ const CLUSTERS: [u32; 2] = [200, 100];
 
 /// Build what is missing and run every test
 ///
-/// Unit, property and documentation tests of all crates; then, on each minor, the integration tests, the demo against a
-/// real control plane, and generated clusters compared with kube-controller-manager. No test is repeated or passed
-/// over; ignored ones are counted in the summary.
+/// Unit, property and documentation tests of all crates; then, on each minor, the integration tests, those of upstream's
+/// own that look at the controllers, where it is recorded what they give, the demo against a real control plane, and
+/// generated clusters compared with kube-controller-manager. No test is repeated or passed over; ignored ones are counted
+/// in the summary.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// A Kubernetes minor to test on, 1.37 or 1.33; may be given several times [default: both, or the one in
@@ -86,6 +87,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         command.args(passed_over(&labels));
         counted(command)
     });
+    for minor in minors.iter().filter(|minor| upstream::is_recorded(**minor)) {
+        stages.run(&format!("upstream's tests {minor}"), || {
+            let mut command = Command::new("/proc/self/exe");
+            command.args(["upstream", "integration", "--quick"]);
+            command.args(["--minor", &minor.to_string(), "--quaymaster"]);
+            command.arg(&binary);
+            workspace::run(command)?;
+            Ok("all that pass with kube-controller-manager".to_owned())
+        });
+    }
     for minor in &minors {
         stages.run(&format!("demo {minor}"), || {
             // This program's file may have been replaced by the tests' build; the kernel still knows it.

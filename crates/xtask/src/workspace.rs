@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -119,6 +120,18 @@ fn program(programs: &BTreeMap<String, PathBuf>, name: &str) -> Result<PathBuf> 
     path.with_context(|| format!("cargo did not say where it put {name}"))
 }
 
+/// A program that is there. Its path is made absolute: what uses it may run elsewhere.
+pub(crate) fn program_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text).canonicalize();
+    let path = path.map_err(|error| error.to_string())?;
+    let metadata = path.metadata().map_err(|error| error.to_string())?;
+    match (metadata.is_file(), metadata.permissions().mode() & 0o111) {
+        (false, _) => Err("this is no file".to_owned()),
+        (true, 0) => Err("this file may not be executed".to_owned()),
+        (true, _) => Ok(path),
+    }
+}
+
 /// Reads a Kubernetes minor that there are programs for, so that a wrong one is refused before anything is built.
 pub(crate) fn known_minor(text: &str) -> Result<Minor> {
     known_minor_of(text, &Places::from_env()?)
@@ -189,9 +202,15 @@ pub(crate) fn files() -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn a_file_that_is_no_program_is_refused() {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        assert!(program_file(manifest).is_err_and(|error| error.contains("executed")));
+        assert!(program_file("/proc/self/exe").is_ok());
+    }
 
     #[test]
     fn an_unknown_minor_is_refused_with_the_known_ones_unless_the_programs_are_the_users() {

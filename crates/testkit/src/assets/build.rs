@@ -1,12 +1,12 @@
 //! Building programs with Go, by one process at a time.
 
 use std::fs::{self, File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::module::Module;
 use super::progress::{self, Step};
-use super::{AssetsError, Recipe};
+use super::{AssetsError, Kind, Recipe};
 use crate::server::tail;
 
 /// Flags of `go build` beside those for the linker; part of the cache key.
@@ -59,7 +59,7 @@ pub(super) fn missing(
     }
     let go = Go { program: go, module };
     go.check()?;
-    go.download(folder, &lacking)?;
+    go.download(folder, lacking.iter().copied())?;
     for (number, recipe) in (1..).zip(&lacking) {
         let version = module
             .kubernetes
@@ -73,7 +73,7 @@ pub(super) fn missing(
 }
 
 /// Takes the folder's lock, which the kernel drops with the process.
-fn lock(folder: &Path) -> Result<File, AssetsError> {
+pub(super) fn lock(folder: &Path) -> Result<File, AssetsError> {
     let path = folder.join(LOCK);
     let file = File::create(&path).map_err(io("creating", &path))?;
     match file.try_lock() {
@@ -97,9 +97,9 @@ fn lock(folder: &Path) -> Result<File, AssetsError> {
 }
 
 /// The Go command, run in one module.
-struct Go<'a> {
-    program: &'a Path,
-    module: &'a Module,
+pub(super) struct Go<'a> {
+    pub(super) program: &'a Path,
+    pub(super) module: &'a Module,
 }
 
 impl Go<'_> {
@@ -129,7 +129,7 @@ impl Go<'_> {
     }
 
     /// Refuses early, and in words, where Go is missing or too old.
-    fn check(&self) -> Result<(), AssetsError> {
+    pub(super) fn check(&self) -> Result<(), AssetsError> {
         let (version, toolchain) = (self.setting("GOVERSION")?, self.setting("GOTOOLCHAIN")?);
         if go_suffices(&version, &self.module.go, &toolchain) {
             return Ok(());
@@ -142,11 +142,22 @@ impl Go<'_> {
     }
 
     /// Loads the modules as a step of its own: a failing network is then told from failing code.
-    fn download(&self, folder: &Path, recipes: &[&Recipe]) -> Result<(), AssetsError> {
+    pub(super) fn download<'a>(
+        &self,
+        folder: &Path,
+        recipes: impl IntoIterator<Item = &'a Recipe<'a>> + Clone,
+    ) -> Result<(), AssetsError> {
         let log = folder.join("modules.log");
         let mut command = self.command();
         command.args(["list", "-deps", "-f", "{{with .Error}}{{.}}{{end}}"]);
-        command.args(recipes.iter().map(|recipe| recipe.package));
+        if recipes
+            .clone()
+            .into_iter()
+            .any(|recipe| recipe.kind == Kind::Tests)
+        {
+            command.arg("-test");
+        }
+        command.args(recipes.into_iter().map(|recipe| recipe.package));
         if self.run("Go modules:", &log, command)? {
             return Ok(());
         }
@@ -156,20 +167,38 @@ impl Go<'_> {
         })
     }
 
+    /// The folder of a module that was downloaded, as it is in Go's cache: checked against go.sum, and never written to.
+    pub(super) fn source(&self, module: &str) -> Result<PathBuf, AssetsError> {
+        let mut command = self.command();
+        command.args(["list", "-m", "-f", "{{.Dir}}", module]);
+        let output = command.output().map_err(io("running", self.program))?;
+        let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if output.status.success() && !folder.is_empty() {
+            return Ok(PathBuf::from(folder));
+        }
+        Err(AssetsError::Download {
+            module: self.module.folder.clone(),
+            output: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
     fn build(&self, folder: &Path, recipe: &Recipe, label: &str) -> Result<(), AssetsError> {
         let log = folder.join(format!("{}.log", recipe.name));
         // Under the lock nobody else uses this name; what a killed run left is overwritten.
         let unfinished = folder.join(format!(".{}.unfinished", recipe.name));
         let mut command = self.command();
+        match recipe.kind {
+            Kind::Program => command.arg("build"),
+            Kind::Tests => command.args(["test", "-c"]),
+        };
         command
-            .arg("build")
             .args(FLAGS)
             .arg("-ldflags")
             .arg(self.module.linker_flags());
         command.arg("-o").arg(&unfinished).arg(recipe.package);
         if !self.run(label, &log, command)? {
             return Err(AssetsError::Build {
-                program: recipe.name,
+                program: recipe.name.to_owned(),
                 output: tail(&log, SHOWN_LINES),
                 log,
             });
@@ -202,7 +231,7 @@ fn version_numbers(version: &str) -> [u32; 3] {
     numbers
 }
 
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AssetsError {
+pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AssetsError {
     let path = path.to_owned();
     move |source| AssetsError::Io { action, path, source }
 }

@@ -91,11 +91,25 @@ pub enum AssetsError {
     #[error("building {program} failed (all of it in {}):\n{output}", log.display())]
     Build {
         /// The executable's name.
-        program: &'static str,
+        program: String,
         /// The end of what Go printed.
         output: String,
         /// The file with all that Go printed.
         log: PathBuf,
+    },
+    /// A piece of upstream's source is not where a change of it expects it.
+    #[error(
+        "{file} of k8s.io/kubernetes {version} holds this piece {found} times, not once, so it cannot be changed there:\n{piece}"
+    )]
+    Moved {
+        /// The file.
+        file: &'static str,
+        /// The version of the source.
+        version: String,
+        /// How often the piece was found.
+        found: usize,
+        /// The piece.
+        piece: &'static str,
     },
     /// No variable names a place for the cache.
     #[error("no cache folder: set QUAYMASTER_CACHE, XDG_CACHE_HOME or HOME")]

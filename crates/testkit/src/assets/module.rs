@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use md5::{Digest, Md5};
 
+use super::AssetsError;
 use super::build::{ENVIRONMENT, FLAGS};
-use super::{AssetsError, Recipe};
 
 /// A minor version of Kubernetes 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,10 +126,10 @@ impl Module {
         })
     }
 
-    /// A short name for this state of the module and this way of building.
+    /// A short name for this state of the module, this way of building, and what else tells results apart.
     ///
     /// It tells states apart, nothing more: four bytes of MD5 do.
-    pub(super) fn key(&self, recipes: &[Recipe]) -> String {
+    pub(super) fn key(&self, parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
         let mut digest = self.digest.clone();
         for flag in FLAGS {
             digest.update(flag);
@@ -139,8 +139,8 @@ impl Module {
             digest.update(value);
         }
         digest.update(self.linker_flags());
-        for recipe in recipes {
-            digest.update(recipe.package);
+        for part in parts {
+            digest.update(part);
         }
         let digest = digest.finalize();
         format!(

@@ -38,9 +38,11 @@ pub enum ControlPlaneError {
         /// The log's last lines.
         tail: String,
     },
-    /// The apiserver did not become ready in time.
-    #[error("kube-apiserver is not ready after {limit:?}: {last}; its log ends with\n{tail}")]
+    /// A server did not become ready in time.
+    #[error("{server} is not ready after {limit:?}: {last}; its log ends with\n{tail}")]
     NotReady {
+        /// Which server.
+        server: String,
         /// How long was waited.
         limit: Duration,
         /// The last answer.

@@ -13,7 +13,7 @@ use crate::server::{Server, describe_exit};
 /// How long the apiserver may take; 2 s on an idle machine, far more beside parallel builds.
 pub(super) const READY_LIMIT: Duration = Duration::from_mins(2);
 /// How often readiness is asked: it adds half of this to each start, and each refusal costs the apiserver work.
-const READY_POLL: Duration = Duration::from_millis(20);
+pub(super) const READY_POLL: Duration = Duration::from_millis(20);
 /// How long one question may take.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Lines of a log shown in errors.
@@ -42,15 +42,7 @@ pub(super) async fn wait_ready(
             Err(_) => "no answer".to_owned(),
         };
         if Instant::now() >= deadline {
-            let tail = servers
-                .last()
-                .map(|server| server.log_tail(SHOWN_LINES))
-                .unwrap_or_default();
-            return Err(ControlPlaneError::NotReady {
-                limit: READY_LIMIT,
-                last,
-                tail,
-            });
+            return Err(not_ready(servers.last().map(|server| &**server), last));
         }
         tokio::time::sleep(READY_POLL).await;
     }
@@ -62,6 +54,18 @@ pub(super) async fn ask(client: &Client, path: &str) -> kube::Result<String> {
         .body(Vec::new())
         .map_err(kube::Error::HttpError)?;
     client.request_text(request).await
+}
+
+/// The error for a server that runs and did not answer within [`READY_LIMIT`], but for this.
+pub(super) fn not_ready(server: Option<&Server>, last: String) -> ControlPlaneError {
+    ControlPlaneError::NotReady {
+        server: server.map(Server::name).unwrap_or_default().to_owned(),
+        limit: READY_LIMIT,
+        last,
+        tail: server
+            .map(|server| server.log_tail(SHOWN_LINES))
+            .unwrap_or_default(),
+    }
 }
 
 /// The error for a server that ended by itself.
