@@ -177,7 +177,9 @@ fn endpoints_that_are_written_at_every_look_may_be_written_any_number_of_times_a
     };
     let faults = |resource, baseline, back| {
         let (baseline, back) = (of(resource, baseline), of(resource, back));
-        handover(baseline, writes(&[]), BTreeMap::new(), back).faults().len()
+        handover(baseline, writes(&[]), BTreeMap::new(), back)
+            .faults()
+            .len()
     };
     assert_eq!(faults("endpoints", 1, 3), 0);
     assert_eq!(faults("endpoints", 0, 1), 1);
