@@ -76,3 +76,6 @@ impl Gauges {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
