@@ -23,24 +23,24 @@ const TABLES: &str = "docs/upstream-tests";
 /// Findings about names in documents that no test of the sources has, and about rows of tables without a test or a reason.
 pub(crate) fn missing() -> Result<Vec<String>> {
     let tests = sources::tests()?;
-    let mut findings = Vec::new();
-    for (document, text) in documents()? {
-        let names = names(&document, &text);
-        let missing = names
-            .iter()
-            .filter(|name| !tests.iter().any(|test| test.is(name)));
-        findings.extend(missing.map(|name| format!("{}: there is no test {name}", document.display())));
-        if document.starts_with(TABLES) {
-            let rows = rows_without_answer(&text).into_iter();
-            findings.extend(rows.map(|row| {
-                format!(
-                    "{}: {row}: names no test, and does not say why not",
-                    document.display()
-                )
-            }));
-        }
+    let documents = documents()?.into_iter();
+    Ok(documents
+        .flat_map(|(document, text)| missing_in(&document, &text, &tests))
+        .collect())
+}
+
+fn missing_in(document: &Path, text: &str, tests: &[Test]) -> Vec<String> {
+    let shown = document.display();
+    let named = names(document, text).into_iter();
+    let mut findings: Vec<String> = named
+        .filter(|name| !tests.iter().any(|test| test.is(name)))
+        .map(|name| format!("{shown}: there is no test {name}"))
+        .collect();
+    if document.starts_with(TABLES) {
+        let rows = rows_without_answer(text).into_iter();
+        findings.extend(rows.map(|row| format!("{shown}: {row}: names no test, and does not say why not")));
     }
-    Ok(findings)
+    findings
 }
 
 /// What ran, as the runner named it.
@@ -70,17 +70,21 @@ impl Ran {
         let mut findings = Vec::new();
         let mut named: BTreeSet<&Test> = BTreeSet::new();
         for (document, text) in documents()? {
-            for name in names(&document, &text) {
-                let meant: Vec<&Test> = tests.iter().filter(|test| test.is(name)).collect();
-                if meant.is_empty() {
-                    findings.push(format!("{}: there is no test {name}", document.display()));
-                }
-                let idle = meant.iter().filter(|test| !self.has(test, &tests));
-                findings.extend(idle.map(|test| format!("{}: {test} did not run", document.display())));
-                named.extend(meant);
-            }
+            findings.extend(missing_in(&document, &text, &tests));
+            let names = names(&document, &text);
+            let meant = tests.iter().filter(|test| names.iter().any(|name| test.is(name)));
+            named.extend(meant);
         }
+        findings.extend(self.idle(named.iter().copied(), &tests));
         Ok((findings, named.len()))
+    }
+
+    /// Findings about those of the named tests that did not pass.
+    fn idle<'a>(&self, named: impl Iterator<Item = &'a Test>, tests: &[Test]) -> Vec<String> {
+        named
+            .filter(|test| !self.has(test, tests))
+            .map(|test| format!("{test} is named in documents, and did not run and pass"))
+            .collect()
     }
 
     /// Whether this test is among those that passed. The runner does not say of which package a test is: where several
@@ -188,6 +192,40 @@ mod tests {
         assert_eq!(
             names(&Path::new(TABLES).join("a.md"), text),
             ["a-b::tests::c"].into()
+        );
+    }
+
+    #[test]
+    fn a_name_that_no_test_has_is_a_finding() {
+        let tests = [test("slices", "tests::labels::a_label_is_copied_whole")];
+        let sentences = "`a_label_is_copied_whole` and `a_label_is_copied_in_part`";
+        assert_eq!(
+            missing_in(Path::new(SENTENCES), sentences, &tests),
+            ["docs/differences.md: there is no test a_label_is_copied_in_part"]
+        );
+        let table = "| `TestA` | | `slices::tests::labels::a_label_is_copied_whole` |\n| `TestB` | | `model::tests::labels::a_label_is_copied_whole` |\n| `TestC` | | |";
+        assert_eq!(
+            missing_in(&Path::new(TABLES).join("a.md"), table, &tests),
+            [
+                "docs/upstream-tests/a.md: there is no test model::tests::labels::a_label_is_copied_whole",
+                "docs/upstream-tests/a.md: `TestC`: names no test, and does not say why not",
+            ]
+        );
+    }
+
+    #[test]
+    fn all_tests_that_documents_name_are_there() {
+        assert_eq!(missing().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_named_test_that_did_not_run_is_a_finding() {
+        let tests = [test("slices", "tests::a"), test("slices", "tests::b")];
+        let mut ran = Ran::default();
+        ran.once("tests::a".to_owned());
+        assert_eq!(
+            ran.idle(tests.iter(), &tests),
+            ["slices::tests::b is named in documents, and did not run and pass"]
         );
     }
 
