@@ -11,7 +11,7 @@ use quaymaster_runtime::api::{Remedy, Verb, WriteError};
 use quaymaster_runtime::metrics::Registry;
 use quaymaster_slices::convert::HintMode;
 use quaymaster_slices::topology::Zones;
-use quaymaster_slices::{Context, Failure, Finished, Outcome, ServiceSlices, Settings, WriteId};
+use quaymaster_slices::{Context, Failure, Finished, Outcome, ServiceSlices, Settings, Turns, WriteId};
 use quaymaster_world::{Delta, Kind, ServiceId, World};
 
 use crate::backing::Backing;
@@ -39,6 +39,8 @@ pub struct EndpointSlices {
     pub(crate) strays: HashMap<ObjectKey, ObjectKey>,
     pub(crate) zones: Zones,
     pub(crate) gauges: Gauges,
+    /// When Services may merge sparse slices.
+    turns: Turns,
     metrics: Metrics,
     /// How many states were made, for [`Self::next_numbers`].
     states: u64,
@@ -63,6 +65,7 @@ impl EndpointSlices {
             strays: HashMap::new(),
             zones: Zones::default(),
             gauges: Gauges::new(metrics.clone()),
+            turns: Turns::default(),
             metrics,
             states: 0,
         }
@@ -120,16 +123,20 @@ impl Controller for EndpointSlices {
         self.mark(world, delta, dirty);
     }
 
-    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, _: Moment) -> Planned {
+    fn plan(&mut self, world: &World, key: &ObjectKey, limit: usize, now: Moment) -> Planned {
         let Some(id) = world.service_id(key) else {
             return Planned::default();
         };
-        let (Some(service), Some(Some(plan))) = (
-            world.service(id),
-            self.with(world, id, |state, cx| state.plan(cx, limit)),
-        ) else {
+        let mut turns = self.turns;
+        let planned = self.with(world, id, |state, cx| {
+            let plan = state.plan(cx, limit, now.at, &mut turns)?;
+            Some((plan, state.summary(cx)))
+        });
+        self.turns = turns;
+        let (Some(service), Some(Some((plan, summary)))) = (world.service(id), planned) else {
             return Planned::default();
         };
+        self.gauges.update(id, summary);
         for (added, removed) in &plan.changes {
             self.metrics.synced_endpoints(count(*added), count(*removed));
         }
@@ -137,10 +144,6 @@ impl Controller for EndpointSlices {
             let (topology, distribution) = self.labels(service);
             self.metrics
                 .slices_changed(topology, distribution, count(plan.writes.len()));
-        }
-        if let Some(state) = self.services.get(&id) {
-            self.gauges
-                .update(id, state.summary(self.options.settings.max_endpoints));
         }
         Planned {
             requests: plan.writes.into_iter().map(Request::from).collect(),
@@ -150,7 +153,7 @@ impl Controller for EndpointSlices {
                 .map(|event| notices::topology(service, event))
                 .collect(),
             truncated: plan.truncated,
-            look_again: None,
+            look_again: plan.look_again,
         }
     }
 

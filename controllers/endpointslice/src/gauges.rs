@@ -43,6 +43,11 @@ impl Gauges {
             before.pods_without_node,
             summary.pods_without_node,
         );
+        replace(
+            &mut self.total.spare_slices,
+            before.spare_slices,
+            summary.spare_slices,
+        );
     }
 
     /// A Service asks for this distribution of traffic.
@@ -68,6 +73,7 @@ impl Gauges {
         self.metrics.slices_desired.set(shown(self.total.desired_slices));
         let without_node = shown(self.total.pods_without_node);
         self.metrics.pods_without_node.set(without_node);
+        self.metrics.spare_slices.set(shown(self.total.spare_slices));
     }
 
     fn count(&self, value: Option<TrafficDistribution>, by: i64) {

@@ -64,6 +64,8 @@ pub(crate) struct Metrics {
     pub(crate) slices_desired: Gauge,
     /// Pods left out because their Node is not known, over all Services; one for each Service that selects it.
     pub(crate) pods_without_node: Gauge,
+    /// Slices that would go if sparse ones were merged, over all Services, at most.
+    pub(crate) spare_slices: Gauge,
     changes: Changes,
     changed_per_sync: Family<Labels<2>, Histogram>,
     syncs: Family<Labels<1>, Counter>,
@@ -86,6 +88,7 @@ impl Metrics {
             slices: Gauge::default(),
             slices_desired: Gauge::default(),
             pods_without_node: Gauge::default(),
+            spare_slices: Gauge::default(),
             changes: Changes::register(registry, names::CHANGES, "Writes of EndpointSlices, by operation"),
             changed_per_sync: Family::new_with_constructor(default_buckets),
             syncs: Family::default(),
@@ -124,6 +127,11 @@ impl Metrics {
             "quaymaster_endpointslice_pods_without_node",
             "Pods that are left out because their Node is not known, once for each Service",
             m.pods_without_node,
+        );
+        registry.register(
+            "quaymaster_endpointslice_spare_slices",
+            "EndpointSlices that would go if sparse ones were merged (--rebalance), at most",
+            m.spare_slices,
         );
         registry.register(
             names::SLICES_CHANGED_PER_SYNC,

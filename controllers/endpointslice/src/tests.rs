@@ -74,6 +74,24 @@ fn the_gauges_add_up_both_families_of_a_service() {
 }
 
 #[test]
+fn what_merging_sparse_slices_would_save_is_shown_although_it_is_off() {
+    let mut cluster = settled();
+    cluster.maximum(1);
+    cluster.pod("web-2", &json!([{ "ip": "10.0.0.2" }]));
+    cluster.pod("web-3", &json!([{ "ip": "10.0.0.3" }]));
+    cluster.write_all();
+    let spare = |cluster: &mut Cluster, count: usize| {
+        let metrics = cluster.metrics();
+        let line = format!("quaymaster_endpointslice_spare_slices {count}");
+        assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
+    };
+    spare(&mut cluster, 0);
+    cluster.maximum(100);
+    assert!(cluster.write_all().is_empty());
+    spare(&mut cluster, 2);
+}
+
+#[test]
 fn a_conflict_is_tried_again_without_an_event_and_a_refusal_is_told_on_the_service() {
     let refusal = WriteError::Forbidden {
         verb: "update",

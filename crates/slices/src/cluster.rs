@@ -1,5 +1,7 @@
 //! What placement asks of its surroundings.
 
+use std::time::Duration;
+
 use quaymaster_model::{NodeRecord, PodRecord, ServiceRecord, Text, UpstreamRules};
 
 use crate::topology::Zones;
@@ -29,6 +31,9 @@ pub struct Settings {
     pub max_endpoints: usize,
     /// Rules of the apiserver's version.
     pub rules: UpstreamRules,
+    /// Sparse slices of a Service are merged once its Pods have stood where they stand for this long (`--rebalance`,
+    /// `--rebalance-quiet`). None: never, as upstream.
+    pub rebalance_after: Option<Duration>,
 }
 
 /// What every decision about one Service is given.

@@ -183,7 +183,8 @@ impl ServiceSlices {
     }
 }
 
-fn foreign_annotations(slice: &SliceRecord) -> Vec<(Text, Text)> {
+/// The annotations that others put on a slice.
+pub(crate) fn foreign_annotations(slice: &SliceRecord) -> Vec<(Text, Text)> {
     let own = |key: &Text| *key == well_known::ANNOTATION_TRIGGER_TIME;
     slice
         .annotations

@@ -35,10 +35,12 @@
 //!       `topologycache/topologycache.go`). Upstream recycles after this.
 //! 4. **Decide**: creates and updates get their names and wait in the outbox ([`issue`], [`names`], [`pending`];
 //!    `newEndpointSlice` in `utils.go`), and count as done from here on. Slices that go are marked as leaving.
-//! 5. **Send**: as many writes as there is room for are given out, deletes last ([`issue`],
+//! 5. **Merge**, where it is asked for: with nothing else to be written for a while, two sparse slices become one
+//!    ([`rebalance`]). It is decided as one update; the rest follows from its answer. Upstream has no such step.
+//! 6. **Send**: as many writes as there is room for are given out, deletes last ([`issue`],
 //!    [`quaymaster_membership::trigger`]; `finalize`, its
 //!    second half). The caller carries them out.
-//! 6. **An answer comes**: [`ServiceSlices::finished`] ([`transition`]) takes what it tells of the slice ([`answer`]) for
+//! 7. **An answer comes**: [`ServiceSlices::finished`] ([`transition`]) takes what it tells of the slice ([`answer`]) for
 //!    observed; the indexes follow, and slices that waited for it are marked. Upstream notes the generation that it must
 //!    see before it goes on (`Update` and `ExpectDeletion` in `util/endpointslice_tracker.go`).
 #![allow(
@@ -60,6 +62,7 @@ mod marks;
 pub mod names;
 mod pending;
 mod plan;
+mod rebalance;
 mod recycle;
 mod review;
 mod slices;
@@ -70,6 +73,7 @@ pub mod write;
 
 pub use cluster::{Cluster, Context, Settings};
 pub use plan::Plan;
+pub use rebalance::Turns;
 pub use state::{ServiceSlices, Summary, Urgency};
 pub use write::{Failure, Finished, Op, Outcome, SliceDraft, Write, WriteId};
 

@@ -18,6 +18,11 @@ pub(crate) struct Marked {
 }
 
 impl Marked {
+    /// Whether no slice has a mark.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.dirty.is_empty() && self.again.is_empty() && self.waiting.is_empty() && self.leaving.is_empty()
+    }
+
     fn replace(&mut self, id: SliceId, old: Mark, new: Mark) {
         match old {
             Mark::Settled => false,

@@ -1,5 +1,7 @@
 //! From what is marked to the next writes.
 
+use std::time::Instant;
+
 use quaymaster_model::IpFamily;
 use smallvec::SmallVec;
 
@@ -9,6 +11,7 @@ use crate::draft::{Draft, FamilyDraft, Target};
 use crate::groups::index;
 use crate::held::SliceId;
 use crate::marks::Marked;
+use crate::rebalance::Turns;
 use crate::state::{FAMILIES, ServiceSlices};
 use crate::topology::TopologyEvent;
 use crate::write::Write;
@@ -25,6 +28,8 @@ pub struct Plan {
     /// For each family of the Service: endpoints added and removed by the writes. As upstream counts them, those of
     /// slices whose ports no Pod has any more are not removed.
     pub changes: SmallVec<[(usize, usize); 2]>,
+    /// To be planned again at this time though nothing may have changed: sparse slices are to be merged then.
+    pub look_again: Option<Instant>,
 }
 
 impl ServiceSlices {
@@ -36,9 +41,17 @@ impl ServiceSlices {
     /// The cost follows what changed since the last time, not the number of slices; only hints by annotation are a
     /// matter of all slices at once.
     ///
+    /// `now` and `turns` say whether sparse slices may be merged; all Services of a process share the latter.
+    ///
     /// None where nothing may be touched, as the Service does not select Pods
     /// ([`selects_pods`](quaymaster_model::ServiceRecord::selects_pods)).
-    pub fn plan<C: Cluster>(&mut self, cx: Context<'_, C>, limit: usize) -> Option<Plan> {
+    pub fn plan<C: Cluster>(
+        &mut self,
+        cx: Context<'_, C>,
+        limit: usize,
+        now: Instant,
+        turns: &mut Turns,
+    ) -> Option<Plan> {
         if !cx.service.selects_pods() {
             self.idle = true;
             return None;
@@ -55,7 +68,9 @@ impl ServiceSlices {
             waits = draft.waits();
             plan.events = self.decide(cx, draft);
         }
+        self.merge_if_due(cx, now, turns);
         self.send(cx, limit, &mut plan);
+        plan.look_again = self.merges_from(cx, now);
         self.trigger.planned(waits || self.is_pending());
         self.idle = plan.writes.is_empty() && !plan.truncated && self.in_flight() == 0;
         Some(plan)

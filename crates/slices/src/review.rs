@@ -27,6 +27,22 @@ pub(crate) struct Review {
     pub(crate) urgent: bool,
 }
 
+impl Review {
+    /// An observed endpoint stays, as it should be.
+    fn keep(&mut self, desired: EndpointRecord, observed: &EndpointRecord, mode: HintMode) {
+        if differs(&desired, observed) || !same_identity(&desired, observed) {
+            self.changed = true;
+            self.urgent |= is_ready(observed) && !is_ready(&desired);
+        }
+        self.hints_changed |= hints_differ(&desired, observed, mode);
+        self.kept.push(desired);
+    }
+}
+
+fn is_ready(endpoint: &EndpointRecord) -> bool {
+    endpoint.conditions.ready == Some(true)
+}
+
 impl ServiceSlices {
     /// Looks at an observed slice of a wanted group. The cost follows the length of the slice.
     ///
@@ -50,25 +66,28 @@ impl ServiceSlices {
         };
         let mut retained = Vec::new();
         for (position, observed) in slice.endpoints.iter().enumerate() {
-            let was_ready = observed.conditions.ready == Some(true);
-            if let Some(desired) = self.desired_in(cx, id, slice, group, position, family, mode) {
-                if differs(&desired, observed) {
-                    review.changed = true;
-                    review.urgent |= was_ready && desired.conditions.ready != Some(true);
-                }
-                review.hints_changed |= hints_differ(&desired, observed, mode);
-                review.kept.push(desired);
-            } else if let Some(desired) = self.renamed(cx, observed, group, family, mode, renamed) {
-                review.changed = true;
-                review.urgent |= was_ready && desired.conditions.ready != Some(true);
-                review.kept.push(desired);
+            let same = self.same_endpoint(cx, observed, group, family, mode);
+            let is_in_place = same
+                .as_ref()
+                .is_some_and(|desired| self.is_in_place(id, slice, group, position, family, desired));
+            let (desired, elsewhere) = if is_in_place {
+                (same, None)
+            } else {
+                (self.renamed(cx, observed, group, family, mode, renamed), same)
+            };
+            if let Some(desired) = desired {
+                review.keep(desired, observed, mode);
             } else if self.may_drop(cx, id, observed, family) {
                 review.changed = true;
                 review.dropped += 1;
-                review.urgent |= was_ready;
+                review.urgent |= is_ready(observed);
             } else {
                 retained.push(review.kept.len());
-                review.kept.push(observed.clone());
+                match elsewhere {
+                    // Until it is seen elsewhere, this is what consumers know of the Pod.
+                    Some(desired) => review.keep(desired, observed, mode),
+                    None => review.kept.push(observed.clone()),
+                }
             }
         }
         // What stays only for its Pod's sake may go if the slice has the Pod a second time.
@@ -106,36 +125,41 @@ impl ServiceSlices {
         (desired.addresses == observed.addresses && renamed.insert(name.clone())).then_some(desired)
     }
 
-    /// The endpoint that should stand at this position of a slice; none if nothing should. Of the same endpoint in two
-    /// places only one stays.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "all of it identifies one endpoint of one slice"
-    )]
-    fn desired_in<C: Cluster>(
+    /// What an observed endpoint should be, in whichever slices of the group; none if it should be in none.
+    fn same_endpoint<C: Cluster>(
         &self,
         cx: Context<'_, C>,
+        observed: &EndpointRecord,
+        group: GroupId,
+        family: IpFamily,
+        mode: HintMode,
+    ) -> Option<EndpointRecord> {
+        let name = pod_name(observed, &cx.service.key.namespace)?;
+        let place = self.pods.get(name).filter(|place| place.group == Some(group))?;
+        let desired = Self::desired(cx, place, name, family, mode)?;
+        same_identity(&desired, observed).then_some(desired)
+    }
+
+    /// Whether an endpoint should stand at this position of a slice. Of the same endpoint in two places only one stays.
+    fn is_in_place(
+        &self,
         id: SliceId,
         slice: &SliceRecord,
         group: GroupId,
         position: usize,
         family: IpFamily,
-        mode: HintMode,
-    ) -> Option<EndpointRecord> {
-        let observed = &slice.endpoints[position];
-        let name = pod_name(observed, &cx.service.key.namespace)?;
-        let place = self.pods.get(name).filter(|place| place.group == Some(group))?;
-        let desired = Self::desired(cx, place, name, family, mode)?;
-        if !same_identity(&desired, observed) {
-            return None;
-        }
-        let is_the_one = place.at.len() <= 1 || {
+        endpoint: &EndpointRecord,
+    ) -> bool {
+        let name = endpoint.target.as_ref().map(|target| &target.name);
+        let Some(place) = name.and_then(|name| self.pods.get(name)) else {
+            return false;
+        };
+        place.at.len() <= 1 || {
             let repeated = slice.endpoints[..position]
                 .iter()
-                .any(|earlier| same_identity(earlier, observed));
-            !repeated && self.keeper(place, group, family, &desired) == Some(id)
-        };
-        is_the_one.then_some(desired)
+                .any(|earlier| same_identity(earlier, endpoint));
+            !repeated && self.keeper(place, group, family, endpoint) == Some(id)
+        }
     }
 
     /// The endpoint of a Pod, if it should have one in this family.

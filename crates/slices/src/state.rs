@@ -13,6 +13,7 @@ use crate::groups::{GroupId, Groups, index};
 use crate::held::{SliceId, pod_name};
 use crate::marks::Marked;
 use crate::pending::Pending;
+use crate::rebalance::Calm;
 use crate::slices::Slices;
 use crate::topology::HintState;
 
@@ -59,6 +60,7 @@ pub struct ServiceSlices {
     /// A create was refused because the namespace is being deleted; none is tried again.
     pub(crate) namespace_terminating: bool,
     pub(crate) hints: HintState,
+    pub(crate) calm: Calm,
     /// The last plan had nothing to write and nothing to wait for, and nothing changed since.
     pub(crate) idle: bool,
     pods_without_node: usize,
@@ -130,6 +132,11 @@ pub struct Summary {
     pub desired_slices: usize,
     /// Pods that are left out because their Node is not known.
     pub pods_without_node: usize,
+    /// Slices that would go if sparse ones were merged ([`Settings::rebalance_after`]), at most: those that carry what
+    /// others put on them count as well, and stay.
+    ///
+    /// [`Settings::rebalance_after`]: crate::Settings::rebalance_after
+    pub spare_slices: usize,
 }
 
 impl ServiceSlices {
@@ -153,6 +160,7 @@ impl ServiceSlices {
             taken_names: HashMap::new(),
             namespace_terminating: false,
             hints: HintState::default(),
+            calm: Calm::default(),
             idle: false,
             pods_without_node: 0,
         }
@@ -187,6 +195,7 @@ impl ServiceSlices {
     /// What was decided and not sent yet is taken back: another process may have written since. Returns whether there was
     /// something.
     pub fn take_back<C: Cluster>(&mut self, cx: Context<'_, C>) -> bool {
+        self.calm.disturb();
         let some = !self.pending.all_sent();
         self.withdraw_all(cx);
         some
@@ -255,9 +264,11 @@ impl ServiceSlices {
     }
 
     /// Totals for metrics. The cost follows the number of different lists of ports.
-    pub fn summary(&self, max_endpoints: usize) -> Summary {
+    pub fn summary<C>(&self, cx: Context<'_, C>) -> Summary {
+        let max_endpoints = cx.settings.max_endpoints.max(1);
         let mut summary = Summary {
             pods_without_node: self.pods_without_node,
+            spare_slices: self.spare(cx),
             ..Summary::default()
         };
         for group in self.groups.iter() {
@@ -265,7 +276,7 @@ impl ServiceSlices {
                 let endpoints = group.endpoints(family);
                 summary.endpoints += endpoints;
                 summary.slices += group.by_length(family).len();
-                summary.desired_slices += endpoints.div_ceil(max_endpoints.max(1));
+                summary.desired_slices += endpoints.div_ceil(max_endpoints);
             }
         }
         summary.desired_slices = summary.desired_slices.max(1);

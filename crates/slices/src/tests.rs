@@ -17,6 +17,7 @@ mod overtaken;
 mod packing;
 mod ports;
 mod random;
+mod rebalance;
 mod shape;
 mod trigger;
 mod writing;

@@ -212,6 +212,7 @@ impl ServiceSlices {
 
     pub(crate) fn remove(&mut self, id: SliceId) {
         self.set_mark(id, Mark::Settled);
+        self.calm.gone(id);
         let held = self.slices.remove(id);
         self.by_name.remove(&held.name);
         if let (Some(family), Some((group, ordinal))) = (held.family, held.ordinal) {
@@ -289,6 +290,7 @@ impl ServiceSlices {
                 return;
             }
         }
+        self.calm.disturb();
         if let Some(before) = before {
             self.groups
                 .get_mut(before.group)

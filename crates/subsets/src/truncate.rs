@@ -11,7 +11,18 @@ pub const MOST_ADDRESSES: u32 = 1000;
 /// Addresses that are ready stay before those that are not: if there are too many of the former, no other one stays. What
 /// there is room for is shared out in proportion to what each subset has, rounded up, in the order of the subsets, so that
 /// the last ones may get less. Of each subset its first addresses stay.
-pub fn truncate(subsets: &mut [Subset]) -> bool {
+///
+/// A subset that no address is left of goes. Upstream keeps it, and the API refuses the whole object, so that it stays as it
+/// was for good.
+pub fn truncate(subsets: &mut Vec<Subset>) -> bool {
+    let truncated = cut(subsets);
+    if truncated {
+        subsets.retain(|subset| !subset.ready.is_empty() || !subset.not_ready.is_empty());
+    }
+    truncated
+}
+
+fn cut(subsets: &mut [Subset]) -> bool {
     let ready: u32 = subsets.iter().map(|subset| count(subset.ready.len())).sum();
     let not_ready: u32 = subsets.iter().map(|subset| count(subset.not_ready.len())).sum();
     let Some(room) = MOST_ADDRESSES.checked_sub(ready) else {

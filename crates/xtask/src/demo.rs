@@ -98,11 +98,9 @@ async fn demo(
         KCM.join(", ")
     );
     println!(
-        "  Off: endpointslice-controller, which quaymaster replaces; and endpoints-controller, which it will."
+        "  Off: its controllers of EndpointSlices, Endpoints, mirroring and ServiceCIDRs, which quaymaster replaces."
     );
-    println!(
-        "  So every EndpointSlice below was written by quaymaster, and there are no Endpoints objects yet."
-    );
+    println!("  So every EndpointSlice and every Endpoints object below was written by quaymaster.");
     for (name, zone) in NODES {
         node(name).zone(zone).cpu("4").ready().create(&client).await?;
     }

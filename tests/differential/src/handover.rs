@@ -8,16 +8,22 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use quaymaster_oracle::names::MIRRORING_CONTROLLER;
 use quaymaster_testkit::audit::Entry;
 use serde_json::Value;
 
-use crate::plane::{Holder, Plane};
+use crate::kept::slices::wrong_mirrors;
+use crate::plane::{Holder, Plane, Refused};
 use crate::snapshot::Unowned;
 
 /// Longest wait for quiet.
 const LIMIT: Duration = Duration::from_mins(2);
 /// Where a slice names its Service.
 const SERVICE: &str = "/metadata/labels/kubernetes.io~1service-name";
+/// Where a slice names who keeps it.
+const MANAGER: &str = "/metadata/labels/endpointslice.kubernetes.io~1managed-by";
+/// Where an object names its version.
+const VERSION: &str = "/metadata/resourceVersion";
 
 /// What was written as holders changed at rest.
 #[derive(Clone, Debug)]
@@ -30,6 +36,11 @@ pub(crate) struct Handover {
     /// Placeholders without owner that kube-controller-manager left, by Service; quaymaster creates one and deletes
     /// the other.
     unowned: BTreeMap<String, Vec<Unowned>>,
+    /// What kube-controller-manager left as it was because the apiserver refused what it asked for; quaymaster puts that
+    /// right.
+    refused: Refused,
+    /// Endpoints whose mirrored slices kube-controller-manager left as is forgiven to it; quaymaster puts them right.
+    mirrors: BTreeSet<String>,
     /// By kube-controller-manager as it got them back.
     back: Writes,
     /// Services with hints by annotation. Where kube-controller-manager does not know its nodes yet as it starts, it
@@ -53,6 +64,10 @@ struct Write {
     name: String,
     /// Whether a slice without endpoints and ports was asked for.
     placeholder: bool,
+    /// Whether a slice that mirrors Endpoints was asked for. A delete does not say.
+    mirrors: bool,
+    /// Whether the object was as asked for already, so that nothing was stored.
+    nothing: bool,
     words: String,
 }
 
@@ -103,7 +118,21 @@ impl Handover {
         self.auto.contains(service) && write.is("endpointslices", "update")
     }
 
+    fn puts_right(&self, service: &str, write: &Write) -> bool {
+        let Refused { slices, endpoints } = &self.refused;
+        match write.kind[0].as_str() {
+            "endpointslices" => {
+                let [_, verb, _] = &write.kind;
+                let mirrored = (write.mirrors || verb == "delete") && self.mirrors.contains(service);
+                mirrored || slices.contains(service)
+            }
+            "endpoints" => endpoints.contains(service) && !write.is("endpoints", "delete"),
+            _ => false,
+        }
+    }
+
     /// Writes beyond these: quaymaster gives placeholders their owners, with one create and one delete each, and
+    /// puts right what kube-controller-manager was refused, and
     /// kube-controller-manager writes what it writes restarted over its own objects, and hints by annotation. And
     /// placeholders that quaymaster left without owner.
     pub(crate) fn faults(&self) -> Vec<String> {
@@ -111,13 +140,16 @@ impl Handover {
         if let Some(taken) = &self.taken {
             let services: BTreeSet<&String> = taken.by_service.keys().chain(self.unowned.keys()).collect();
             for service in services {
-                let writes = taken.by_service.get(service).map_or(&[][..], Vec::as_slice);
+                let writes = taken.by_service.get(service).into_iter().flatten();
+                let writes: Vec<&Write> = writes.filter(|write| !self.puts_right(service, write)).collect();
                 let unowned = self.unowned.get(service).map_or(&[][..], Vec::as_slice);
-                faults.extend(not_for_owners(service, writes, unowned));
+                faults.extend(not_for_owners(service, &writes, unowned));
             }
         }
         let back = self.back.beyond(&self.baseline);
         let back = back.filter(|(service, write)| !self.may_be_hints(service, write));
+        // It asks for mirrored slices with several subsets of the same ports to be written at every look, mostly as they are.
+        let back = back.filter(|(_, write)| !(write.mirrors && write.nothing));
         faults.extend(back.map(|(_, write)| write.words.clone()));
         faults
             .iter()
@@ -128,7 +160,7 @@ impl Handover {
 
 /// What of the writes for a Service is not one create of a placeholder and one delete of the former for each that lacked its
 /// owner, and what of these is missing. The garbage collector may be faster with the delete.
-fn not_for_owners(service: &str, writes: &[Write], unowned: &[Unowned]) -> Vec<String> {
+fn not_for_owners(service: &str, writes: &[&Write], unowned: &[Unowned]) -> Vec<String> {
     let mut to_create: Vec<&Unowned> = unowned.iter().collect();
     let mut to_delete = to_create.clone();
     let mut faults = Vec::new();
@@ -178,8 +210,12 @@ impl fmt::Display for Handover {
 
 /// Where kube-controller-manager held: a restart of it as baseline, quaymaster, and back.
 pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Handover> {
+    let before = plane.refused()?;
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
-    let unowned = plane.snapshot().await?.unowned_placeholders();
+    let refused = before.and(plane.refused()?);
+    let snapshot = plane.snapshot().await?;
+    let unowned = snapshot.unowned_placeholders();
+    let mirrors = wrong_mirrors(&snapshot, plane.mirroring(), &refused.slices);
     let taken = if plane.subject().is_kcm() {
         None
     } else {
@@ -191,6 +227,8 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
         baseline,
         taken,
         unowned,
+        refused,
+        mirrors,
         back,
         auto: plane.snapshot().await?.auto_services(),
     })
@@ -205,6 +243,8 @@ pub(crate) async fn from_subject(plane: &mut Plane, quiet: Duration) -> Result<H
         baseline,
         taken: None,
         unowned: BTreeMap::new(),
+        refused: Refused::default(),
+        mirrors: BTreeSet::new(),
         back,
         auto: plane.snapshot().await?.auto_services(),
     })
@@ -240,6 +280,8 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
             kind: [entry.resource().to_owned(), entry.verb.clone(), family],
             name: entry.name().to_owned(),
             placeholder: is_placeholder(&entry),
+            mirrors: asked(&entry, MANAGER) == MIRRORING_CONTROLLER,
+            nothing: is_nothing(&entry),
             words: words(&entry),
         };
         writes.total += 1;
@@ -268,6 +310,16 @@ fn is_placeholder(entry: &Entry) -> bool {
         list.is_none_or(Vec::is_empty)
     };
     entry.request_object.as_ref().is_some_and(Value::is_object) && none("/endpoints") && none("/ports")
+}
+
+/// Whether an update was answered with the version that it was to replace.
+fn is_nothing(entry: &Entry) -> bool {
+    let of = |body: &Option<Value>| {
+        let version = body.as_ref()?.pointer(VERSION)?.as_str()?;
+        Some(version.to_owned())
+    };
+    let asked = of(&entry.request_object);
+    entry.verb == "update" && asked.is_some() && asked == of(&entry.response_object)
 }
 
 /// A write in one line.

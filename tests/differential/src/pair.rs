@@ -295,7 +295,7 @@ impl<'a> Pair<'a> {
             max_mirrored: settings.max_mirrored,
             upstream: [true, settings.subject.is_kcm()],
             recreated: &recreated,
-            refused: refused.each_ref(),
+            refused: refused.each_ref().map(|refused| &refused.slices),
         };
         let mut exceptions = Exceptions::new();
         let mut found = Vec::new();

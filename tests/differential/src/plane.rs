@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client};
+use quaymaster_oracle::mirroring;
 use quaymaster_testkit::audit::{Entry, Mark};
 use quaymaster_testkit::process::{Launch, Quaymaster};
 use quaymaster_testkit::{ControlPlane, Kcm};
@@ -96,6 +97,24 @@ enum Running {
     Quaymaster(Quaymaster),
 }
 
+/// Paths of Services of which a write was refused that says what the controller takes for right.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refused {
+    /// A slice was to be created that was there already.
+    pub(crate) slices: BTreeSet<String>,
+    /// Endpoints were not valid.
+    pub(crate) endpoints: BTreeSet<String>,
+}
+
+impl Refused {
+    /// With those of another time.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.slices.extend(other.slices);
+        self.endpoints.extend(other.endpoints);
+        self
+    }
+}
+
 /// A control plane, an observer of it, and its controller when that runs.
 pub(crate) struct Plane {
     servers: ControlPlane,
@@ -107,6 +126,8 @@ pub(crate) struct Plane {
     controllers: Controllers,
     max_endpoints: usize,
     max_mirrored: usize,
+    /// 37 for Kubernetes 1.37.
+    minor: u32,
     running: Option<Running>,
     /// The end of the audit log when the last hold began.
     held_since: Mark,
@@ -119,7 +140,7 @@ pub(crate) struct Hold {
     pub(crate) holder: Holder,
     /// The revision before its first write. What is written up to the next hold is its doing.
     pub(crate) after: u64,
-    /// By the recorder's clock.
+    /// Before its process was started, by the recorder's clock: it may write before it is known to work.
     pub(crate) from: Duration,
     /// The end; none while it lasts.
     pub(crate) until: Option<Duration>,
@@ -156,6 +177,7 @@ impl Plane {
             controllers: settings.controllers.clone(),
             max_endpoints: settings.max_endpoints,
             max_mirrored: settings.max_mirrored,
+            minor: settings.minor.number(),
             running: None,
             held_since: Mark::default(),
             holds: Vec::new(),
@@ -169,7 +191,7 @@ impl Plane {
     pub(crate) async fn hold(&mut self, holder: Holder) -> Result<()> {
         let after = self.revision().await?;
         self.held_since = self.mark()?;
-        let started = Timestamp::now();
+        let (from, started) = (self.recorder.now(), Timestamp::now());
         self.running = Some(match (holder, self.subject.clone()) {
             (Holder::Kcm, _) => Running::Kcm(self.start_kcm(&self.controllers).await?),
             (Holder::Subject, Subject::Kcm { left_out }) => {
@@ -186,7 +208,7 @@ impl Plane {
         self.holds.push(Hold {
             holder,
             after,
-            from: self.recorder.now(),
+            from,
             until: None,
             started,
             ended: None,
@@ -299,15 +321,32 @@ impl Plane {
         Ok(entries)
     }
 
-    /// Paths of Services for which who holds now has asked for a slice to be created that was there already.
-    pub(crate) fn refused(&self) -> Result<BTreeSet<String>> {
+    /// How the controllers that mirror are set up here.
+    pub(crate) fn mirroring(&self) -> mirroring::Config {
+        mirroring::Config {
+            max_endpoints_per_subset: self.max_mirrored,
+            minor: self.minor,
+        }
+    }
+
+    /// Of which Services who held last was refused what the other one would not have asked for.
+    pub(crate) fn refused(&self) -> Result<Refused> {
         let entries = self.servers.audit().entries_since(self.held_since)?;
-        let refused = entries.iter().filter(|entry| {
-            entry.verb == "create" && entry.resource() == "endpointslices" && entry.code() == 409
-        });
-        Ok(refused
-            .map(|entry| format!("{}/{}", entry.namespace(), handover::service_asked(entry)))
-            .collect())
+        let mut refused = Refused::default();
+        for entry in &entries {
+            let namespace = entry.namespace();
+            match (entry.resource(), entry.verb.as_str(), entry.code()) {
+                ("endpointslices", "create", 409) => {
+                    let service = handover::service_asked(entry);
+                    refused.slices.insert(format!("{namespace}/{service}"));
+                }
+                ("endpoints", "create" | "update", 422) => {
+                    refused.endpoints.insert(format!("{namespace}/{}", entry.name()));
+                }
+                _ => {}
+            }
+        }
+        Ok(refused)
     }
 
     /// What there is now.

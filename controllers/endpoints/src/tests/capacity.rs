@@ -4,6 +4,7 @@
 //! |---|---|
 //! | cut | `what_is_more_than_a_thousand_is_left_out_and_an_annotation_says_so` |
 //! | cut objects that are right | `truncated_endpoints_are_not_written_again` |
+//! | cut to nothing | `a_cut_that_leaves_a_subset_nothing_is_stored_without_it` |
 //! | annotation | `the_annotation_goes_with_its_reason`, `a_wrong_annotation_is_put_right` |
 
 use serde_json::{Value, json};
@@ -77,6 +78,35 @@ fn truncated_endpoints_are_not_written_again() {
     assert_eq!(cluster.settle(), ["update web"]);
     assert_eq!(stored(&cluster), (999, 1, &Value::Null));
     shown(&mut cluster, 0);
+}
+
+/// The API refuses a subset without addresses, and kube-controller-manager asks for it.
+#[test]
+fn a_cut_that_leaves_a_subset_nothing_is_stored_without_it() {
+    let mut cluster = Cluster::new();
+    let port = json!({"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"});
+    let mut spec = plain();
+    spec["ports"] = json!([port]);
+    cluster.service("web", spec);
+    for number in 0..1010 {
+        let ip = format!("10.0.{}.{}", number / 250, number % 250 + 1);
+        cluster.pod_with(&format!("web-{number}"), &ip, |pod| {
+            let ports = json!([{"name": "http", "containerPort": 1000 + number, "protocol": "TCP"}]);
+            pod["spec"]["containers"] = json!([{"name": "web", "ports": ports}]);
+        });
+    }
+    cluster.begin();
+    assert_eq!(cluster.settle(), ["create web"]);
+    let subsets = cluster.stored("web")["subsets"].clone();
+    let subsets = subsets.as_array().unwrap();
+    assert_eq!(subsets.len(), 1000);
+    assert!(
+        subsets
+            .iter()
+            .all(|subset| subset["addresses"].as_array().is_some_and(|all| all.len() == 1))
+    );
+    cluster.restart();
+    assert_eq!(cluster.settle(), [""; 0]);
 }
 
 #[test]

@@ -46,6 +46,7 @@ impl Cluster {
             settings: Settings {
                 max_endpoints: 100,
                 rules: UpstreamRules::of(KubernetesVersion { minor: 37 }),
+                rebalance_after: None,
             },
             batch_period: Duration::ZERO,
         };
@@ -71,6 +72,11 @@ impl Cluster {
             annotations: json!({}),
             always: Vec::new(),
         }
+    }
+
+    /// Most endpoints that a slice is filled to from now on, 100 if not said.
+    pub(super) fn maximum(&mut self, max: usize) {
+        self.controller.options.settings.max_endpoints = max;
     }
 
     /// Everything was read.

@@ -1,6 +1,6 @@
 //! The controller over a world, and the apiserver it writes to. Everything crosses as JSON.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,7 @@ use quaymaster_endpointslice::{EndpointSlices, Options};
 use quaymaster_engine::controller::{Object as Record, Stored};
 use quaymaster_engine::{Answer, Controller, Dirty, Moment, Request, Verdict};
 use quaymaster_model::{
-    Interner, KubernetesVersion, NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, Timestamp,
-    UpstreamRules, names,
+    Interner, NodeRecord, ObjectKey, PodRecord, ServiceRecord, SliceRecord, Timestamp, names,
 };
 use quaymaster_oracle::generate::{Change, ChangeKind, Cluster as Objects, Object};
 use quaymaster_oracle::sim::{ApiServer, Preconditions};
@@ -23,6 +22,8 @@ use serde_json::Value;
 
 /// More writes than most Services need at a time.
 const LIMIT: usize = 16;
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// Numbers of creates, updates and deletes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -101,18 +102,19 @@ pub(crate) struct Driver {
     options: Options,
     controller: EndpointSlices,
     due: BTreeSet<ObjectKey>,
+    /// The time, which stands still but in [`Self::wait`].
+    now: Instant,
+    /// When a Service is to be planned again although nothing may have changed.
+    later: BTreeMap<ObjectKey, Instant>,
     /// Up to here the watch of slices has told.
     told: u64,
 }
 
 impl Driver {
     /// A process that starts over these objects.
-    pub(crate) fn start(objects: &Objects, server: &ApiServer, max: usize, minor: u32) -> Self {
+    pub(crate) fn start(objects: &Objects, server: &ApiServer, settings: Settings) -> Self {
         let options = Options {
-            settings: Settings {
-                max_endpoints: max,
-                rules: UpstreamRules::of(KubernetesVersion { minor }),
-            },
+            settings,
             batch_period: Duration::ZERO,
         };
         let mut driver = Self {
@@ -120,6 +122,8 @@ impl Driver {
             options,
             controller: EndpointSlices::new(options, &Registry::new()),
             due: BTreeSet::new(),
+            now: Instant::now(),
+            later: BTreeMap::new(),
             told: server.resource_version(),
         };
         let nobody = &mut |_: &World, _: &Delta<'_>| {};
@@ -135,8 +139,15 @@ impl Driver {
         driver
     }
 
+    /// The controller begins anew over the same world, with another maximum.
+    pub(crate) fn restart_with(&mut self, max: usize) {
+        self.options.settings.max_endpoints = max;
+        self.restart();
+    }
+
     /// The controller begins anew over the same world.
     pub(crate) fn restart(&mut self) {
+        self.later.clear();
         let mut dirty = Dirty::default();
         self.controller = EndpointSlices::new(self.options, &Registry::new());
         self.controller.start(&self.reader.world, &mut dirty);
@@ -147,7 +158,7 @@ impl Driver {
     pub(crate) fn first_writes(&self, service: &ObjectKey) -> Vec<Request> {
         let mut controller = EndpointSlices::new(self.options, &Registry::new());
         controller.start(&self.reader.world, &mut Dirty::default());
-        let planned = controller.plan(&self.reader.world, service, LIMIT, moment());
+        let planned = controller.plan(&self.reader.world, service, LIMIT, moment(self.now));
         planned.requests
     }
 
@@ -163,6 +174,19 @@ impl Driver {
     /// The Service is planned although nothing asked for it.
     pub(crate) fn ask(&mut self, service: &ObjectKey) {
         self.due.insert(service.clone());
+    }
+
+    /// Lets time pass until a Service is to be planned again, and gives which and when; none if none is.
+    pub(crate) fn wait(&mut self) -> Option<(ObjectKey, Instant)> {
+        let (at, service) = self
+            .later
+            .iter()
+            .map(|(service, at)| (*at, service.clone()))
+            .min()?;
+        self.later.remove(&service);
+        self.now = self.now.max(at);
+        self.ask(&service);
+        Some((service, self.now))
     }
 
     /// A watch tells a change.
@@ -203,7 +227,15 @@ impl Driver {
             if !self.due.remove(service) {
                 return counts;
             }
-            let planned = self.controller.plan(&self.reader.world, service, LIMIT, moment());
+            let planned = self
+                .controller
+                .plan(&self.reader.world, service, LIMIT, moment(self.now));
+            match planned.look_again {
+                // As the engine has it: who asks for what is past is not asked at once.
+                Some(at) if at <= self.now => self.later.insert(service.clone(), self.now + SECOND),
+                Some(at) => self.later.insert(service.clone(), at),
+                None => self.later.remove(service),
+            };
             if planned.truncated {
                 self.ask(service);
             }
@@ -303,9 +335,9 @@ pub(crate) fn slices_of(server: &ApiServer, namespace: &str, service: &str) -> V
 }
 
 /// Now, by a clock on the wall that nobody looks at.
-fn moment() -> Moment {
+fn moment(at: Instant) -> Moment {
     Moment {
-        at: Instant::now(),
+        at,
         wall: Timestamp(0),
     }
 }

@@ -1,15 +1,20 @@
 //! Random clusters, step by step.
 
+mod merging;
+
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_engine::Request;
-use quaymaster_model::{ObjectKey, Text};
+use quaymaster_model::{KubernetesVersion, ObjectKey, Text, UpstreamRules};
 use quaymaster_oracle::generate::{Action, Change, ChangeKind, Cluster, Object, Size, Step, generate};
 use quaymaster_oracle::sim::ApiServer;
 use quaymaster_oracle::slices::{Config, Write, auto, check_invariants, desired, reconcile};
 use quaymaster_oracle::{Rules, selects};
+
+use quaymaster_slices::Settings;
 
 use crate::compare::{adopts_placeholder, against_desired, against_other, some_pod_moves};
 use crate::driver::{Counts, Driver, slices_of};
@@ -24,6 +29,8 @@ struct Tally {
     take_overs: usize,
     /// Prices of Services that are being deleted.
     going: usize,
+    /// Merges of sparse slices.
+    merges: usize,
 }
 
 struct Run {
@@ -219,12 +226,7 @@ impl Run {
             Object::Pod(pod) => selects(service, pod),
             _ => true,
         });
-        let driver = Driver::start(
-            &objects,
-            &server,
-            self.config.max_endpoints_per_slice,
-            self.config.minor,
-        );
+        let driver = Driver::start(&objects, &server, settings(self.config, None));
         let key = ObjectKey::new(Text::new(namespace), Text::new(name));
         let first = driver.first_writes(&key);
         if !first.is_empty() {
@@ -264,14 +266,29 @@ fn summary(writes: &[Write]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-fn play(seed: u64, objects: &Cluster, steps: &[Step], tally: &mut Tally) -> Result<(), String> {
+fn settings(config: Config, rebalance_after: Option<Duration>) -> Settings {
+    Settings {
+        max_endpoints: config.max_endpoints_per_slice,
+        rules: UpstreamRules::of(KubernetesVersion { minor: config.minor }),
+        rebalance_after,
+    }
+}
+
+/// `quiet` is how long a Service is quiet before its sparse slices are merged; none where they are not.
+fn play(
+    seed: u64,
+    quiet: Option<Duration>,
+    objects: &Cluster,
+    steps: &[Step],
+    tally: &mut Tally,
+) -> Result<(), String> {
     let max = [1, 2, 3, 4, 100][usize::try_from(seed % 5).unwrap()];
     let config = Config {
         max_endpoints_per_slice: max,
         minor: if seed.is_multiple_of(4) { 36 } else { 37 },
     };
     let server = ApiServer::new();
-    let driver = Driver::start(objects, &server, max, config.minor);
+    let driver = Driver::start(objects, &server, settings(config, quiet));
     let mut run = Run {
         objects: objects.clone(),
         server,
@@ -291,6 +308,9 @@ fn play(seed: u64, objects: &Cluster, steps: &[Step], tally: &mut Tally) -> Resu
         if at == 3 && seed % 8 == 5 {
             run.driver.restart();
         }
+        if at == 2 && quiet.is_some() {
+            run.raise_maximum(100);
+        }
         let services: Vec<Service> = run.objects.all().cloned().collect();
         for (n, service) in services.iter().enumerate() {
             let thorough = (n + at).is_multiple_of(16);
@@ -306,6 +326,10 @@ fn play(seed: u64, objects: &Cluster, steps: &[Step], tally: &mut Tally) -> Resu
                 ));
             }
         }
+        let wrong = run.rest(tally);
+        if !wrong.is_empty() {
+            return Err(format!("step {at}, at rest:\n  {}", wrong.join("\n  ")));
+        }
         if run.late_collection {
             run.collect_garbage();
             run.driver.tell_slices(&run.server);
@@ -315,8 +339,8 @@ fn play(seed: u64, objects: &Cluster, steps: &[Step], tally: &mut Tally) -> Resu
 }
 
 /// The fewest steps that still go wrong.
-fn shrink(seed: u64, objects: &Cluster, mut steps: Vec<Step>) -> Vec<Step> {
-    let fails = |steps: &[Step]| play(seed, objects, steps, &mut Tally::default()).is_err();
+fn shrink(seed: u64, quiet: Option<Duration>, objects: &Cluster, mut steps: Vec<Step>) -> Vec<Step> {
+    let fails = |steps: &[Step]| play(seed, quiet, objects, steps, &mut Tally::default()).is_err();
     let mut size = steps.len() / 2;
     while size > 0 {
         let mut at = 0;
@@ -342,17 +366,18 @@ impl Tally {
         self.restarts += other.restarts;
         self.take_overs += other.take_overs;
         self.going += other.going;
+        self.merges += other.merges;
     }
 }
 
-fn play_all(seeds: impl Iterator<Item = u64>, count: usize) -> Tally {
+fn play_all(seeds: impl Iterator<Item = u64>, quiet: Option<Duration>, count: usize) -> Tally {
     let mut tally = Tally::default();
     for seed in seeds {
         let scenario = generate(seed, Size::Small);
         let steps: Vec<Step> = scenario.steps.into_iter().take(count).collect();
-        if let Err(wrong) = play(seed, &scenario.cluster, &steps, &mut tally) {
-            let steps = shrink(seed, &scenario.cluster, steps);
-            let again = play(seed, &scenario.cluster, &steps, &mut Tally::default())
+        if let Err(wrong) = play(seed, quiet, &scenario.cluster, &steps, &mut tally) {
+            let steps = shrink(seed, quiet, &scenario.cluster, steps);
+            let again = play(seed, quiet, &scenario.cluster, &steps, &mut Tally::default())
                 .err()
                 .unwrap_or(wrong);
             let kinds: Vec<_> = steps.iter().map(|step| step.kind).collect();
@@ -368,13 +393,12 @@ fn seeds() -> u64 {
     asked_for.map_or(100, |seeds| seeds.parse().unwrap())
 }
 
-#[test]
-fn each_step_ends_where_a_computation_from_scratch_ends_at_the_price_upstream_pays() {
+/// Plays the first so many clusters on two threads.
+fn play_seeds(seeds: u64, quiet: Option<Duration>) -> Tally {
     const STEPS: usize = 5;
-    let seeds = seeds();
     let mut tally = Tally::default();
     std::thread::scope(|scope| {
-        let halves = [0, 1].map(|half| scope.spawn(move || play_all((half..seeds).step_by(2), STEPS)));
+        let halves = [0, 1].map(|half| scope.spawn(move || play_all((half..seeds).step_by(2), quiet, STEPS)));
         for half in halves {
             match half.join() {
                 Ok(half) => tally.add(&half),
@@ -382,6 +406,14 @@ fn each_step_ends_where_a_computation_from_scratch_ends_at_the_price_upstream_pa
             }
         }
     });
+    tally
+}
+
+#[test]
+fn each_step_ends_where_a_computation_from_scratch_ends_at_the_price_upstream_pays() {
+    let seeds = seeds();
+    let tally = play_seeds(seeds, None);
+    assert_eq!(tally.merges, 0);
     // For each cluster, about two thirds of what the first four hundred come to.
     let each = |count: usize| count as u64 * 100 / seeds;
     assert!(

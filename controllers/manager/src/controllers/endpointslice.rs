@@ -37,6 +37,14 @@ pub(crate) struct EndpointSliceFlags {
     /// which follows the apiserver's latency]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=50))]
     pub(crate) concurrent_service_endpoint_syncs: Option<u16>,
+    /// Merge slices of a Service that are less than half full all together, two at a time; over all Services at most
+    /// one merge a second. kube-controller-manager never does
+    #[arg(long)]
+    pub(crate) rebalance: bool,
+    /// With --rebalance: how long no Pod of a Service must have come or gone before its slices are merged, and how long
+    /// it is left alone after each merge
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true, default_value = "5m")]
+    pub(crate) rebalance_quiet: Duration,
 }
 
 fn build(setting: &Setting<'_>) -> Built {
@@ -45,6 +53,7 @@ fn build(setting: &Setting<'_>) -> Built {
         settings: Settings {
             max_endpoints: usize::from(flags.max_endpoints_per_slice),
             rules: setting.rules,
+            rebalance_after: flags.rebalance.then_some(flags.rebalance_quiet),
         },
         batch_period: flags.endpointslice_updates_batch_period,
     };

@@ -133,6 +133,7 @@ fn negative_values_are_taken_for_values_and_refused_by_name_of_their_flag() {
             "must not be negative",
         ),
         ("--delete-unused-endpoints-after", "-1m", "must not be negative"),
+        ("--rebalance-quiet", "-1s", "must not be negative"),
         ("--max-endpoints-per-slice", "-1", "1..=1000"),
         ("--concurrent-service-endpoint-syncs", "-1", "1..=50"),
         ("--port", "-1", "0..=65535"),

@@ -44,6 +44,16 @@ pub fn fair(
     let mut apply = |exception| *exceptions.entry(exception).or_default() += 1;
     let service = setting.services[0];
     let looked_after = service.is_some_and(managed);
+    if looked_after
+        && let [left, Some(right)] = sides
+        && desired(setting, 0).refused
+    {
+        // Both where the left one never was and where it is the latest that was not refused.
+        if left.is_none_or(|left| !against_rules(setting, 0, left).is_empty()) {
+            apply(Exception::RefusedTruncation);
+            return alone(setting, right);
+        }
+    }
     let found = match sides {
         [None, None] => return Vec::new(),
         [Some(_), None] => vec!["only left".to_owned()],
@@ -79,6 +89,24 @@ pub fn fair(
         return Vec::new();
     }
     found
+}
+
+/// What of the right side's Endpoints is not what the rules say, where there is nothing to compare them with.
+fn alone(setting: &Setting<'_>, right: &Endpoints) -> Vec<String> {
+    let wanted = desired(setting, 1);
+    let labels = |labels: &BTreeMap<String, String>| {
+        let mut labels = labels.clone();
+        if !setting.fresh {
+            labels.remove(names::HEADLESS);
+        }
+        labels
+    };
+    let found = right.metadata.labels.clone().unwrap_or_default();
+    let mut differences = against_rules(setting, 1, right);
+    if labels(&found) != labels(&wanted.labels) {
+        differences.push(format!("labels: right {found:?}, wanted {:?}", wanted.labels));
+    }
+    differences
 }
 
 fn is_of_controller(endpoints: &Endpoints) -> bool {

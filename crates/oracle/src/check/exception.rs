@@ -46,6 +46,9 @@ exceptions! {
     UnownedPlaceholder = "unowned-placeholder";
     /// The order of subsets hangs on uids, and so does which addresses are cut off above a thousand.
     TruncatedOrder = "truncated-order";
+    /// kube-controller-manager asks for Endpoints with a subset of which all addresses were cut off, which the API refuses,
+    /// so that they stay as they were.
+    RefusedTruncation = "refused-truncation";
     /// Endpoints of a Service without selector that was deleted and made again: whether those of the earlier one go
     /// depends on whether the controller looked in between.
     RecreatedService = "recreated-service";

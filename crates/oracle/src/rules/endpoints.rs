@@ -27,10 +27,12 @@ const EQUAL_AFTER_REPACKING: u32 = 35;
 /// What the Endpoints of a Service should say, up to annotations.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Desired {
-    /// In upstream's order, and truncated.
+    /// In upstream's order, and truncated, without those that nothing is left of.
     pub subsets: Vec<EndpointSubset>,
     /// Whether there were more than [`CAPACITY`] addresses.
     pub truncated: bool,
+    /// Whether upstream asks for what the API refuses, a subset of which all addresses were cut off, and so writes nothing.
+    pub refused: bool,
     /// All labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -42,8 +44,12 @@ pub fn desired(service: &Service, pods: &[impl Borrow<Pod>], rules: Rules) -> Op
         return None;
     }
     let subsets = repack_origins(&origins(service, pods), PortHash::of(rules.minor));
-    let (subsets, truncated) = truncate(subsets);
+    let (mut subsets, truncated) = truncate(subsets);
+    let before = subsets.len();
+    let has = |list: &Option<Vec<EndpointAddress>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    subsets.retain(|subset| has(&subset.addresses) || has(&subset.not_ready_addresses));
     Some(Desired {
+        refused: subsets.len() < before,
         subsets,
         truncated,
         labels: labels(service),

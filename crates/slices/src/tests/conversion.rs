@@ -213,7 +213,7 @@ fn a_pod_on_an_unknown_node_is_left_out() {
     fixture.world.add(lost);
     fixture.start();
     assert_eq!(fixture.published(), [pod_name(0)]);
-    assert_eq!(fixture.state.summary(100).pods_without_node, 1);
+    assert_eq!(fixture.summary().pods_without_node, 1);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_pod_without_a_node_is_left_out() {
     fixture.world.add(lost);
     fixture.start();
     assert_eq!(fixture.sizes(), [0]);
-    assert_eq!(fixture.state.summary(100).pods_without_node, 1);
+    assert_eq!(fixture.summary().pods_without_node, 1);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_pod_on_an_unknown_node_is_published_where_the_service_publishes_what_is_not
     fixture.start();
     let endpoint = only_endpoint(&fixture);
     assert_eq!((endpoint.node.as_deref(), endpoint.zone), (Some("missing"), None));
-    assert_eq!(fixture.state.summary(100).pods_without_node, 0);
+    assert_eq!(fixture.summary().pods_without_node, 0);
 }
 
 #[test]

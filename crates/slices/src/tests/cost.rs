@@ -112,7 +112,7 @@ fn a_slice_that_goes_and_one_that_comes_cost_the_same_in_any_service() {
 fn totals_do_not_look_at_slices() {
     let fixture = filled(500);
     let before = steps(&fixture);
-    let summary = fixture.state.summary(MAX);
+    let summary = fixture.summary();
     assert_eq!((summary.endpoints, summary.slices), (500, 50));
     assert_eq!(steps(&fixture), before);
 }

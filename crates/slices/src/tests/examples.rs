@@ -152,12 +152,12 @@ fn a_pod_on_a_missing_node_leaves_its_slice_and_comes_back_with_the_node() {
     let writes = fixture.settle();
     assert_eq!(counts(&writes), (0, 1, 0));
     assert_eq!(fixture.sizes(), [1]);
-    assert_eq!(fixture.state.summary(100).pods_without_node, 1);
+    assert_eq!(fixture.summary().pods_without_node, 1);
     fixture.world.set_node(super::fixture::node("missing", None));
     fixture.tell(&Text::new(&pod_name(1)));
     fixture.settle();
     assert_eq!(fixture.sizes(), [2]);
-    assert_eq!(fixture.state.summary(100).pods_without_node, 0);
+    assert_eq!(fixture.summary().pods_without_node, 0);
 }
 
 #[test]

@@ -461,6 +461,11 @@ fn nothing_is_planned_for_a_service_that_ceased_to_select_pods() {
         cluster: &fixture.world,
         settings: &fixture.settings,
     };
-    assert!(fixture.state.plan(cx, 16).is_none());
+    assert!(
+        fixture
+            .state
+            .plan(cx, 16, fixture.now, &mut fixture.turns)
+            .is_none()
+    );
     assert!(!fixture.state.has_work(), "or it would be asked for ever");
 }

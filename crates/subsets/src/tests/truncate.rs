@@ -6,6 +6,7 @@
 //! | not ready first | `addresses_that_are_not_ready_go_first_and_are_shared_out`, `a_thousand_ready_addresses_leave_no_room_for_others` |
 //! | ready | `more_than_a_thousand_ready_addresses_are_shared_out_and_no_other_stays` |
 //! | which stay | `the_first_addresses_of_a_subset_stay` |
+//! | nothing left | `a_subset_of_which_no_address_is_left_goes` |
 
 use quaymaster_model::Subset;
 
@@ -78,4 +79,19 @@ fn the_first_addresses_of_a_subset_stay() {
     let mut cut = subsets(&[(1, 1200)]);
     assert!(truncate(&mut cut));
     assert_eq!(cut[0].not_ready[..], subsets(&[(1, 1200)])[0].not_ready[..999]);
+}
+
+/// kube-controller-manager asks for it to be stored, is refused, and leaves Endpoints as they were.
+#[test]
+fn a_subset_of_which_no_address_is_left_goes() {
+    assert_eq!(left(&[(1000, 1), (0, 5)]), Some(vec![(1000, 0)]));
+    assert_eq!(left(&[(0, 5), (1001, 0)]), Some(vec![(1000, 0)]));
+    // Shares are rounded up, which leaves nothing for the last ones.
+    let many = [(3, 0); 400];
+    assert_eq!(
+        left(&many),
+        Some(vec![(3, 0); 333].into_iter().chain([(1, 0)]).collect())
+    );
+    // The wanted ones that have no addresses for another reason are none of its business.
+    assert_eq!(left(&[(0, 0), (1, 0)]), None);
 }

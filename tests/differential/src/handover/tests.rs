@@ -7,6 +7,8 @@ fn write(verb: &str, slice: &str, placeholder: bool) -> Write {
         kind: ["endpointslices", verb, "IPv4"].map(str::to_owned),
         name: slice.to_owned(),
         placeholder,
+        mirrors: false,
+        nothing: false,
         words: format!("{verb} of {slice}"),
     }
 }
@@ -33,6 +35,8 @@ fn handover(
         baseline,
         taken: Some(taken),
         unowned,
+        refused: Refused::default(),
+        mirrors: BTreeSet::new(),
         back,
         auto: ["ns/auto".to_owned()].into(),
     }
@@ -184,4 +188,75 @@ fn endpoints_that_are_written_at_every_look_may_be_written_any_number_of_times_a
     assert_eq!(faults("endpoints", 1, 3), 0);
     assert_eq!(faults("endpoints", 0, 1), 1);
     assert_eq!(faults("endpointslices", 1, 3), 2);
+}
+
+#[test]
+fn what_kube_controller_manager_was_refused_is_put_right_and_nothing_else() {
+    let taken = |resource: &str, refused: Refused| {
+        let mut taken = writes(&[("ns/web", 2)]);
+        for write in taken.by_service.values_mut().flatten() {
+            resource.clone_into(&mut write.kind[0]);
+        }
+        let mut handover = handover(writes(&[]), taken, BTreeMap::new(), writes(&[]));
+        handover.refused = refused;
+        handover.faults().len()
+    };
+    let path = |path: &str| BTreeSet::from([path.to_owned()]);
+    let slices = |of| Refused {
+        slices: path(of),
+        ..Refused::default()
+    };
+    let endpoints = |of| Refused {
+        endpoints: path(of),
+        ..Refused::default()
+    };
+    assert_eq!(taken("endpointslices", slices("ns/web")), 0);
+    assert_eq!(taken("endpoints", endpoints("ns/web")), 0);
+    assert_eq!(taken("endpointslices", slices("ns/db")), 2);
+    assert_eq!(taken("endpointslices", endpoints("ns/web")), 2);
+    assert_eq!(taken("endpoints", slices("ns/web")), 2);
+}
+
+/// Writes of slices that mirror the Endpoints of `ns/hand`.
+fn mirroring(writes: Vec<Write>) -> Writes {
+    let mirrors = |write| Write {
+        mirrors: true,
+        ..write
+    };
+    Writes {
+        total: writes.len(),
+        by_service: [("ns/hand".to_owned(), writes.into_iter().map(mirrors).collect())].into(),
+    }
+}
+
+#[test]
+fn mirrored_slices_that_kube_controller_manager_left_wrong_may_be_put_right_and_others_not() {
+    let faults = |wrong: &[&str]| {
+        let taken = mirroring(vec![write("update", "hand-a", false)]);
+        let mut handover = handover(writes(&[]), taken, BTreeMap::new(), writes(&[]));
+        handover.mirrors = wrong.iter().map(|path| (*path).to_owned()).collect();
+        handover.faults().len()
+    };
+    assert_eq!(faults(&["ns/hand"]), 0);
+    assert_eq!(faults(&[]), 1);
+    assert_eq!(faults(&["ns/other"]), 1);
+}
+
+#[test]
+fn a_mirrored_slice_may_be_written_as_it_is_by_kube_controller_manager_alone() {
+    let written = |nothing| {
+        mirroring(vec![Write {
+            nothing,
+            ..write("update", "hand-a", false)
+        }])
+    };
+    let none = || writes(&[]);
+    let back = |nothing| {
+        handover(none(), none(), BTreeMap::new(), written(nothing))
+            .faults()
+            .len()
+    };
+    assert_eq!((back(true), back(false)), (0, 1));
+    let taken = handover(none(), written(true), BTreeMap::new(), none());
+    assert_eq!(taken.faults().len(), 1);
 }

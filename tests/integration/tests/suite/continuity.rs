@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::{StreamExt as _, stream};
 use serde_json::json;
 
-use crate::harness::{Test, Trace, describe_all, on_each_minor, pods_of};
+use crate::harness::{Test, Trace, assert_present, describe_all, on_each_minor, pods_of};
 
 on_each_minor!(
     a_changed_target_port_never_hides_a_ready_pod,
@@ -45,30 +45,6 @@ async fn expect_pods_on(t: &Test, pods: usize, port: &str) {
     .await;
 }
 
-/// At each revision all of `pods` are in some slice, and no slice is larger than allowed.
-fn assert_present(
-    revisions: &[std::collections::BTreeMap<String, k8s_openapi::api::discovery::v1::EndpointSlice>],
-    pods: &BTreeSet<String>,
-) {
-    for (number, revision) in revisions.iter().enumerate() {
-        let present = pods_of(revision.values());
-        let missing: Vec<&String> = pods
-            .iter()
-            .filter(|pod| !present.contains(pod.as_str()))
-            .collect();
-        assert!(
-            missing.is_empty(),
-            "revision {number} of {} lacks {missing:?}",
-            revisions.len()
-        );
-        assert!(
-            revision
-                .values()
-                .all(|slice| slice.endpoints.as_ref().map_or(0, Vec::len) <= 100)
-        );
-    }
-}
-
 async fn port_change(t: &Test, ports: serde_json::Value, shown: &str) {
     let pods = create_pods(t).await;
     t.service("web").create(&t.client).await.unwrap();
@@ -82,7 +58,7 @@ async fn port_change(t: &Test, ports: serde_json::Value, shown: &str) {
         "two slices are rewritten: {} revisions",
         revisions.len()
     );
-    assert_present(&revisions, &pods);
+    assert_present(&revisions, &pods, 100);
 }
 
 async fn a_changed_target_port_never_hides_a_ready_pod(t: &Test) {
@@ -133,5 +109,5 @@ async fn pods_that_stay_are_never_hidden_by_those_that_come_and_go(t: &Test) {
     }
     let last = format!("http:{}", 9000 + leaving.chunks(11).len() - 1);
     expect_pods_on(t, PODS, &last).await;
-    assert_present(&trace.end().await, &staying);
+    assert_present(&trace.end().await, &staying, 100);
 }

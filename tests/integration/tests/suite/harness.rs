@@ -26,7 +26,7 @@ pub(crate) use namespace::{Test, fresh_ip, fresh_ipv6};
 pub(crate) use proxy::Proxy;
 pub(crate) use rbac::{ALL_RULES, grant};
 pub(crate) use shapes::{Shapes, slice_writes, writes_of};
-pub(crate) use trace::Trace;
+pub(crate) use trace::{Trace, assert_present};
 pub(crate) use view::{describe, describe_all, pods_of};
 
 /// How long anything may take that should happen at once: only a machine under heavy load comes near.

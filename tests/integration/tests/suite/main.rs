@@ -34,6 +34,7 @@ mod mirroring_takeover;
 mod mutation;
 mod pods;
 mod ports;
+mod rebalance;
 mod refusals;
 mod repair;
 mod restart;

@@ -129,6 +129,31 @@ fn what_is_cut_off_is_compared_with_the_rules_over_the_pods_of_its_side() {
     assert_eq!(run_on(&setting, Some(&left), Some(&less)).0, 1);
 }
 
+/// Each Pod has a number of its own for the port, and so a subset of its own, and these have no room for their last ones.
+#[test]
+fn what_the_api_refuses_is_nothing_to_compare_with_and_the_other_side_is_what_the_rules_say() {
+    let mut all = pods(CAPACITY + 10);
+    for (pod, port) in all.iter_mut().zip(1..) {
+        pod.spec.as_mut().unwrap().containers[0].ports =
+            Some(vec![crate::testing::named_port("extra", port, "TCP")]);
+    }
+    let mut service = service("web");
+    let port = json!({"name": "extra", "port": 9, "protocol": "TCP", "targetPort": "extra"});
+    service.spec.as_mut().unwrap().ports = Some(vec![serde_json::from_value(port).unwrap()]);
+    let right = reconcile(&service, &all, None, None, RULES).unwrap();
+    let setting = setting(&service, [&all, &all], true);
+    let earlier = reconcile(&service, &all[..1], None, None, RULES).unwrap();
+    let forgiven = (0, vec!["refused-truncation"]);
+    assert_eq!(run_on(&setting, None, Some(&right)), forgiven);
+    assert_eq!(run_on(&setting, Some(&earlier), Some(&right)), forgiven);
+    // That quaymaster leaves them as they were is not forgiven, nor any label that is missing.
+    assert!(run_on(&setting, Some(&earlier), Some(&earlier)).0 > 0);
+    assert!(run_on(&setting, Some(&right), None).0 > 0);
+    let mut unlabelled = right.clone();
+    unlabelled.metadata.labels = None;
+    assert!(run_on(&setting, Some(&earlier), Some(&unlabelled)).0 > 0);
+}
+
 #[test]
 fn what_is_there_on_one_side_alone_is_a_difference_unless_nobody_keeps_it() {
     let (mut service, pods) = (service("web"), pods(1));

@@ -76,9 +76,13 @@ fn one_family(sim: &Sim, of: IpFamily) -> Result<(), String> {
 }
 
 fn nothing_left(sim: &mut Sim) -> Result<(), String> {
-    let plan = sim.with(|state, cx| state.plan(cx, 16).unwrap());
+    let plan = sim.planned(16);
     if !plan.writes.is_empty() || sim.state.has_work() || sim.state.in_flight() > 0 {
         return Err(format!("not finished: {:#?}", plan.writes));
+    }
+    let spare = sim.with(|state, cx| state.spare(cx));
+    if sim.settings.rebalance_after.is_some() && spare > 0 && !sim.others_wrote {
+        return Err(format!("{spare} slices could go"));
     }
     let held: BTreeSet<&Text> = sim.state.by_name.keys().collect();
     let stored = sim.stored.iter().filter(|(_, slice)| is_of_service(slice));

@@ -1,9 +1,11 @@
 //! A Service, its Pods, an apiserver, what the watch has told of it, and calls under way.
 
+mod consumers;
 mod server;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use quaymaster_membership::backing;
 use quaymaster_model::{
@@ -18,7 +20,7 @@ use crate::pending::Pending;
 use crate::tests::fixture::{NAMESPACE, named_port, node, pod, pod_name, port, service};
 use crate::topology::Zones;
 use crate::write::{Failure, Op, Outcome};
-use crate::{Cluster, Context, Finished, ServiceSlices, Settings, SliceDraft, Write};
+use crate::{Cluster, Context, Finished, Plan, ServiceSlices, Settings, SliceDraft, Turns, Write};
 
 /// What the controller sees.
 pub(super) struct Seen {
@@ -51,6 +53,9 @@ impl Cluster for Seen {
     }
 }
 
+/// Who is asked again so often and writes nothing will not write.
+const MOST_IDLE: usize = 5;
+
 /// A call under way.
 struct Call {
     write: Write,
@@ -68,6 +73,12 @@ pub(super) struct Sim {
     pub(super) seen: Seen,
     pub(super) settings: Settings,
     pub(super) state: ServiceSlices,
+    now: Instant,
+    turns: Turns,
+    /// When the last plan is to be made again.
+    look_again: Option<Instant>,
+    /// How often something was written although nothing had happened for a while.
+    pub(super) merges: usize,
     pub(super) stored: BTreeMap<Text, Arc<SliceRecord>>,
     /// What an admission policy makes of what is sent.
     pub(super) policy: Option<fn(&mut SliceDraft)>,
@@ -79,6 +90,8 @@ pub(super) struct Sim {
     calls: Vec<Call>,
     /// Since which write a Pod is to be published at which addresses.
     wanted: HashMap<PodInFamily, (Vec<EndpointAddress>, u64)>,
+    /// The last write that had been sent when a policy took a Pod out of one.
+    taken_out: HashMap<Text, u64>,
     /// Pods of slices that others wrote to.
     touched_by_others: BTreeSet<Text>,
     pub(super) others_wrote: bool,
@@ -90,7 +103,7 @@ pub(super) struct Sim {
 }
 
 impl Sim {
-    pub(super) fn new(max: usize) -> Self {
+    pub(super) fn new(max: usize, quiet: Option<Duration>) -> Self {
         let mut service = service();
         service.ports = vec![port("http", 80, TargetPort::Name("http".into()))];
         let mut seen = Seen {
@@ -109,7 +122,12 @@ impl Sim {
             settings: Settings {
                 max_endpoints: max,
                 rules: UpstreamRules::of(KubernetesVersion { minor: 37 }),
+                rebalance_after: quiet,
             },
+            now: Instant::now(),
+            turns: Turns::default(),
+            look_again: None,
+            merges: 0,
             state,
             stored: BTreeMap::new(),
             policy: None,
@@ -118,6 +136,7 @@ impl Sim {
             untold: Vec::new(),
             calls: Vec::new(),
             wanted: HashMap::new(),
+            taken_out: HashMap::new(),
             touched_by_others: BTreeSet::new(),
             others_wrote: false,
             last_write: 0,
@@ -222,9 +241,21 @@ impl Sim {
             }
             Event::Other(n, edit) => self.edit(n, edit),
             Event::Restate => self.restate(),
+            Event::Wait => {
+                self.come_to_rest()?;
+                self.wait();
+            }
         }
         self.want();
         Ok(())
+    }
+
+    /// Time passes until the Service is to be looked at again. False if it is not.
+    fn wait(&mut self) -> bool {
+        if let Some(at) = self.look_again {
+            self.now = at.max(self.now + Duration::from_secs(1));
+        }
+        self.look_again.is_some()
     }
 
     /// The selector goes and comes back: another state, made from what is known, while writes of the former one are under
@@ -279,8 +310,18 @@ impl Sim {
         n.checked_rem(self.calls.len())
     }
 
-    pub(super) fn plan(&mut self, limit: usize) -> Result<usize, String> {
-        let plan = self.with(|state, cx| state.plan(cx, limit).unwrap());
+    pub(super) fn planned(&mut self, limit: usize) -> Plan {
+        let (now, mut turns) = (self.now, self.turns);
+        let plan = self.with(|state, cx| state.plan(cx, limit, now, &mut turns).unwrap());
+        self.turns = turns;
+        self.look_again = plan.look_again;
+        plan
+    }
+
+    fn plan(&mut self, limit: usize) -> Result<usize, String> {
+        let is_idle = self.calls.is_empty() && !self.state.has_work();
+        let plan = self.planned(limit);
+        self.merges += usize::from(is_idle && !plan.writes.is_empty());
         if plan.writes.len() > limit {
             return Err(format!("{} writes planned, {limit} asked for", plan.writes.len()));
         }
@@ -311,19 +352,10 @@ impl Sim {
         }
         let write = self.calls[at].write.clone();
         let before = self.union();
-        self.calls[at].outcome = Some(self.perform(&write));
-        let after = self.union();
-        for (pod, (addresses, since)) in &self.wanted {
-            let key = (pod.clone(), addresses.clone());
-            let lost = before.contains(&key) && !after.contains(&key);
-            // What a policy takes out of a write is its doing.
-            let taken_out = self.as_stored && sends(&write, &pod.0);
-            let edited = taken_out || self.touched_by_others.contains(&pod.0);
-            if lost && write.id.0 > *since && !edited {
-                return Err(format!("{} {:?} left all slices by {write:#?}", pod.0, pod.1));
-            }
-        }
-        Ok(())
+        let outcome = self.perform(&write);
+        self.note_taken_out(&write, &outcome);
+        self.calls[at].outcome = Some(outcome);
+        self.expect_nobody_missing(&before, &write)
     }
 
     fn answer(&mut self, at: usize) -> Result<(), String> {
@@ -399,30 +431,6 @@ impl Sim {
         }
     }
 
-    /// The stored slices without what a policy made of them.
-    pub(super) fn as_sent(&self) -> impl Iterator<Item = &Arc<SliceRecord>> {
-        let slices = self.stored.iter();
-        slices.map(|(name, stored)| self.sent.get(name).unwrap_or(stored))
-    }
-
-    /// Pods and addresses of all slices that count, as consumers see them.
-    fn union(&self) -> HashSet<(PodInFamily, Vec<EndpointAddress>)> {
-        let mut union = HashSet::new();
-        let slices: Vec<&Arc<SliceRecord>> = if self.as_stored {
-            self.stored.values().collect()
-        } else {
-            self.as_sent().collect()
-        };
-        for slice in slices.into_iter().filter(|slice| is_of_service(slice)) {
-            for endpoint in &slice.endpoints {
-                if let (Some(target), Some(family)) = (&endpoint.target, family(slice)) {
-                    union.insert(((target.name.clone(), family), endpoint.addresses.to_vec()));
-                }
-            }
-        }
-        union
-    }
-
     /// The endpoint that a Pod should have.
     pub(super) fn desired(&self, pod: &PodRecord, family: IpFamily) -> Option<EndpointRecord> {
         let node = pod.node.as_ref().and_then(|node| self.seen.nodes.get(node));
@@ -435,30 +443,25 @@ impl Sim {
             .flatten()
     }
 
-    /// Notes from when on each Pod is to be published.
-    fn want(&mut self) {
-        let mut wanted = HashMap::new();
-        for pod in self.seen.pods.values() {
-            for family in [IpFamily::V4, IpFamily::V6] {
-                let Some(endpoint) = self.desired(pod, family) else {
-                    continue;
-                };
-                let key = (pod.key.name.clone(), family);
-                let addresses = endpoint.addresses.to_vec();
-                let since = match self.wanted.get(&key) {
-                    Some((before, since)) if *before == addresses => *since,
-                    _ => self.last_write,
-                };
-                wanted.insert(key, (addresses, since));
-            }
-        }
-        self.wanted = wanted;
-    }
-
-    /// Everything is answered and told, and what is left is written without further ado.
+    /// Everything is answered and told, and what is left is written without further ado. Then nothing happens for as long as
+    /// something may come of it.
     pub(super) fn settle(&mut self) -> Result<(), String> {
         // A namespace that was thought to be going is not.
         self.refresh();
+        let mut merges = self.merges;
+        let mut idle = 0;
+        while idle < MOST_IDLE {
+            self.come_to_rest()?;
+            if !self.wait() {
+                return Ok(());
+            }
+            idle = if self.merges > merges { 0 } else { idle + 1 };
+            merges = self.merges;
+        }
+        Ok(())
+    }
+
+    fn come_to_rest(&mut self) -> Result<(), String> {
         for _ in 0..300 {
             while !self.calls.is_empty() {
                 self.answer(0)?;
@@ -470,18 +473,6 @@ impl Sim {
         }
         Err("never settles".to_owned())
     }
-}
-
-/// Whether a write puts an endpoint of this Pod into its slice.
-fn sends(write: &Write, pod: &Text) -> bool {
-    let (Op::Create(draft) | Op::Update { draft, .. }) = &write.op else {
-        return false;
-    };
-    let mut targets = draft
-        .endpoints
-        .iter()
-        .filter_map(|endpoint| endpoint.target.as_ref());
-    targets.any(|target| target.name == *pod)
 }
 
 pub(super) fn is_of_service(slice: &SliceRecord) -> bool {

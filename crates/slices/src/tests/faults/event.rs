@@ -26,6 +26,23 @@ pub(super) struct PodShape {
     pub(super) shaky_node: bool,
 }
 
+impl PodShape {
+    /// A ready Pod without anything special about it.
+    pub(super) fn plain(n: usize, dual: bool) -> Self {
+        Self {
+            n,
+            ready: true,
+            terminating: false,
+            finished: false,
+            port: Some(0),
+            address: 0,
+            dual,
+            hostname: false,
+            shaky_node: false,
+        }
+    }
+}
+
 /// What another writer does to a slice.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Edit {
@@ -67,6 +84,8 @@ pub(super) enum Event {
     Other(usize, Edit),
     /// The Service loses its selector and gets it back.
     Restate,
+    /// All is answered, told and written, and then nothing happens for a while.
+    Wait,
 }
 
 impl Event {

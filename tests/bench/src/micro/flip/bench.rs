@@ -100,6 +100,7 @@ impl Bench {
         let settings = Settings {
             max_endpoints: MAX_ENDPOINTS,
             rules: UpstreamRules::of(NEWEST_TESTED),
+            rebalance_after: None,
         };
         let options = Options {
             settings,

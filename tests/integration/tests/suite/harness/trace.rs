@@ -1,6 +1,6 @@
 //! Every revision of a namespace's slices, as an independent watcher sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -10,7 +10,7 @@ use kube::{Api, Client};
 use quaymaster_testkit::eventually;
 use tokio::task::JoinHandle;
 
-use super::SOON;
+use super::{SOON, pods_of};
 
 /// The slices at one revision, by name.
 pub(crate) type Revision = BTreeMap<String, EndpointSlice>;
@@ -77,6 +77,27 @@ impl Trace {
         .await;
         self.task.abort();
         self.revisions.lock().unwrap().clone()
+    }
+}
+
+/// At each revision all of `pods` are in some slice, and no slice is larger than allowed.
+pub(crate) fn assert_present(revisions: &[Revision], pods: &BTreeSet<String>, max: usize) {
+    for (number, revision) in revisions.iter().enumerate() {
+        let present = pods_of(revision.values());
+        let missing: Vec<&String> = pods
+            .iter()
+            .filter(|pod| !present.contains(pod.as_str()))
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "revision {number} of {} lacks {missing:?}",
+            revisions.len()
+        );
+        assert!(
+            revision
+                .values()
+                .all(|slice| slice.endpoints.as_ref().map_or(0, Vec::len) <= max)
+        );
     }
 }
 
