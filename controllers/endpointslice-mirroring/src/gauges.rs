@@ -44,3 +44,6 @@ impl Gauges {
         self.total
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,3 +82,6 @@ impl Gauges {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

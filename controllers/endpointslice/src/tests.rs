@@ -1,8 +1,10 @@
 //! The controller over a real world: what is told goes in as the apiserver's JSON, requests come out.
 
 mod cluster;
+mod marks;
 mod others;
 mod selector;
+mod sums;
 
 use quaymaster_engine::Verdict;
 use quaymaster_runtime::api::{Verb, WriteError};

@@ -11,7 +11,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::stages::Stages;
-use crate::{docs, workspace};
+use crate::{docs, named, workspace};
+pub(crate) use sources::below;
 
 /// Check form, lints, the direction of dependencies, stray files and documents
 #[derive(Args)]
@@ -24,6 +25,7 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
     stages.run("clocks", || none_of(&clock::check()?));
     stages.run("source files", || none_of(&sources::check()?));
     stages.run("documents", || none_of(&markdown::check()?));
+    stages.run("tests that documents name", || none_of(&named::missing()?));
     stages.run("clippy", || {
         cargo(
             &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
@@ -57,7 +59,7 @@ fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<String> {
 }
 
 /// Prints each finding; an error if there is one.
-fn none_of(findings: &[impl Display]) -> Result<String> {
+pub(crate) fn none_of(findings: &[impl Display]) -> Result<String> {
     for finding in findings {
         eprintln!("{finding}");
     }

@@ -6,6 +6,7 @@ mod demo;
 mod differential;
 mod docs;
 mod lint;
+mod named;
 mod planted;
 mod stages;
 mod test;

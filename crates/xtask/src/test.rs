@@ -9,6 +9,8 @@ use clap::Args;
 use quaymaster_testkit::assets::{Minor, Places};
 use quaymaster_testkit::process;
 
+use crate::lint::none_of;
+use crate::named::Ran;
 use crate::stages::Stages;
 use crate::{upstream, workspace};
 
@@ -62,6 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let binary = built.context("quaymaster was not built")?.quaymaster;
 
     // Without a terminal a bare `cargo test` stops at the first binary that fails; all failures are to be seen.
+    let mut ran = Ran::default();
     stages.run("unit and property tests", || {
         let mut command = tests(&binary, minors[0]);
         command.args([
@@ -72,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "--bins",
             "--tests",
         ]);
-        counted(command)
+        counted(command, |test| ran.once(test.to_owned()))
     });
     stages.run("documentation tests", || {
         let mut command = tests(&binary, minors[0]);
@@ -85,7 +88,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let mut command = tests(&binary, minors[0]);
         command.args(["--package", INTEGRATION, "--"]);
         command.args(passed_over(&labels));
-        counted(command)
+        counted(command, |test| ran.on_minor(test))
+    });
+    stages.run("tests that documents name", || {
+        let (misses, named) = ran.misses()?;
+        none_of(&misses)?;
+        Ok(format!("{named} tests, each ran"))
     });
     for minor in minors.iter().filter(|minor| upstream::is_recorded(**minor)) {
         stages.run(&format!("upstream's tests {minor}"), || {
@@ -156,7 +164,8 @@ fn tests(binary: &Path, minor: Minor) -> Command {
 }
 
 /// Runs tests, passes on what they print, and counts them: a suite that ran nothing has not passed.
-fn counted(mut command: Command) -> Result<String> {
+/// Tells each that passed.
+fn counted(mut command: Command, mut passed: impl FnMut(&str)) -> Result<String> {
     let shown = workspace::show(&command);
     command.stdout(Stdio::piped());
     let mut child = process::tied(command).with_context(|| format!("running {shown}"))?;
@@ -165,6 +174,9 @@ fn counted(mut command: Command) -> Result<String> {
         for line in BufReader::new(output).lines() {
             let line = line.context("reading what the tests print")?;
             println!("{line}");
+            if let Some(test) = passed_test(&line) {
+                passed(test);
+            }
             if let Some(counts) = Counts::parse(&line) {
                 total.passed += counts.passed;
                 total.failed += counts.failed;
@@ -180,6 +192,12 @@ fn counted(mut command: Command) -> Result<String> {
         bail!("no test ran");
     }
     Ok(format!("{} passed, {} ignored", total.passed, total.ignored))
+}
+
+/// Reads `test some::path ... ok`; one that should panic says so before the dots.
+fn passed_test(line: &str) -> Option<&str> {
+    let test = line.strip_prefix("test ")?.strip_suffix(" ... ok")?;
+    Some(test.strip_suffix(" - should panic").unwrap_or(test))
 }
 
 /// What one test binary says at its end.
@@ -244,10 +262,22 @@ mod tests {
     }
 
     #[test]
+    fn each_passed_test_is_told_and_no_other() {
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            "printf 'test a::b ... ok\\ntest c ... FAILED\\ntest d ... ignored\\ntest e - should panic ... ok\\ntest result: ok. 2 passed; 0 failed\\n'",
+        ]);
+        let mut told = Vec::new();
+        counted(command, |test| told.push(test.to_owned())).unwrap();
+        assert_eq!(told, ["a::b", "e"]);
+    }
+
+    #[test]
     fn a_suite_in_which_nothing_ran_has_not_passed() {
         let mut nothing = Command::new("true");
         nothing.arg("tests");
-        assert_eq!(counted(nothing).unwrap_err().to_string(), "no test ran");
+        assert_eq!(counted(nothing, |_| ()).unwrap_err().to_string(), "no test ran");
     }
 
     #[test]
@@ -257,7 +287,7 @@ mod tests {
             "-c",
             "echo 'test result: ok. 3 passed; 0 failed; 0 ignored'; exit 1",
         ]);
-        let error = counted(command).unwrap_err().to_string();
+        let error = counted(command, |_| ()).unwrap_err().to_string();
         assert!(error.contains("3 passed"), "{error}");
     }
 }

@@ -152,16 +152,23 @@ fn a_wrong_headless_label_alone_writes_nothing() {
 
 #[test]
 fn a_headless_service_has_a_label_that_says_so() {
-    for cluster_ip in ["None", ""] {
+    for (cluster_ip, own) in [
+        ("None", json!({})),
+        ("", json!({})),
+        ("None", json!({ "service.kubernetes.io/headless": "mine" })),
+    ] {
         let mut cluster = Cluster::new();
         let mut spec = plain();
         spec["clusterIP"] = json!(cluster_ip);
-        cluster.service("web", spec);
+        cluster.service_with("web", spec, |service| service["metadata"]["labels"] = own.clone());
         cluster.pod("web-1", "10.0.0.1");
         cluster.begin();
         cluster.settle();
         let labels = &cluster.stored("web")["metadata"]["labels"];
-        assert_eq!(labels["service.kubernetes.io/headless"], "", "{cluster_ip:?}");
+        assert_eq!(
+            labels["service.kubernetes.io/headless"], "",
+            "{cluster_ip:?} {own}"
+        );
     }
 }
 

@@ -357,6 +357,9 @@ fn ports_that_come_and_go_move_addresses_between_subsets() {
     cluster.service("web", with(&named_ports(&["http"])));
     assert_eq!(cluster.settle(), ["update web"]);
     assert_eq!(subsets(cluster.stored("web")), both[..1]);
+    cluster.service("web", with(&named_ports(&["http", "admin"])));
+    assert_eq!(cluster.settle(), ["update web"]);
+    assert_eq!(subsets(cluster.stored("web")), both);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! | new Service | `the_first_endpoints_carry_the_creation_time_of_the_service`, `after_a_restart_the_first_write_carries_the_creation_time_of_the_service` |
 //! | earliest change | `a_write_carries_the_earliest_change_it_stems_from` |
 //! | nothing newer | `a_write_without_a_newer_change_removes_the_annotation`, `a_change_that_writes_nothing_leaves_no_time_behind` |
+//! | other changes | `a_pod_that_went_and_comes_back_brings_its_new_time`, `a_changed_service_has_no_time_of_its_change`, `a_service_that_is_made_again_brings_its_own_creation_time` |
 //! | failed writes | `the_time_of_a_failed_write_goes_into_the_next_of_endpoints` |
 
 use quaymaster_engine::Verdict;
@@ -114,4 +115,37 @@ fn the_time_of_a_failed_write_goes_into_the_next_of_endpoints() {
     ));
     assert_eq!(cluster.settle(), ["update web"]);
     assert_eq!(annotation(&cluster), "2026-01-01T01:00:00Z");
+}
+
+#[test]
+fn a_pod_that_went_and_comes_back_brings_its_new_time() {
+    let mut cluster = settled();
+    cluster.delete_pod("web-2");
+    cluster.settle();
+    since(&mut cluster, 2, "True", "2026-01-01T01:00:00Z");
+    assert_eq!(cluster.settle(), ["update web"]);
+    assert_eq!(annotation(&cluster), "2026-01-01T01:00:00Z");
+}
+
+#[test]
+fn a_changed_service_has_no_time_of_its_change() {
+    let mut cluster = settled();
+    let mut spec = plain();
+    spec["ports"] = json!([{ "port": 80, "targetPort": 9090 }]);
+    cluster.service("web", spec);
+    assert_eq!(cluster.settle(), ["update web"]);
+    assert_eq!(*annotation(&cluster), Value::Null);
+}
+
+#[test]
+fn a_service_that_is_made_again_brings_its_own_creation_time() {
+    let mut cluster = settled();
+    cluster.delete_service("web");
+    cluster.settle();
+    cluster.service_with("web", plain(), |service| {
+        service["metadata"]["uid"] = json!("uid-of-the-second");
+        service["metadata"]["creationTimestamp"] = json!("2026-01-01T03:00:00Z");
+    });
+    assert_eq!(cluster.settle(), ["create web"]);
+    assert_eq!(annotation(&cluster), "2026-01-01T03:00:00Z");
 }

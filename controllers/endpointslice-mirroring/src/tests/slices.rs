@@ -462,6 +462,25 @@ fn slices_of_both_families_are_recycled_each_for_its_own() {
 }
 
 #[test]
+fn one_slice_is_updated_while_another_one_is_recycled() {
+    let two = |second| {
+        json!([
+            subset(&["10.0.0.1"], &[], &[("", 80)]),
+            subset(&["10.0.0.2"], &[], &[("", second)]),
+        ])
+    };
+    let mut cluster = settled(two(81));
+    let mut subsets = two(82);
+    subsets[0]["notReadyAddresses"] = json!([{ "ip": "10.0.0.3" }]);
+    cluster.endpoints(subsets);
+    assert_eq!(cluster.write_all(), [Verb::Update, Verb::Update]);
+    assert_eq!(
+        cluster.shown(),
+        ["IPv4 :80 = 10.0.0.1 10.0.0.3!", "IPv4 :82 = 10.0.0.2"]
+    );
+}
+
+#[test]
 fn two_processes_name_what_they_create_alike_and_a_name_that_is_taken_is_passed_over() {
     let names = |cluster: &mut Cluster| -> Vec<String> {
         let requests = cluster.plan(16);

@@ -139,7 +139,32 @@ impl Cluster {
         self.pod_in(name, addresses, &json!([]), &ready);
     }
 
+    /// As [`Self::pod`], changed.
+    pub(super) fn pod_but(&mut self, name: &str, addresses: &Value, change: impl FnOnce(&mut Value)) {
+        let ready = json!({ "type": "Ready", "status": "True" });
+        let mut pod = self.pod_object(name, addresses, &json!([]), &ready);
+        change(&mut pod);
+        self.tell_pod(&pod);
+    }
+
+    /// The Service goes.
+    pub(super) fn no_service(&mut self) {
+        let uid = quaymaster_model::Uid::new(&format!("uid-{SERVICE}"));
+        self.tell(|world, views| world.delete_service(&key(SERVICE), &uid, views));
+    }
+
+    /// A Pod goes.
+    pub(super) fn no_pod(&mut self, name: &str) {
+        let uid = quaymaster_model::Uid::new(&format!("uid-{name}"));
+        self.tell(|world, views| world.delete_pod(&key(name), &uid, views));
+    }
+
     fn pod_in(&mut self, name: &str, addresses: &Value, containers: &Value, condition: &Value) {
+        let pod = self.pod_object(name, addresses, containers, condition);
+        self.tell_pod(&pod);
+    }
+
+    fn pod_object(&mut self, name: &str, addresses: &Value, containers: &Value, condition: &Value) -> Value {
         let mut pod = self.object(name, &json!({ "nodeName": "node-1", "containers": containers }));
         pod["metadata"]["labels"] = json!({ "app": SERVICE });
         pod["status"] = json!({
@@ -148,6 +173,10 @@ impl Cluster {
             "podIPs": addresses,
             "conditions": [condition],
         });
+        pod
+    }
+
+    fn tell_pod(&mut self, pod: &Value) {
         let record = Json::<PodRecord>::new(Arc::clone(&self.interner)).object(pod.to_string().as_bytes());
         self.tell(|world, views| world.apply_pod(record.unwrap(), views));
     }

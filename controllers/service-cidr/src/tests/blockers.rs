@@ -34,17 +34,22 @@ fn a_range_is_held_by_an_address_that_is_in_no_other() {
 
 #[test]
 fn a_range_is_let_go_where_another_one_has_its_addresses() {
-    let gone = deleted(cidr("a", &["10.0.0.0/24"]), 0);
-    for (other, held) in [
-        ("10.0.0.0/24", false),
-        ("10.0.0.0/16", false),
-        ("10.0.0.0/29", false),
-        ("10.0.0.128/25", true),
+    let gone = |range| deleted(cidr("a", &[range]), 0);
+    for (range, used, other, held) in [
+        ("10.0.0.0/24", "10.0.0.5", "10.0.0.0/24", false),
+        ("10.0.0.0/24", "10.0.0.5", "10.0.0.0/16", false),
+        ("10.0.0.0/24", "10.0.0.5", "10.0.0.0/29", false),
+        ("10.0.0.0/24", "10.0.0.5", "10.0.0.128/25", true),
+        ("fd00::/120", "fd00::5", "fd00::/120", false),
+        ("fd00::/120", "fd00::5", "fd00::/112", false),
+        ("fd00::/120", "fd00::5", "fd00::/125", false),
+        ("fd00::/120", "fd00::5", "fd01::/120", true),
     ] {
-        let cidrs = [gone.clone(), cidr("b", &[other])];
-        assert_eq!(holds(&cidrs, &[address("10.0.0.5")], "a"), held, "{other}");
+        let cidrs = [gone(range), cidr("b", &[other])];
+        assert_eq!(holds(&cidrs, &[address(used)], "a"), held, "{other}");
     }
-    let both = [gone.clone(), cidr("b", &["10.0.0.0/29"])];
+    let gone = gone("10.0.0.0/24");
+    let both = [gone, cidr("b", &["10.0.0.0/29"])];
     let orphan = [address("10.0.0.5"), address("10.0.0.99")];
     assert!(holds(&both, &orphan, "a"), "one would be left");
 }

@@ -102,3 +102,10 @@ fn a_refusal_is_told_on_the_object_and_a_conflict_is_not() {
     cluster.edit("a", |object| object["status"] = json!(null));
     assert_eq!(cluster.work_with(|_| Some(forbidden())), ["failed true"]);
 }
+
+#[test]
+fn a_range_that_is_not_there_is_no_work() {
+    let mut cluster = Cluster::new();
+    assert!(cluster.wake("a").is_empty());
+    assert!(cluster.work().is_empty());
+}

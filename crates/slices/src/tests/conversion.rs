@@ -9,13 +9,14 @@
 //! | target | `the_target_names_kind_namespace_name_and_uid_and_nothing_else` |
 //! | hostname | `the_hostname_is_published_where_the_subdomain_is_the_service` |
 //! | node and zone | `node_and_zone_are_those_of_the_pods_node` |
-//! | Node not known | `a_pod_on_an_unknown_node_is_left_out`, `a_pod_without_a_node_is_left_out`, `a_pod_on_an_unknown_node_is_published_where_the_service_publishes_what_is_not_ready` |
+//! | Node not known | `a_pod_on_an_unknown_node_is_left_out`, `a_pod_without_a_node_is_left_out`, `a_pod_on_an_unknown_node_is_published_where_the_service_publishes_what_is_not_ready`, `a_pod_whose_node_goes_stays_published_where_the_service_publishes_what_is_not_ready` |
 //! | addresses | `all_addresses_of_a_family_stand_in_one_endpoint_sorted_as_text` |
+//! | compared | `whatever_is_wrong_with_an_endpoint_is_put_right_where_it_stands`, `a_condition_that_is_absent_differs_from_one_that_is_false`, `a_target_with_more_than_that_is_put_right` |
 //! | identity | `a_pod_recreated_under_its_name_and_address_is_updated_in_place`, `a_pod_with_another_address_is_another_endpoint` |
 
-use quaymaster_model::{PodHostname, TargetDetails, Text, Uid};
+use quaymaster_model::{EndpointRecord, PodHostname, TargetDetails, Text, Uid};
 
-use super::fixture::{Fixture, node, only_endpoint, pod, pod_name, updates};
+use super::fixture::{Fixture, counts, node, only_endpoint, pod, pod_name, updates};
 
 #[test]
 fn a_finished_pod_is_no_endpoint_whatever_else_it_says() {
@@ -287,4 +288,54 @@ fn a_pod_with_another_address_is_another_endpoint() {
         (slice.endpoints.len(), last.addresses[0].to_string().as_str()),
         (3, "10.9.9.9")
     );
+}
+
+#[test]
+fn whatever_is_wrong_with_an_endpoint_is_put_right_where_it_stands() {
+    type Edit = fn(&mut EndpointRecord);
+    let edits: [(&str, Edit); 9] = [
+        ("node", |endpoint| endpoint.node = Some("other".into())),
+        ("no zone", |endpoint| endpoint.zone = None),
+        ("another zone", |endpoint| endpoint.zone = Some("other".into())),
+        ("ready", |endpoint| endpoint.conditions.ready = Some(false)),
+        ("serving", |endpoint| endpoint.conditions.serving = Some(false)),
+        ("serving is missing", |endpoint| {
+            endpoint.conditions.serving = None
+        }),
+        ("terminating", |endpoint| {
+            endpoint.conditions.terminating = Some(true);
+        }),
+        ("the Pod's UID", |endpoint| {
+            endpoint.target.as_mut().unwrap().uid = Uid::new("former");
+        }),
+        ("the Pod's name", |endpoint| {
+            endpoint.target.as_mut().unwrap().name = "other".into();
+        }),
+    ];
+    for (what, edit) in edits {
+        let mut fixture = Fixture::new().with_pods(1);
+        fixture.start();
+        let right = only_endpoint(&fixture);
+        let name = fixture.world.slices.keys().next().unwrap().clone();
+        let edited = fixture.touch(&name, |slice| edit(&mut slice.endpoints[0]));
+        fixture.see(edited);
+        assert_eq!(counts(&fixture.settle()), (0, 1, 0), "{what}");
+        assert_eq!(only_endpoint(&fixture), right, "{what}");
+    }
+}
+
+#[test]
+fn a_pod_whose_node_goes_stays_published_where_the_service_publishes_what_is_not_ready() {
+    let mut fixture = Fixture::new().with_pods(2);
+    fixture.service.publish_not_ready = true;
+    fixture.start();
+    fixture.world.nodes.clear();
+    fixture.restart();
+    assert_eq!(
+        counts(&fixture.settle()),
+        (0, 1, 0),
+        "the zone is not known any more"
+    );
+    assert_eq!(fixture.published(), [0, 1].map(pod_name));
+    assert_eq!(fixture.state.summary(100).pods_without_node, 0);
 }

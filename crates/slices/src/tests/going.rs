@@ -67,3 +67,18 @@ fn creates_that_are_not_sent_yet_are_not_sent_any_more() {
     assert_eq!(fixture.settle(), []);
     assert_eq!(fixture.sizes(), [2]);
 }
+
+#[test]
+fn a_service_that_is_going_recycles_and_deletes_its_slices() {
+    let mut fixture = Fixture::new().with_pods(3);
+    fixture.settings.max_endpoints = 3;
+    for n in 0..3 {
+        fixture.store_pods(&format!("svc-{n}"), n..n + 1);
+    }
+    fixture.start();
+    fixture.service.terminating = true;
+    fixture.service.ports = vec![port("http", 80, TargetPort::Number(9090))];
+    fixture.refresh();
+    assert_eq!(counts(&fixture.settle()), (0, 1, 2));
+    assert_eq!(fixture.published(), [0, 1, 2].map(pod_name));
+}

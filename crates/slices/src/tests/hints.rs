@@ -159,11 +159,13 @@ fn a_wrong_or_missing_or_further_hint_is_put_right() {
 
 #[test]
 fn hints_are_removed_where_nobody_asks_for_them() {
-    let mut fixture = distributed(Some("PreferClose"), 37);
-    fixture.service.traffic_distribution = None;
-    fixture.refresh();
-    assert_eq!(counts(&fixture.settle()), (0, 1, 0));
-    assert_eq!(only_endpoint(&fixture).hints, None);
+    for value in [None, Some("Unknown")] {
+        let mut fixture = distributed(Some("PreferSameNode"), 37);
+        fixture.service.traffic_distribution = value.map(quaymaster_model::Text::new);
+        fixture.refresh();
+        assert_eq!(counts(&fixture.settle()), (0, 1, 0), "{value:?}");
+        assert_eq!(only_endpoint(&fixture).hints, None, "{value:?}");
+    }
 }
 
 /// Three zones of equal CPU and six Pods, all in the first one.

@@ -8,6 +8,7 @@
 //! | compared labels | `only_labels_that_are_not_reserved_make_a_slice_differ` |
 //! | headless quirk | `a_wrong_headless_label_alone_writes_nothing`, `a_wrong_headless_label_is_put_right_when_an_endpoint_changes`, `a_wrong_headless_label_stays_when_a_slice_is_only_topped_up` |
 //! | foreign labels | `a_foreign_label_is_removed` |
+//! | labels of the Service change | `a_label_that_comes_to_the_service_is_one_update_of_each_of_its_slices`, `a_reserved_label_that_comes_to_the_service_writes_nothing` |
 
 use quaymaster_model::{ClusterAddress, Interned, LabelSet, Text, names};
 
@@ -124,4 +125,29 @@ fn a_foreign_label_is_removed() {
     fixture.see(slice);
     assert_eq!(counts(&fixture.settle()), (0, 1, 0));
     assert_eq!(*fixture.world.slices["svc-a"].labels, wanted(&fixture.service));
+}
+
+#[test]
+fn a_label_that_comes_to_the_service_is_one_update_of_each_of_its_slices() {
+    let mut fixture = Fixture::new().with_pods(5);
+    fixture.settings.max_endpoints = 2;
+    fixture.start();
+    fixture.service.labels = Interned::from_value(set(&[("app", "shop")]));
+    fixture.refresh();
+    assert_eq!(counts(&fixture.settle()), (0, 3, 0));
+    assert_eq!(fixture.sizes(), [2, 2, 1]);
+    for slice in fixture.world.slices.values() {
+        assert_eq!(*slice.labels, wanted(&fixture.service));
+    }
+}
+
+#[test]
+fn a_reserved_label_that_comes_to_the_service_writes_nothing() {
+    for key in names::RESERVED_SLICE_LABELS {
+        let mut fixture = Fixture::new().with_pods(5);
+        fixture.start();
+        fixture.service.labels = Interned::from_value(set(&[(key, "mine")]));
+        fixture.refresh();
+        assert_eq!(fixture.settle(), [], "{key}");
+    }
 }

@@ -9,6 +9,7 @@
 //! | ready and not ready | `what_is_both_ready_and_not_ready_for_a_port_is_not_ready` |
 //! | ports without a number | `a_port_whose_number_is_not_above_zero_is_none`, `a_real_port_of_the_same_addresses_takes_the_place_of_none` |
 //! | `appProtocol` | `equal_ports_with_an_app_protocol_are_two_where_they_were_read_and_one_where_they_were_computed` |
+//! | all of it | `subsets_in_disorder_are_packed_by_the_ports_that_their_addresses_share` |
 //! | order | `addresses_are_sorted_as_text_then_by_uid`, `ports_and_subsets_are_in_the_order_of_the_version` |
 
 use quaymaster_model::rules::PortOrder;
@@ -234,4 +235,34 @@ fn ports_and_subsets_are_in_the_order_of_the_version() {
     };
     assert_eq!(order(PortOrder::Fnv128a), [81, 80, 85, 84, 83, 82]);
     assert_eq!(order(PortOrder::Md5), [82, 81, 85, 80, 84, 83]);
+}
+
+#[test]
+fn subsets_in_disorder_are_packed_by_the_ports_that_their_addresses_share() {
+    for is_ready in [true, false] {
+        let of = |ips: &[&str], ports: &[SubsetPort]| {
+            let addresses: Vec<SubsetAddress> = ips.iter().map(|ip| bare(ip)).collect();
+            if is_ready {
+                subset(&addresses, &[], ports)
+            } else {
+                subset(&[], &addresses, ports)
+            }
+        };
+        let given = [
+            subset(&[bare("10.0.0.3")], &[], &[port("a", 80)]),
+            of(&["10.0.0.2"], &[port("c", 82)]),
+            subset(&[bare("10.0.0.1")], &[], &[port("a", 80)]),
+            of(&["10.0.0.2"], &[port("b", 81)]),
+        ];
+        let mut found = repacked(&given);
+        for subset in &mut found {
+            subset.ports.sort();
+        }
+        found.sort_by(|a, b| a.ports.cmp(&b.ports));
+        let expected = [
+            subset(&[bare("10.0.0.1"), bare("10.0.0.3")], &[], &[port("a", 80)]),
+            of(&["10.0.0.2"], &[port("b", 81), port("c", 82)]),
+        ];
+        assert_eq!(found, expected, "{is_ready}");
+    }
 }

@@ -363,3 +363,37 @@ fn equal_parts_of_two_records_are_held_once() {
     assert!(a.key.namespace.same(&b.key.namespace));
     assert!(a.node.unwrap().same(&b.node.unwrap()));
 }
+
+/// Which port a named target port means depends on this order.
+#[test]
+fn the_ports_of_a_pod_are_those_of_its_containers_and_then_of_its_sidecars() {
+    let pod = serde_json::json!({
+        "metadata": { "name": "a", "namespace": "x" },
+        "spec": {
+            "initContainers": [
+                { "name": "before", "ports": [{ "name": "web", "containerPort": 1 }] },
+                { "name": "failed", "restartPolicy": "OnFailure", "ports": [{ "name": "web", "containerPort": 2 }] },
+                { "name": "sidecar", "restartPolicy": "Always", "ports": [
+                    { "name": "web", "containerPort": 3 },
+                    { "name": "admin", "containerPort": 4 },
+                ] },
+            ],
+            "containers": [
+                { "name": "first", "ports": [
+                    { "containerPort": 5 },
+                    { "name": "web", "containerPort": 6, "hostPort": 60, "hostIP": "192.0.2.1" },
+                ] },
+                { "name": "second", "ports": [{ "name": "web", "containerPort": 7 }] },
+            ],
+        },
+    });
+    let record: PodRecord = Json::new(Arc::new(Interner::new()))
+        .object(pod.to_string().as_bytes())
+        .unwrap();
+    let ports: Vec<_> = record
+        .ports
+        .iter()
+        .map(|port| (port.name.as_str(), port.number))
+        .collect();
+    assert_eq!(ports, [("web", 6), ("web", 7), ("web", 3), ("admin", 4)]);
+}

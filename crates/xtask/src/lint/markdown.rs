@@ -8,9 +8,6 @@ use anyhow::{Context as _, Result};
 
 use crate::workspace;
 
-/// Promises that tests keep: each name of a test in it must be one.
-const PROMISES: &str = "docs/differences.md";
-
 /// Where a path begins that is one of this tree.
 const TREE: [&str; 4] = ["controllers/", "crates/", "docs/", "tests/"];
 
@@ -68,24 +65,7 @@ pub(super) fn check() -> Result<Vec<String>> {
             findings.push(format!("{}: no document links to it", document.display()));
         }
     }
-    findings.extend(broken_promises(&root)?);
     Ok(findings)
-}
-
-/// Names of tests in [`PROMISES`] that no test has.
-fn broken_promises(root: &Path) -> Result<Vec<String>> {
-    let text = fs::read_to_string(root.join(PROMISES)).context(PROMISES)?;
-    let mut missing: BTreeSet<&str> = tests_named(&text).collect();
-    for path in workspace::files()? {
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            let source = fs::read_to_string(root.join(&path)).with_context(|| path.display().to_string())?;
-            missing.retain(|name| !source.contains(&format!("fn {name}(")));
-        }
-    }
-    Ok(missing
-        .into_iter()
-        .map(|name| format!("{PROMISES}: there is no test {name}"))
-        .collect())
 }
 
 /// Code spans of one line each.
@@ -102,14 +82,6 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
         TREE.iter().any(|folder| span.starts_with(folder))
             && span.chars().all(is_path)
             && !span.split('/').any(stands_for_others)
-    })
-}
-
-/// Code spans that are sentences: a test's name has several words, joined by underscores.
-fn tests_named(text: &str) -> impl Iterator<Item = &str> {
-    spans(text).filter(|span| {
-        let is_name = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
-        span.chars().all(is_name) && span.matches('_').count() >= 3
     })
 }
 
@@ -183,15 +155,6 @@ mod tests {
     fn links_are_found_outside_of_code_only() {
         let text = "[a](x.md) and [b](y.md#c)\n```text\n[no](z.md)\n```\n`[no](w.md)` but [c](v.md)";
         assert_eq!(links(text), ["x.md", "y.md#c", "v.md"]);
-    }
-
-    #[test]
-    fn names_of_tests_are_told_from_other_code() {
-        let text = "| `a_deleted_slice_is_made_again`, `quaymaster --help` and `one_word` |";
-        assert_eq!(
-            tests_named(text).collect::<Vec<_>>(),
-            ["a_deleted_slice_is_made_again"]
-        );
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn follow(file: &Path, is_root: bool, declared: &mut BTreeSet<PathBuf>) {
 }
 
 /// Where the modules may be that the text of this file declares: each has two places, of which one exists.
-pub(super) fn below(file: &Path, is_root: bool, text: &str) -> Vec<PathBuf> {
+pub(crate) fn below(file: &Path, is_root: bool, text: &str) -> Vec<PathBuf> {
     let parent = file.parent().unwrap_or(file);
     let stem = file.file_stem().unwrap_or_default();
     let folder = if is_root || stem == "mod" {

@@ -11,7 +11,8 @@ use quaymaster_testkit::{ControlPlane, eventually, objects, pod, service};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Cluster, LATER, Manager, Minor, SOON, Shapes, Test, alone_on_each_minor, fresh_ip, writes_of,
+    Cluster, LATER, Manager, Minor, SOON, Shapes, Test, alone_on_each_minor, fresh_ip, slice_writes,
+    writes_of,
 };
 
 alone_on_each_minor!(
@@ -19,7 +20,7 @@ alone_on_each_minor!(
     a_thousand_and_one_pods_are_cut_alike_by_both_and_written_by_us_once,
     endpoints_without_a_service_are_swept_at_the_start,
     unused_endpoints_are_deleted_after_the_grace_time_where_nobody_keeps_them,
-    within_a_batch_period_changes_of_pods_are_one_write_of_endpoints,
+    within_a_batch_period_changes_of_pods_are_one_write_of_endpoints_and_one_of_slices,
 );
 
 const OURS: &str = "quaymaster/";
@@ -277,10 +278,13 @@ async fn unused_endpoints_are_deleted_after_the_grace_time_where_nobody_keeps_th
     manager.stop().await;
 }
 
-async fn within_a_batch_period_changes_of_pods_are_one_write_of_endpoints(minor: Minor) {
+async fn within_a_batch_period_changes_of_pods_are_one_write_of_endpoints_and_one_of_slices(minor: Minor) {
     let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(minor, |builder| builder).await));
     let plane = &cluster.plane;
-    let arguments = ["--endpoint-updates-batch-period=2s"];
+    let arguments = [
+        "--endpoint-updates-batch-period=2s",
+        "--endpointslice-updates-batch-period=2s",
+    ];
     let manager = Manager::start(plane, &cluster.kubeconfig, &arguments).await;
     let t = Test::new(cluster, "batch").await;
     let mark = t.mark();
@@ -300,6 +304,8 @@ async fn within_a_batch_period_changes_of_pods_are_one_write_of_endpoints(minor:
         2,
         "one for the Service, one for its Pods"
     );
+    t.expect("web", ["IPv4 http:8080 = a b c d"]).await;
+    assert_eq!(slice_writes(plane, mark, OURS).await.len(), 2);
     let mark = t.mark();
     for name in ["a", "b", "c"] {
         t.ready(name, false).await;
@@ -308,5 +314,8 @@ async fn within_a_batch_period_changes_of_pods_are_one_write_of_endpoints(minor:
     t.expect_subsets("web", ["http:8080 = a-unready b-unready c-unready"])
         .await;
     assert_eq!(endpoints_writes(plane, mark, OURS).await, 1);
+    t.expect("web", ["IPv4 http:8080 = a-unready b-unready c-unready"])
+        .await;
+    assert_eq!(slice_writes(plane, mark, OURS).await.len(), 1);
     manager.stop().await;
 }
