@@ -150,7 +150,7 @@ impl Controller for EndpointSlices {
                 .map(|event| notices::topology(service, event))
                 .collect(),
             truncated: plan.truncated,
-            look_again: None,
+            ..Planned::default()
         }
     }
 

@@ -188,7 +188,7 @@ pub fn is_hand_made(slice: &SliceRecord) -> bool {
         && !slice.owners.iter().any(|owner| owner.controller == Some(true))
 }
 
-/// Label of slices of other clusters, which name their ServiceImport and on purpose no Service (KEP-1645).
+/// Label of slices of other clusters, which name their `ServiceImport` and on purpose no Service (KEP-1645).
 const LABEL_SERVICE_IMPORT: &str = "multicluster.kubernetes.io/service-name";
 
 /// What is wrong with a slice. `service` is the Service that it names, if there is one.

@@ -202,10 +202,11 @@ pub enum Then {
 }
 
 impl Stale {
-    /// Nothing is known to be left. `grace` counts from when this process finds an object in its present version.
+    /// Nothing is known to be left. `grace` counts from when this process finds an object in its present version; less than
+    /// a second is one, so that nothing is asked in a circle while the watch is behind.
     pub fn new(grace: Duration) -> Self {
         Self {
-            grace,
+            grace: grace.max(Duration::from_secs(1)),
             services: HashMap::new(),
             last_id: 0,
         }
@@ -262,8 +263,11 @@ impl Stale {
                     Then::Again
                 }
                 Said::Failed => Then::Later,
-                // The watch will tell as well.
-                _ => Then::Rest,
+                // Its time begins anew, if the watch tells that it ever does.
+                _ => {
+                    self.services.remove(key);
+                    Then::Again
+                }
             };
         }
         let Some(found) = pending.objects.values_mut().find(|found| found.sent == Some(id)) else {

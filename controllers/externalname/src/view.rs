@@ -42,7 +42,7 @@ impl ExternalNames {
         match delta {
             Delta::Service { change, .. } => self.service_changed(*change, dirty),
             Delta::Slice { change, .. } => self.slice_changed(world, *change, dirty),
-            Delta::Endpoints { change, .. } => self.endpoints_changed(world, *change, dirty),
+            Delta::Endpoints { change, .. } => Self::endpoints_changed(world, *change, dirty),
             Delta::Pod { .. } | Delta::Node { .. } | Delta::ServiceCidr { .. } | Delta::IpAddress { .. } => {}
         }
     }

@@ -8,7 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 
-use crate::controllers::{EndpointSliceFlags, EndpointsFlags, MirroringFlags};
+use crate::controllers::{EndpointSliceFlags, EndpointsFlags, ExternalNameFlags, MirroringFlags};
 use crate::logging::{Format, Level};
 use crate::{controllers, duration, logging};
 
@@ -39,6 +39,8 @@ pub(crate) struct Flags {
     pub(crate) endpointslice: EndpointSliceFlags,
     #[command(flatten, next_help_heading = "EndpointSlice mirroring controller")]
     pub(crate) mirroring: MirroringFlags,
+    #[command(flatten, next_help_heading = "ExternalName controller")]
+    pub(crate) externalname: ExternalNameFlags,
     #[command(flatten, next_help_heading = "Health and metrics")]
     pub(crate) admin: AdminFlags,
     #[command(flatten, next_help_heading = "Logs")]

@@ -30,6 +30,12 @@ pub(crate) enum SelectionError {
          --controllers=*,-endpoints-controller as well, also to kube-controller-manager"
     )]
     StillUsed,
+    /// Asked for what only a controller does that is left out.
+    #[error(
+        "--delete-stale-endpoints-after: the controller that does it is left out: add externalname-controller to \
+         --controllers"
+    )]
+    Unserved,
 }
 
 fn suggestion(nearest: Option<&&'static str>) -> String {
