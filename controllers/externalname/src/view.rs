@@ -90,7 +90,7 @@ impl ExternalNames {
         self.stale.is_some() && slice.is_managed_by(names::MANAGER_ENDPOINTSLICE)
     }
 
-    fn endpoints_changed(&self, world: &World, change: Change<'_, Arc<EndpointsRecord>>, dirty: &mut Dirty) {
+    fn endpoints_changed(world: &World, change: Change<'_, Arc<EndpointsRecord>>, dirty: &mut Dirty) {
         let key = &change.latest().key;
         let is_managed =
             |endpoints: Option<&Arc<EndpointsRecord>>| endpoints.is_some_and(|it| it.is_managed());

@@ -19,6 +19,9 @@ use crate::{ExternalNames, Options};
 
 pub(super) const GRACE: Duration = Duration::from_mins(10);
 
+/// What happens to a cluster.
+pub(super) type Meanwhile = Box<dyn FnOnce(&mut Cluster)>;
+
 pub(super) struct Cluster {
     pub(super) world: World,
     controller: ExternalNames,
@@ -42,7 +45,7 @@ pub(super) struct Cluster {
     /// The next request fails.
     pub(super) fails: bool,
     /// Done between a request and its being carried out.
-    pub(super) meanwhile: Option<Box<dyn FnOnce(&mut Self)>>,
+    pub(super) meanwhile: Option<Meanwhile>,
 }
 
 pub(super) fn key(name: &str) -> ObjectKey {

@@ -53,10 +53,10 @@ fn slices_that_programs_keep_are_their_business() {
     ] {
         assert_eq!(events(&bare(), slice(&labels, &ports)), [""; 0], "{labels}");
     }
-    let owner = json!({ "apiVersion": "x/v1", "kind": "X", "name": "x", "uid": "u", "controller": true });
+    let program = json!({ "apiVersion": "x/v1", "kind": "X", "name": "x", "uid": "u", "controller": true });
     for labels in [json!({}), json!({ "kubernetes.io/service-name": "web" })] {
         let mut owned = slice(&labels, &ports);
-        owned["metadata"]["ownerReferences"] = json!([owner]);
+        owned["metadata"]["ownerReferences"] = json!([program]);
         assert_eq!(events(&bare(), owned.clone()), [""; 0]);
         owned["metadata"]["ownerReferences"][0]["controller"] = json!(false);
         assert_eq!(events(&bare(), owned).len(), 1, "an owner alone says nothing");

@@ -8,6 +8,11 @@ use serde_json::{Value, json};
 use super::cluster::{Cluster, GRACE, bare, external, selecting};
 use crate::view::SETTLE;
 
+/// A second less than it takes.
+const ALMOST: Duration = GRACE
+    .saturating_add(SETTLE)
+    .saturating_sub(Duration::from_secs(1));
+
 const SLICE_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const ENDPOINTS_BY: &str = "endpoints.kubernetes.io/managed-by";
 
@@ -87,7 +92,7 @@ fn what_is_left_goes_after_the_time_of_grace_and_a_last_look() {
     for spec in [bare(), external("example.org")] {
         let mut cluster = left();
         cluster.service("web", &spec);
-        assert_eq!(cluster.pass(SETTLE + GRACE - Duration::from_secs(1)), [""; 0]);
+        assert_eq!(cluster.pass(ALMOST), [""; 0]);
         assert!(
             cluster
                 .metrics()
@@ -136,7 +141,11 @@ fn a_selector_of_which_the_watch_has_not_told_saves_all() {
     cluster.store_service("web", &selecting());
     let question = ["get endpoints web", "get service web"];
     assert_eq!(cluster.pass(SETTLE), question);
-    assert_eq!(cluster.pass(GRACE - SETTLE), [""; 0], "its time begins anew");
+    assert_eq!(
+        cluster.pass(GRACE.saturating_sub(SETTLE)),
+        [""; 0],
+        "its time begins anew"
+    );
     assert_eq!(cluster.pass(SETTLE), question);
     cluster.tell_service("web");
     cluster.service("web", &bare());
@@ -291,7 +300,7 @@ fn what_is_written_right_before_its_deletion_stays() {
     let mut cluster = left();
     cluster.remove(Kind::Endpoints, "web");
     cluster.remove(Kind::Slice, "web-2");
-    cluster.pass(SETTLE + GRACE - Duration::from_secs(1));
+    cluster.pass(ALMOST);
     cluster.meanwhile = Some(Box::new(|cluster| {
         let uid = cluster.uid(Kind::Service, "web");
         cluster.slice("web-1", slice(&uid));
