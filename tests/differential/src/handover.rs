@@ -81,8 +81,8 @@ impl Write {
 }
 
 impl Writes {
-    /// Those that have no counterpart there, one for one. One update of Endpoints stands for any number: those that
-    /// kube-controller-manager takes for changed though they are not are written at every look, and how often it looks at a
+    /// Those that have no counterpart there, one for one. One update of Endpoints, or of a slice that mirrors them, stands for
+    /// any number: those that kube-controller-manager takes for changed though they are not are written at every look, and how often it looks at a
     /// Service as it starts is a matter of which it reads first.
     fn beyond<'a>(&'a self, there: &'a Self) -> impl Iterator<Item = (&'a String, &'a Write)> {
         self.by_service.iter().flat_map(|(service, writes)| {
@@ -96,7 +96,7 @@ impl Writes {
             writes.iter().filter_map(move |write| {
                 match counterparts.iter().position(|kind| **kind == write.kind) {
                     Some(found) => {
-                        if !write.is("endpoints", "update") {
+                        if !write.is("endpoints", "update") && !write.mirrors {
                             counterparts.swap_remove(found);
                         }
                         None
