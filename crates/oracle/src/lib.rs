@@ -43,7 +43,7 @@ pub mod endpoints {
 
 /// EndpointSlices that mirror Endpoints (kubernetes `pkg/controller/endpointslicemirroring`).
 pub mod mirroring {
-    pub use crate::check::mirrored::{Setting, fair};
+    pub use crate::check::mirrored::{Setting, fair, is_forgiven};
     pub use crate::rules::mirroring::{Config, Desired, allows_mirroring, desired, is_mirrored, reconcile};
 }
 

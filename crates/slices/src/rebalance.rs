@@ -15,6 +15,12 @@
 //! What a merge leaves is what the fill algorithm could have left, so that nobody undoes it: neither we nor
 //! kube-controller-manager split a slice that is not above the maximum. Nor does it go on for ever: each merge takes one
 //! slice away, and with half of the room taken there is none any more.
+//!
+//! Only a slice that is gone shows that a merge has come to its end. Who undoes merges before that is not fought: each time
+//! the Service waits twice as long, so that what they cost goes to nothing. kube-controller-manager, where it runs beside,
+//! could: of two slices with the same endpoint it takes the one that it lists first. But it looks a second after the
+//! update (`pkg/controller/endpointslice/endpointslice_controller.go`, `endpointSliceChangeMinSyncDelay`), and the delete
+//! follows as soon as the update is stored.
 
 use std::time::{Duration, Instant};
 
@@ -27,14 +33,14 @@ use crate::groups::{Group, index};
 use crate::held::SliceId;
 use crate::issue::foreign_annotations;
 use crate::state::{FAMILIES, FamilyState, ServiceSlices};
-use crate::write::WriteId;
 
 /// Between the merges of two Services lies at least this long, or all Services of a cluster would come to merge at once
 /// when they have been quiet for equally long: after each start.
 const BETWEEN_MERGES: Duration = Duration::from_secs(1);
 
-/// A Service whose merges fail waits at most this many times as long as `--rebalance-quiet` says, as a power of two.
-const MOST_DOUBLINGS: u32 = 6;
+/// A Service whose merges fail waits at most this many times as long as `--rebalance-quiet` says, as a power of two: with
+/// 5 minutes, 227 days. It is as good as never, and not less, or two who disagree would go on.
+const MOST_DOUBLINGS: u32 = 16;
 
 /// When the Services of a process may merge slices: one after the other.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,9 +66,9 @@ pub(crate) struct Calm {
     since: Option<Instant>,
     /// When the Service may merge, once it has been quiet for long enough.
     turn: Option<Instant>,
-    /// The write of the last merge, until it is answered.
-    merge: Option<WriteId>,
-    /// Merges in a row that were not stored as they were sent.
+    /// The slice that the last merge empties, until it is gone.
+    leaving: Option<SliceId>,
+    /// Merges in a row after which the slice was not gone; with the one that is under way.
     failed: u32,
 }
 
@@ -72,12 +78,17 @@ impl Calm {
         self.moved = true;
     }
 
-    /// A write is answered.
-    pub(crate) fn answered(&mut self, write: WriteId, is_stored_as_sent: bool) {
-        if self.merge == Some(write) {
-            self.merge = None;
-            // Who refuses it, or makes something else of it, is not to be asked again and again.
-            self.failed = if is_stored_as_sent { 0 } else { self.failed + 1 };
+    /// A merge is decided. Who refuses it, makes something else of it, or undoes it, is not to be asked again and again.
+    fn begin(&mut self, leaving: SliceId) {
+        self.leaving = Some(leaving);
+        self.failed = self.failed.saturating_add(1);
+    }
+
+    /// A slice is gone.
+    pub(crate) fn gone(&mut self, id: SliceId) {
+        if self.leaving == Some(id) {
+            self.leaving = None;
+            self.failed = 0;
         }
     }
 
@@ -88,7 +99,14 @@ impl Calm {
             self.turn = None;
         }
         let since = *self.since.get_or_insert(now);
-        since.checked_add(quiet.saturating_mul(1 << self.failed.min(MOST_DOUBLINGS)))
+        let wait = match self.failed {
+            0 => quiet,
+            // However short the quiet time: twice nothing is nothing.
+            failed => quiet
+                .max(BETWEEN_MERGES)
+                .saturating_mul(1 << failed.min(MOST_DOUBLINGS)),
+        };
+        since.checked_add(wait)
     }
 }
 
@@ -219,10 +237,10 @@ impl ServiceSlices {
             return;
         }
         let is_first = self.slices[smallest].name < self.slices[other].name;
-        let (into, staying, moving) = if is_first {
-            (smallest, smaller, larger)
+        let (into, leaving, staying, moving) = if is_first {
+            (smallest, other, smaller, larger)
         } else {
-            (other, larger, smaller)
+            (other, smallest, larger, smaller)
         };
         let put = Put {
             target: Target::Existing(into),
@@ -234,6 +252,6 @@ impl ServiceSlices {
             again: false,
         };
         self.decide_put(cx, family, put);
-        self.calm.merge = Some(WriteId(self.last_write));
+        self.calm.begin(leaving);
     }
 }

@@ -119,7 +119,6 @@ impl ServiceSlices {
             as_sent,
         } = self.answered(cx, held, in_flight, outcome);
         let newly_altered = altered.is_some() && held.altered.is_none();
-        self.calm.answered(write, failure.is_none() && altered.is_none());
         if failure.is_some() {
             self.trigger.add(trigger);
         }
@@ -213,6 +212,7 @@ impl ServiceSlices {
 
     pub(crate) fn remove(&mut self, id: SliceId) {
         self.set_mark(id, Mark::Settled);
+        self.calm.gone(id);
         let held = self.slices.remove(id);
         self.by_name.remove(&held.name);
         if let (Some(family), Some((group, ordinal))) = (held.family, held.ordinal) {

@@ -37,6 +37,15 @@ impl Edits {
         self.deleted.extend(other.deleted);
     }
 
+    /// A write that gave this object, over what was read; none where nothing of it changed, so that the version is still
+    /// that of whoever wrote it last.
+    fn written_over(read: &impl Resource, stored: &impl Resource) -> Self {
+        if read.meta().resource_version == stored.meta().resource_version {
+            return Self::default();
+        }
+        Self::written(stored)
+    }
+
     /// A write that gave this object.
     fn written(object: &impl Resource) -> Self {
         let version = object.meta().resource_version.as_deref();
@@ -46,15 +55,6 @@ impl Edits {
                 .into_iter()
                 .collect(),
             deleted: HashSet::new(),
-        }
-    }
-
-    /// A write over this version that gave that object: if it changed nothing, the version is from whoever wrote before.
-    fn written_over(before: &impl Resource, stored: &impl Resource) -> Self {
-        if before.meta().resource_version == stored.meta().resource_version {
-            Self::default()
-        } else {
-            Self::written(stored)
         }
     }
 
@@ -167,12 +167,16 @@ where
     metadata.resource_version = None;
     metadata.creation_timestamp = None;
     let params = PostParams::default();
+    let read = api.get_opt(&new.name_any()).await?;
     match api.replace(&new.name_any(), &params, &body).await {
         Err(kube::Error::Api(status)) if status.code == 404 => api
             .create(&params, &body)
             .await
             .map(|stored| Edits::written(&stored)),
-        result => result.map(|stored| Edits::written(&stored)),
+        result => result.map(|stored| match &read {
+            Some(read) => Edits::written_over(read, &stored),
+            None => Edits::written(&stored),
+        }),
     }
 }
 

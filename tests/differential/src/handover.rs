@@ -12,6 +12,7 @@ use quaymaster_oracle::names::MIRRORING_CONTROLLER;
 use quaymaster_testkit::audit::Entry;
 use serde_json::Value;
 
+use crate::kept::slices::wrong_mirrors;
 use crate::plane::{Holder, Plane, Refused};
 use crate::snapshot::Unowned;
 
@@ -19,8 +20,10 @@ use crate::snapshot::Unowned;
 const LIMIT: Duration = Duration::from_mins(2);
 /// Where a slice names its Service.
 const SERVICE: &str = "/metadata/labels/kubernetes.io~1service-name";
-/// Where it names who keeps it.
+/// Where a slice names who keeps it.
 const MANAGER: &str = "/metadata/labels/endpointslice.kubernetes.io~1managed-by";
+/// Where an object names its version.
+const VERSION: &str = "/metadata/resourceVersion";
 
 /// What was written as holders changed at rest.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub(crate) struct Handover {
     /// What kube-controller-manager left as it was because the apiserver refused what it asked for; quaymaster puts that
     /// right.
     refused: Refused,
+    /// Endpoints whose mirrored slices kube-controller-manager left as is forgiven to it; quaymaster puts them right.
+    mirrors: BTreeSet<String>,
     /// By kube-controller-manager as it got them back.
     back: Writes,
     /// Services with hints by annotation. Where kube-controller-manager does not know its nodes yet as it starts, it
@@ -59,8 +64,10 @@ struct Write {
     name: String,
     /// Whether a slice without endpoints and ports was asked for.
     placeholder: bool,
-    /// Whether kube-controller-manager may make it again at every look.
-    at_every_look: bool,
+    /// Whether a slice that mirrors Endpoints was asked for. A delete does not say.
+    mirrors: bool,
+    /// Whether the object was as asked for already, so that nothing was stored.
+    nothing: bool,
     words: String,
 }
 
@@ -69,12 +76,20 @@ impl Write {
         let [of, asked, _] = &self.kind;
         of == resource && asked == verb
     }
+
+    /// Whether kube-controller-manager may make it again at every look.
+    fn at_every_look(&self) -> bool {
+        self.is("endpoints", "update")
+            || self.is("servicecidrs", "patch")
+            || self.mirrors && self.is("endpointslices", "update")
+    }
 }
 
 impl Writes {
-    /// Those that have no counterpart there, one for one. One update of Endpoints, or of a slice that mirrors some, stands for any number: those that
-    /// kube-controller-manager takes for changed though they are not are written at every look, and how often it looks at a
-    /// Service as it starts is a matter of which it reads first.
+    /// Those that have no counterpart there, one for one. One update of Endpoints, or of a slice that mirrors some, or one
+    /// patch of a ServiceCIDR stands for any number: those that kube-controller-manager takes for changed though they are not
+    /// are written at every look (in 1.33 each ServiceCIDR is), and how often it looks as it starts is a matter of which it
+    /// reads first.
     fn beyond<'a>(&'a self, there: &'a Self) -> impl Iterator<Item = (&'a String, &'a Write)> {
         self.by_service.iter().flat_map(|(service, writes)| {
             let mut counterparts: Vec<&[String; 3]> = there
@@ -87,7 +102,7 @@ impl Writes {
             writes.iter().filter_map(move |write| {
                 match counterparts.iter().position(|kind| **kind == write.kind) {
                     Some(found) => {
-                        if !write.at_every_look {
+                        if !write.at_every_look() {
                             counterparts.swap_remove(found);
                         }
                         None
@@ -114,7 +129,11 @@ impl Handover {
     fn puts_right(&self, service: &str, write: &Write) -> bool {
         let Refused { slices, endpoints } = &self.refused;
         match write.kind[0].as_str() {
-            "endpointslices" => slices.contains(service),
+            "endpointslices" => {
+                let [_, verb, _] = &write.kind;
+                let mirrored = (write.mirrors || verb == "delete") && self.mirrors.contains(service);
+                mirrored || slices.contains(service)
+            }
             "endpoints" => endpoints.contains(service) && !write.is("endpoints", "delete"),
             _ => false,
         }
@@ -137,6 +156,8 @@ impl Handover {
         }
         let back = self.back.beyond(&self.baseline);
         let back = back.filter(|(service, write)| !self.may_be_hints(service, write));
+        // It asks for mirrored slices with several subsets of the same ports to be written at every look, mostly as they are.
+        let back = back.filter(|(_, write)| !(write.mirrors && write.nothing));
         faults.extend(back.map(|(_, write)| write.words.clone()));
         faults
             .iter()
@@ -200,7 +221,9 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
     let before = plane.refused()?;
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
     let refused = before.and(plane.refused()?);
-    let unowned = plane.snapshot().await?.unowned_placeholders();
+    let snapshot = plane.snapshot().await?;
+    let unowned = snapshot.unowned_placeholders();
+    let mirrors = wrong_mirrors(&snapshot, plane.mirroring(), &refused.slices);
     let taken = if plane.subject().is_kcm() {
         None
     } else {
@@ -213,6 +236,7 @@ pub(crate) async fn from_kcm(plane: &mut Plane, quiet: Duration) -> Result<Hando
         taken,
         unowned,
         refused,
+        mirrors,
         back,
         auto: plane.snapshot().await?.auto_services(),
     })
@@ -228,6 +252,7 @@ pub(crate) async fn from_subject(plane: &mut Plane, quiet: Duration) -> Result<H
         taken: None,
         unowned: BTreeMap::new(),
         refused: Refused::default(),
+        mirrors: BTreeSet::new(),
         back,
         auto: plane.snapshot().await?.auto_services(),
     })
@@ -263,8 +288,8 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
             kind: [entry.resource().to_owned(), entry.verb.clone(), family],
             name: entry.name().to_owned(),
             placeholder: is_placeholder(&entry),
-            at_every_look: entry.verb == "update"
-                && (entry.resource() == "endpoints" || asked(&entry, MANAGER) == MIRRORING_CONTROLLER),
+            mirrors: asked(&entry, MANAGER) == MIRRORING_CONTROLLER,
+            nothing: is_nothing(&entry),
             words: words(&entry),
         };
         writes.total += 1;
@@ -293,6 +318,16 @@ fn is_placeholder(entry: &Entry) -> bool {
         list.is_none_or(Vec::is_empty)
     };
     entry.request_object.as_ref().is_some_and(Value::is_object) && none("/endpoints") && none("/ports")
+}
+
+/// Whether an update was answered with the version that it was to replace.
+fn is_nothing(entry: &Entry) -> bool {
+    let of = |body: &Option<Value>| {
+        let version = body.as_ref()?.pointer(VERSION)?.as_str()?;
+        Some(version.to_owned())
+    };
+    let asked = of(&entry.request_object);
+    entry.verb == "update" && asked.is_some() && asked == of(&entry.response_object)
 }
 
 /// A write in one line.

@@ -3,7 +3,7 @@
 
 mod cidrs;
 mod endpoints;
-mod slices;
+pub(crate) mod slices;
 
 use std::collections::BTreeSet;
 use std::fmt;

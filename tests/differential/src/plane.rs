@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client};
+use quaymaster_oracle::mirroring;
 use quaymaster_testkit::audit::{Entry, Mark};
 use quaymaster_testkit::process::{Launch, Quaymaster};
 use quaymaster_testkit::{ControlPlane, Kcm};
@@ -125,6 +126,8 @@ pub(crate) struct Plane {
     controllers: Controllers,
     max_endpoints: usize,
     max_mirrored: usize,
+    /// 37 for Kubernetes 1.37.
+    minor: u32,
     running: Option<Running>,
     /// The end of the audit log when the last hold began.
     held_since: Mark,
@@ -174,6 +177,7 @@ impl Plane {
             controllers: settings.controllers.clone(),
             max_endpoints: settings.max_endpoints,
             max_mirrored: settings.max_mirrored,
+            minor: settings.minor.number(),
             running: None,
             held_since: Mark::default(),
             holds: Vec::new(),
@@ -315,6 +319,14 @@ impl Plane {
         let mut entries = self.servers.audit().entries()?;
         entries.retain(|entry| self.wrote(entry, Holder::Kcm) || self.wrote(entry, Holder::Subject));
         Ok(entries)
+    }
+
+    /// How the controllers that mirror are set up here.
+    pub(crate) fn mirroring(&self) -> mirroring::Config {
+        mirroring::Config {
+            max_endpoints_per_subset: self.max_mirrored,
+            minor: self.minor,
+        }
     }
 
     /// Of which Services who held last was refused what the other one would not have asked for.

@@ -83,7 +83,7 @@ impl Snapshot {
         for slice in self.objects.all().filter(|slice| self.is_kept(slice)) {
             let path = service_path(slice);
             let service = self.service(&path);
-            let uid = service.and_then(|service| service.uid());
+            let uid = service.and_then(kube::ResourceExt::uid);
             let mut owners = slice.metadata.owner_references.iter().flatten();
             let placeholder = slice.metadata.deletion_timestamp.is_none()
                 && slice.endpoints.as_ref().is_none_or(Vec::is_empty)

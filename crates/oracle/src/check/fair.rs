@@ -88,7 +88,7 @@ fn one_service(
         },
         None => HintComparison::Ignored,
     };
-    let fair = diff_with(left, right, &Compare { slice_count, hints });
+    let fair = diff_with(left, right, &Compare { hints, slice_count });
     if fair.len() < all.len() {
         apply(if by_annotation {
             Exception::AutoHints

@@ -58,6 +58,15 @@ pub fn fair(setting: &Setting<'_>, sides: [&[EndpointSlice]; 2], exceptions: &mu
     found
 }
 
+/// Whether a side's slices are not as its Endpoints want them, and all of that is forgiven to kube-controller-manager: whoever
+/// keeps them next puts it right.
+pub fn is_forgiven(setting: &Setting<'_>, side: usize, slices: &[EndpointSlice]) -> bool {
+    let form = canonical(slices);
+    let differences = compare(&wanted(setting, side), &form);
+    let excused = |difference| excuse(setting, difference, &form, side).is_some();
+    !differences.is_empty() && differences.iter().all(excused)
+}
+
 fn compare(left: &Canonical, right: &Canonical) -> Vec<Difference> {
     let exact = Compare {
         hints: HintComparison::Exact,

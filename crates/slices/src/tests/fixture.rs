@@ -1,63 +1,23 @@
-//! A Service, its Pods and Nodes, and an apiserver that stores slices.
+//! A Service with its held state, among what surrounds it.
 
 mod objects;
+mod world;
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use quaymaster_model::{
-    Interned, IpFamily, KubernetesVersion, NodeRecord, ObjectKey, PodRecord, PortSet, ResourceVersion,
-    ServiceRecord, SliceRecord, Text, Timestamp, Uid, UpstreamRules,
+    IpFamily, KubernetesVersion, PodRecord, ResourceVersion, ServiceRecord, SliceRecord, Text, Timestamp,
+    UpstreamRules,
 };
 
 pub(super) use self::objects::{named_port, node, not_ready, pod, pod_name, port, service, with_port};
-use crate::topology::Zones;
+pub(super) use self::world::{Stored, World, stored};
 use crate::{
-    Cluster, Context, Failure, Finished, Op, Outcome, Plan, ServiceSlices, Settings, SliceDraft, Summary,
-    Turns, Write,
+    Context, Finished, Op, Outcome, Plan, ServiceSlices, Settings, SliceDraft, Summary, Turns, Write,
 };
 
 pub(super) const NAMESPACE: &str = "test";
-
-/// What the Service is placed among.
-#[derive(Default)]
-pub(super) struct World {
-    pub(super) pods: BTreeMap<Text, PodRecord>,
-    pub(super) nodes: BTreeMap<Text, NodeRecord>,
-    pub(super) slices: BTreeMap<Text, Arc<SliceRecord>>,
-    pub(super) zones: Zones,
-    /// What an admission policy makes of all that is written.
-    pub(super) policy: Option<fn(&mut SliceDraft)>,
-    /// How many Pods and names were looked up.
-    pub(super) looked_up: Cell<usize>,
-    versions: u64,
-}
-
-impl Cluster for World {
-    fn members(&self) -> impl Iterator<Item = &PodRecord> {
-        self.pods.values().inspect(|_| self.count())
-    }
-
-    fn member(&self, name: &Text) -> Option<&PodRecord> {
-        self.count();
-        self.pods.get(name)
-    }
-
-    fn node(&self, name: &Text) -> Option<&NodeRecord> {
-        self.nodes.get(name)
-    }
-
-    fn slice_exists(&self, name: &str) -> bool {
-        self.count();
-        self.slices.contains_key(name)
-    }
-
-    fn zones(&self) -> &Zones {
-        &self.zones
-    }
-}
 
 /// A Service with its held state and everything around it.
 pub(super) struct Fixture {
@@ -372,105 +332,6 @@ impl Fixture {
             .collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         sizes
-    }
-}
-
-impl World {
-    fn count(&self) {
-        self.looked_up.set(self.looked_up.get() + 1);
-    }
-
-    pub(super) fn add(&mut self, pod: PodRecord) {
-        self.pods.insert(pod.key.name.clone(), pod);
-    }
-
-    pub(super) fn set_node(&mut self, node: NodeRecord) {
-        let name = node.name.clone();
-        let old = self.nodes.insert(name.clone(), node);
-        self.zones.node_changed(old.as_ref(), self.nodes.get(&name));
-    }
-
-    fn store(&mut self, mut draft: SliceDraft, name: &Text, uid: Option<Uid>) -> Arc<SliceRecord> {
-        if let Some(policy) = self.policy {
-            policy(&mut draft);
-        }
-        self.versions += 1;
-        let mut meta = Stored::new(self.versions);
-        meta.uid = uid.unwrap_or(meta.uid);
-        Arc::new(stored(draft, name, &meta))
-    }
-
-    /// What a real apiserver does with a write.
-    pub(super) fn perform(&mut self, write: &Write) -> Outcome {
-        let name = &write.key.name;
-        match &write.op {
-            Op::Create(_) if self.slices.contains_key(name) => Outcome::Failed(Failure::NameTaken),
-            Op::Create(draft) => {
-                let slice = self.store(draft.clone(), name, None);
-                self.slices.insert(name.clone(), Arc::clone(&slice));
-                Outcome::Stored(slice)
-            }
-            Op::Update {
-                draft,
-                uid,
-                resource_version,
-            } => match self.slices.get(name) {
-                None => Outcome::Failed(Failure::Missing),
-                Some(slice) if slice.uid != *uid || slice.resource_version != *resource_version => {
-                    Outcome::Failed(Failure::Other)
-                }
-                Some(_) => {
-                    let slice = self.store(draft.clone(), name, Some(uid.clone()));
-                    self.slices.insert(name.clone(), Arc::clone(&slice));
-                    Outcome::Stored(slice)
-                }
-            },
-            Op::Delete { .. } => {
-                self.slices.remove(name);
-                Outcome::Deleted
-            }
-        }
-    }
-}
-
-/// What the apiserver itself puts on a slice.
-pub(super) struct Stored {
-    pub(super) uid: Uid,
-    pub(super) version: ResourceVersion,
-    pub(super) terminating: bool,
-}
-
-impl Stored {
-    /// A new slice, made at this version.
-    pub(super) fn new(version: u64) -> Self {
-        Self {
-            uid: Uid::new(&format!("slice-{version}")),
-            version: ResourceVersion::new(&version.to_string()),
-            terminating: false,
-        }
-    }
-}
-
-/// A slice as the apiserver keeps it. The trigger time is kept as seconds, which is all that tests look at.
-pub(super) fn stored(draft: SliceDraft, name: &Text, meta: &Stored) -> SliceRecord {
-    let mut annotations = draft.annotations;
-    if let Some(Timestamp(seconds)) = draft.trigger {
-        let key = quaymaster_model::names::ANNOTATION_TRIGGER_TIME;
-        annotations.push((key.into(), Text::new(&seconds.to_string())));
-    }
-    SliceRecord {
-        key: ObjectKey::new(NAMESPACE.into(), name.clone()),
-        uid: meta.uid.clone(),
-        resource_version: meta.version.clone(),
-        labels: Interned::from_value(draft.labels),
-        annotations,
-        owners: draft.owners.into(),
-        finalizers: draft.finalizers,
-        terminating: meta.terminating,
-        address_type: draft.address_type,
-        ports: Interned::from_value(PortSet::new(draft.ports)),
-        endpoints: draft.endpoints.to_vec(),
-        unknown: draft.unknown,
     }
 }
 

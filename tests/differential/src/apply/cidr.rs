@@ -22,6 +22,7 @@ pub(super) async fn put(
     let Some(mut live) = gone(cidrs.get(&new.name_any()).await)? else {
         return Ok(Edits::default());
     };
+    let read = live.clone();
     live.spec.clone_from(&new.spec);
     // Others write its metadata meanwhile.
     live.metadata.resource_version = None;
@@ -30,5 +31,7 @@ pub(super) async fn put(
             .replace(&new.name_any(), &PostParams::default(), &live)
             .await,
     )?;
-    Ok(stored.map(|stored| Edits::written(&stored)).unwrap_or_default())
+    Ok(stored
+        .map(|stored| Edits::written_over(&read, &stored))
+        .unwrap_or_default())
 }

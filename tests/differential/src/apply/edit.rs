@@ -32,9 +32,10 @@ pub(super) async fn slice(client: &Client, edit: &SliceEdit) -> kube::Result<(Ed
             }
             Some(Write::Update(slice)) => {
                 let before = found.iter().find(|one| one.metadata.name == slice.metadata.name);
-                let hit = slice_in_words(before.unwrap_or(&slice));
+                let before = before.unwrap_or(&slice);
                 let stored = slices.replace(&slice.name_any(), &params, &slice).await;
-                (hit, stored.map(|stored| Edits::written_over(&slice, &stored)))
+                let edits = stored.map(|stored| Edits::written_over(before, &stored));
+                (slice_in_words(before), edits)
             }
             Some(Write::Delete(slice)) => {
                 let deleted = delete_kept(&slices, &slice.name_any()).await;
@@ -61,7 +62,7 @@ pub(super) async fn endpoints(client: &Client, edit: &EndpointsEdit) -> kube::Re
                 let stored = endpoints
                     .replace(&edit.service, &PostParams::default(), &edited)
                     .await;
-                stored.map(|stored| Edits::written_over(&*edited, &stored))
+                stored.map(|stored| Edits::written_over(&found, &stored))
             }
             Some(EndpointsWrite::Delete) => delete_kept(&endpoints, &edit.service).await,
         };
@@ -89,10 +90,8 @@ pub(super) async fn cidr(client: &Client, edit: &CidrEdit) -> kube::Result<(Edit
             cidrs.replace(&edit.name, &params, &edited).await
         };
         if let Some(result) = unless_overtaken(result) {
-            return Ok((
-                Edits::written_over(&edited, &result?),
-                Hit::Object(cidr_in_words(&found)),
-            ));
+            let edits = Edits::written_over(&found, &result?);
+            return Ok((edits, Hit::Object(cidr_in_words(&found))));
         }
     }
     Ok((Edits::default(), Hit::Overtaken))

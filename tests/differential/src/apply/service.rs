@@ -41,7 +41,7 @@ async fn create_in_range(services: &Api<Service>, body: &Service) -> kube::Resul
     for _ in 1..ATTEMPTS {
         match create(services, body).await {
             Err(kube::Error::Api(status)) if status.message.contains(NO_RANGE) => {
-                tokio::time::sleep(PAUSE).await
+                tokio::time::sleep(PAUSE).await;
             }
             result => return result,
         }

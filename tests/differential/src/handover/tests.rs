@@ -7,7 +7,8 @@ fn write(verb: &str, slice: &str, placeholder: bool) -> Write {
         kind: ["endpointslices", verb, "IPv4"].map(str::to_owned),
         name: slice.to_owned(),
         placeholder,
-        at_every_look: false,
+        mirrors: false,
+        nothing: false,
         words: format!("{verb} of {slice}"),
     }
 }
@@ -35,6 +36,7 @@ fn handover(
         taken: Some(taken),
         unowned,
         refused: Refused::default(),
+        mirrors: BTreeSet::new(),
         back,
         auto: ["ns/auto".to_owned()].into(),
     }
@@ -170,22 +172,35 @@ fn a_write_of_endpoints_is_no_write_of_a_slice() {
 
 #[test]
 fn what_is_written_at_every_look_may_be_written_any_number_of_times_and_nothing_else_may() {
-    let of = |at_every_look, count| {
+    let of = |mirrors, count| {
         let mut writes = writes(&[("ns/web", count)]);
         for write in writes.by_service.values_mut().flatten() {
-            write.at_every_look = at_every_look;
+            write.mirrors = mirrors;
         }
         writes
     };
-    let faults = |at_every_look, baseline, back| {
-        let (baseline, back) = (of(at_every_look, baseline), of(at_every_look, back));
+    let asked = |resource: &str, verb: &str, count| {
+        let mut writes = of(false, count);
+        for write in writes.by_service.values_mut().flatten() {
+            resource.clone_into(&mut write.kind[0]);
+            verb.clone_into(&mut write.kind[1]);
+        }
+        writes
+    };
+    let of_endpoints = |count| asked("endpoints", "update", count);
+    let of_cidrs = |count| asked("servicecidrs", "patch", count);
+    let faults = |baseline, back| {
         handover(baseline, writes(&[]), BTreeMap::new(), back)
             .faults()
             .len()
     };
-    assert_eq!(faults(true, 1, 3), 0);
-    assert_eq!(faults(true, 0, 1), 1);
-    assert_eq!(faults(false, 1, 3), 2);
+    assert_eq!(faults(of(true, 1), of(true, 3)), 0);
+    assert_eq!(faults(of(true, 0), of(true, 1)), 1);
+    assert_eq!(faults(of_endpoints(1), of_endpoints(3)), 0);
+    assert_eq!(faults(of_endpoints(0), of_endpoints(1)), 1);
+    assert_eq!(faults(of_cidrs(1), of_cidrs(3)), 0);
+    assert_eq!(faults(of_cidrs(0), of_cidrs(1)), 1);
+    assert_eq!(faults(of(false, 1), of(false, 3)), 2);
 }
 
 #[test]
@@ -213,4 +228,48 @@ fn what_kube_controller_manager_was_refused_is_put_right_and_nothing_else() {
     assert_eq!(taken("endpointslices", slices("ns/db")), 2);
     assert_eq!(taken("endpointslices", endpoints("ns/web")), 2);
     assert_eq!(taken("endpoints", slices("ns/web")), 2);
+}
+
+/// Writes of slices that mirror the Endpoints of `ns/hand`.
+fn mirroring(writes: Vec<Write>) -> Writes {
+    let mirrors = |write| Write {
+        mirrors: true,
+        ..write
+    };
+    Writes {
+        total: writes.len(),
+        by_service: [("ns/hand".to_owned(), writes.into_iter().map(mirrors).collect())].into(),
+    }
+}
+
+#[test]
+fn mirrored_slices_that_kube_controller_manager_left_wrong_may_be_put_right_and_others_not() {
+    let faults = |wrong: &[&str]| {
+        let taken = mirroring(vec![write("update", "hand-a", false)]);
+        let mut handover = handover(writes(&[]), taken, BTreeMap::new(), writes(&[]));
+        handover.mirrors = wrong.iter().map(|path| (*path).to_owned()).collect();
+        handover.faults().len()
+    };
+    assert_eq!(faults(&["ns/hand"]), 0);
+    assert_eq!(faults(&[]), 1);
+    assert_eq!(faults(&["ns/other"]), 1);
+}
+
+#[test]
+fn a_mirrored_slice_may_be_written_as_it_is_by_kube_controller_manager_alone() {
+    let written = |nothing| {
+        mirroring(vec![Write {
+            nothing,
+            ..write("update", "hand-a", false)
+        }])
+    };
+    let none = || writes(&[]);
+    let back = |nothing| {
+        handover(none(), none(), BTreeMap::new(), written(nothing))
+            .faults()
+            .len()
+    };
+    assert_eq!((back(true), back(false)), (0, 1));
+    let taken = handover(none(), written(true), BTreeMap::new(), none());
+    assert_eq!(taken.faults().len(), 1);
 }

@@ -56,7 +56,7 @@ fn compare(look: &Look<'_>, world: &World, exceptions: &mut Exceptions) -> Vec<D
 }
 
 /// Services that the controller keeps Endpoints of.
-fn kept_services<'a>(look: &Look<'a>, world: &World) -> impl Iterator<Item = (String, String)> {
+fn kept_services(look: &Look<'_>, world: &World) -> impl Iterator<Item = (String, String)> {
     let services = look.left.objects.all::<Service>();
     let kept = services.filter(|service| quaymaster_oracle::managed(service));
     let kept = kept.filter(|service| world.has(&service.namespace().unwrap_or_default()));

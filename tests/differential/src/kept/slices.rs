@@ -30,7 +30,7 @@ fn compare(look: &Look<'_>, world: &World, exceptions: &mut Exceptions) -> Vec<D
     let nodes: Vec<Node> = look.left.objects.nodes();
     let (mut own, mut mirrored) = (BTreeMap::<String, Sides>::new(), BTreeMap::<String, Sides>::new());
     for (side, snapshot) in look.sides().into_iter().enumerate() {
-        for slice in slices_of(snapshot, world) {
+        for slice in slices_of(snapshot, |namespace| world.has(namespace)) {
             let mirrors = look.controllers.has(Controller::Mirroring) && is_mirrored(&slice);
             let services = if mirrors { &mut mirrored } else { &mut own };
             services.entry(service_path(&slice)).or_default()[side].push(slice);
@@ -108,7 +108,7 @@ fn compare_mirrored(
         .collect()
 }
 
-fn is_mirrored(slice: &EndpointSlice) -> bool {
+pub(crate) fn is_mirrored(slice: &EndpointSlice) -> bool {
     let labels = slice.metadata.labels.as_ref();
     labels
         .and_then(|labels| labels.get(SLICE_MANAGED_BY))
@@ -130,25 +130,47 @@ fn paths_of_endpoints(look: &Look<'_>, world: &World) -> Vec<String> {
         .collect()
 }
 
-/// The slices of a cluster, with owners and targets told by whether they are there.
-fn slices_of(snapshot: &Snapshot, world: &World) -> Vec<EndpointSlice> {
+/// Paths of Endpoints whose mirrored slices kube-controller-manager has left otherwise than they should be, as is forgiven to
+/// it; `refused` are those for which it asked for a slice that was there already.
+pub(crate) fn wrong_mirrors(
+    snapshot: &Snapshot,
+    config: mirroring::Config,
+    refused: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let mut mirrored = BTreeMap::<String, Vec<EndpointSlice>>::new();
+    for slice in slices_of(snapshot, |_| true).into_iter().filter(is_mirrored) {
+        mirrored.entry(service_path(&slice)).or_default().push(slice);
+    }
+    let wrong = mirrored.into_iter().filter(|(path, slices)| {
+        let endpoints = snapshot.told_endpoints(path);
+        let setting = mirroring::Setting {
+            endpoints: [endpoints.as_ref(); 2],
+            service: snapshot.service(path),
+            config,
+            upstream: [true; 2],
+            refused: [refused.contains(path); 2],
+        };
+        mirroring::is_forgiven(&setting, 0, slices)
+    });
+    wrong.map(|(path, _)| path).collect()
+}
+
+/// The slices of some namespaces, with owners and targets told by whether they are there.
+fn slices_of(snapshot: &Snapshot, of: impl Fn(&str) -> bool) -> Vec<EndpointSlice> {
     let all = snapshot
         .objects
         .all()
-        .filter(|slice: &&EndpointSlice| world.has(&slice.namespace().unwrap_or_default()));
+        .filter(|slice: &&EndpointSlice| of(&slice.namespace().unwrap_or_default()));
     all.cloned()
         .map(|mut slice| {
             let namespace = slice.namespace().unwrap_or_default();
             for owner in slice.metadata.owner_references.iter_mut().flatten() {
-                let uid = match owner.kind.as_str() {
-                    "Endpoints" => {
-                        let endpoints = snapshot.objects.get::<Endpoints>(&namespace, &owner.name);
-                        endpoints.and_then(|endpoints| endpoints.metadata.uid.as_ref())
-                    }
-                    _ => {
-                        let service = snapshot.service(&format!("{namespace}/{}", owner.name));
-                        service.and_then(|service| service.metadata.uid.as_ref())
-                    }
+                let uid = if owner.kind.as_str() == "Endpoints" {
+                    let endpoints = snapshot.objects.get::<Endpoints>(&namespace, &owner.name);
+                    endpoints.and_then(|endpoints| endpoints.metadata.uid.as_ref())
+                } else {
+                    let service = snapshot.service(&format!("{namespace}/{}", owner.name));
+                    service.and_then(|service| service.metadata.uid.as_ref())
                 };
                 tell_owner(owner, uid);
             }

@@ -32,7 +32,7 @@ fn objects(world: &World) -> Vec<Object> {
 fn service_addresses(world: &World) -> BTreeSet<String> {
     let objects = objects(world);
     let services = objects.iter().filter_map(Service::of);
-    let addresses = services.flat_map(|service| service.spec.clone().unwrap_or_default().cluster_ips);
+    let addresses = services.filter_map(|service| service.spec.clone().unwrap_or_default().cluster_ips);
     addresses.flatten().filter(|address| address != "None").collect()
 }
 
@@ -54,7 +54,7 @@ fn clusters_beside_each_other_share_no_address_and_no_range() {
                 .into_iter()
                 .filter_map(|object| ServiceCIDR::of(&object).cloned());
             cidrs
-                .flat_map(|cidr| cidr.spec.and_then(|spec| spec.cidrs))
+                .filter_map(|cidr| cidr.spec.and_then(|spec| spec.cidrs))
                 .flatten()
                 .collect()
         };

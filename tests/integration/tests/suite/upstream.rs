@@ -20,13 +20,17 @@ on_each_minor!(
 /// Long enough for kube-controller-manager to fail and warn some times.
 const WHILE: Duration = Duration::from_secs(3);
 
-/// Events about a Service.
+/// What the apiserver reports of addresses and ports of Services, as where its repair runs before its cache knows them.
+const REPAIRS: [&str; 2] = ["ipallocator-repair-controller", "portallocator-repair-controller"];
+
+/// Events about a Service by controllers of endpoints.
 async fn events(t: &Test, service: &str) -> Vec<String> {
     let events: Api<Event> = Api::namespaced(t.client.clone(), &t.namespace);
     let events = events.list(&ListParams::default()).await.unwrap().items;
     let about = events.into_iter().filter(|event| {
         let regarding = event.regarding.as_ref();
-        regarding.is_some_and(|it| it.name.as_deref() == Some(service))
+        let reporter = event.reporting_controller.as_deref().unwrap_or_default();
+        regarding.is_some_and(|it| it.name.as_deref() == Some(service)) && !REPAIRS.contains(&reporter)
     });
     about
         .map(|event| {

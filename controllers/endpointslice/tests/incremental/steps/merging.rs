@@ -1,4 +1,4 @@
-//! Sparse slices are merged while nothing happens.
+//! Sparse slices are merged while nothing happens, or until kube-controller-manager takes over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_model::{ObjectKey, Text, names};
-use quaymaster_oracle::slices::{auto, check_invariants, reconcile};
+use quaymaster_oracle::slices::{Write, auto, check_invariants, reconcile};
 
 use super::{Run, Tally, play_seeds, requests, seeds, summary};
 use crate::driver::{Counts, SECOND, slices_of};
@@ -96,24 +96,77 @@ impl Run {
         wrong
     }
 
-    /// Endpoints of these slices that were in none at some revision since.
+    /// Endpoints of these slices that were in none at some revision since, or would be if upstream took over there.
     fn lost_since(&self, version: u64, start: &[EndpointSlice]) -> Vec<String> {
         let name = |slice: &EndpointSlice| (slice.metadata.namespace.clone(), slice.metadata.name.clone());
         let mut slices: BTreeMap<_, _> = start.iter().map(|slice| (name(slice), slice.clone())).collect();
         let wanted: BTreeSet<String> = endpoints(start).collect();
-        let mut lost = Vec::new();
+        let mut wrong = Vec::new();
         for event in self.server.events_since(version) {
             let slice: EndpointSlice = serde_json::from_value(event.object.clone()).unwrap();
             if event.type_ == "DELETED" {
                 slices.remove(&name(&slice));
             } else {
-                slices.insert(name(&slice), slice);
+                slices.insert(name(&slice), slice.clone());
             }
             let now: BTreeSet<String> = endpoints(slices.values()).collect();
             let missing = wanted.difference(&now);
-            lost.extend(missing.map(|endpoint| format!("in no slice while merging: {endpoint}")));
+            wrong.extend(missing.map(|endpoint| format!("in no slice while merging: {endpoint}")));
+            wrong.extend(self.taken_over(&slice, slices.values().cloned().collect()));
         }
-        lost
+        wrong
+    }
+
+    /// Upstream looks at the slices of a Service while two of them are merged. Which it takes for the one that keeps an
+    /// endpoint depends on the order of its list.
+    fn taken_over(&self, changed: &EndpointSlice, mut slices: Vec<EndpointSlice>) -> Vec<String> {
+        let label = |slice: &EndpointSlice| {
+            slice
+                .metadata
+                .labels
+                .as_ref()?
+                .get(names::LABEL_SERVICE_NAME)
+                .cloned()
+        };
+        let namespace = &changed.metadata.namespace;
+        let mut services = self.objects.all::<Service>();
+        let Some(service) = services.find(|service| {
+            service.metadata.namespace == *namespace && service.metadata.name == label(changed)
+        }) else {
+            return vec![format!("merged for no Service: {:?}", changed.metadata.name)];
+        };
+        slices.retain(|slice| slice.metadata.namespace == *namespace && label(slice) == label(changed));
+        let wanted: BTreeSet<String> = endpoints(&slices).collect();
+        let repeated = wanted.len() < endpoints(&slices).count();
+        let (pods, nodes) = (
+            self.objects.pods_in(namespace.as_deref().unwrap()),
+            self.objects.nodes(),
+        );
+        let mut wrong = Vec::new();
+        for _ in 0..2 {
+            let mut left = slices.clone();
+            let writes = reconcile(service, &pods, &nodes, &left, self.config).writes;
+            // One, with which it finishes the merge or takes it back.
+            if writes.len() != usize::from(repeated) {
+                wrong.push(format!("upstream takes a merge over by {}", summary(&writes)));
+            }
+            for write in &writes {
+                let (Write::Create(slice) | Write::Update(slice) | Write::Delete(slice)) = write;
+                left.retain(|other| other.metadata.name != slice.metadata.name);
+                if !matches!(write, Write::Delete(_)) {
+                    left.push(slice.clone());
+                }
+            }
+            if endpoints(&left).collect::<BTreeSet<_>>() != wanted {
+                wrong.push("not the same endpoints once upstream took a merge over".to_owned());
+            }
+            let again = reconcile(service, &pods, &nodes, &left, self.config).writes;
+            if !again.is_empty() {
+                wrong.push(format!("upstream does not rest: {}", summary(&again)));
+            }
+            slices.reverse();
+        }
+        wrong
     }
 }
 

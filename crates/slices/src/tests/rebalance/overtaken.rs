@@ -5,9 +5,11 @@
 //! | a Pod changes | `a_pod_that_becomes_unready_during_a_merge_is_unready_in_both_slices_at_once` |
 //! | a restart | `a_merge_that_is_cut_off_is_finished_by_the_next_process` |
 //! | a failure | `a_merge_that_is_refused_is_tried_again_ever_later` |
+//! | somebody undoes it | `a_merge_that_others_undo_before_it_has_ended_is_tried_again_ever_later` |
 //! | a policy | `what_a_policy_alters_is_merged_no_further` |
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quaymaster_model::{LabelSet, Text};
 
@@ -66,7 +68,7 @@ fn a_merge_that_is_cut_off_is_finished_by_the_next_process() {
 #[test]
 fn a_merge_that_is_refused_is_tried_again_ever_later() {
     let mut fixture = merging(10, &[2, 2]);
-    for waits in [1, 2, 4, 8, 16, 32, 64, 64] {
+    for waits in [1, 2, 4, 8, 16, 32, 64, 128] {
         assert_eq!(fixture.look_again(), Some(fixture.now + waits * QUIET));
         fixture.now += waits * QUIET;
         let merge = fixture.plan(16).remove(0);
@@ -75,7 +77,7 @@ fn a_merge_that_is_refused_is_tried_again_ever_later() {
         // What is stored is uncertain now, and found out by writing it again.
         assert_eq!(counts(&fixture.settle()), (0, 1, 0));
     }
-    fixture.now += 64 * QUIET;
+    fixture.now += 256 * QUIET;
     assert_eq!(counts(&fixture.settle()), (0, 1, 1));
     fixture.store_pods("svc-8", 5..6);
     fixture.world.add(pod(5));
@@ -86,6 +88,39 @@ fn a_merge_that_is_refused_is_tried_again_ever_later() {
         Some(fixture.now + QUIET),
         "a merge has succeeded"
     );
+}
+
+#[test]
+fn a_merge_that_others_undo_before_it_has_ended_is_tried_again_ever_later() {
+    for quiet in [QUIET, Duration::ZERO] {
+        let mut fixture = merging(10, &[2, 2]);
+        fixture.settings.rebalance_after = Some(quiet);
+        let mut wait = quiet;
+        for doublings in 1..=5 {
+            fixture.now += wait;
+            let merge = fixture.plan(16).remove(0);
+            let before = fixture.world.slices["svc-0"].endpoints.clone();
+            fixture.perform(&merge);
+            // The delete does not come through, and somebody takes the other slice for the one that keeps its Pods.
+            let delete = fixture.plan(16).remove(0);
+            assert_eq!(counts(std::slice::from_ref(&delete)), (0, 0, 1));
+            fixture.finish(&delete, Outcome::Failed(Failure::Other));
+            let undone = fixture.touch("svc-0", |slice| slice.endpoints = before);
+            fixture.see(undone);
+            let again = fixture.settle();
+            assert_eq!(counts(&again), (0, 1, 0), "whether it was deleted is found out");
+            assert_eq!(again[0].key.name, "svc-1");
+            assert_eq!(fixture.published(), [0, 1, 2, 3].map(pod_name));
+            wait = quiet.max(Duration::from_secs(1)) * (1 << doublings);
+            assert_eq!(
+                fixture.look_again(),
+                Some(fixture.now + wait),
+                "{quiet:?}, {doublings}"
+            );
+        }
+        fixture.now += wait;
+        assert_eq!(counts(&fixture.settle()), (0, 1, 1), "nobody undoes it");
+    }
 }
 
 #[test]
