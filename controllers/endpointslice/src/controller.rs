@@ -154,6 +154,7 @@ impl Controller for EndpointSlices {
                 .collect(),
             truncated: plan.truncated,
             look_again: plan.look_again,
+            ..Planned::default()
         }
     }
 

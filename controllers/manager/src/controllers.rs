@@ -3,6 +3,7 @@
 mod endpoints;
 mod endpointslice;
 mod endpointslice_mirroring;
+mod externalname;
 mod selection;
 mod service_cidr;
 mod upstream;
@@ -17,6 +18,7 @@ use crate::permissions::Need;
 pub(crate) use endpoints::EndpointsFlags;
 pub(crate) use endpointslice::EndpointSliceFlags;
 pub(crate) use endpointslice_mirroring::MirroringFlags;
+pub(crate) use externalname::ExternalNameFlags;
 pub(crate) use selection::{SelectionError, select};
 
 /// A controller of this binary. One more is a file beside `endpointslice.rs` and a line in [`ALL`].
@@ -25,6 +27,8 @@ pub(crate) struct Part {
     pub(crate) canonical: &'static str,
     /// Names that are taken as well: kube-controller-manager's alias and our own.
     pub(crate) aliases: &'static [&'static str],
+    /// Whether kube-controller-manager has it too, so that it is to be switched off there.
+    pub(crate) replaces: bool,
     /// What it does with which resources, beside Events.
     pub(crate) needs: &'static [Need],
     /// Puts it together.
@@ -50,6 +54,7 @@ const ALL: &[Part] = &[
     endpointslice::PART,
     endpointslice_mirroring::PART,
     service_cidr::PART,
+    externalname::PART,
 ];
 
 /// What runs by these flags: the controllers that are selected by name, and what others of the flags ask for.
@@ -60,6 +65,10 @@ pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
             return Err(SelectionError::StillUsed);
         }
         parts.push(&endpoints::CLEANUP);
+    }
+    if flags.externalname.delete_stale_endpoints_after.is_some() {
+        let part = parts.iter_mut().find(|part| **part == &externalname::PART);
+        *part.ok_or(SelectionError::Unserved)? = &externalname::DELETING;
     }
     Ok(parts)
 }

@@ -8,7 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 
-use crate::controllers::{EndpointSliceFlags, EndpointsFlags, MirroringFlags};
+use crate::controllers::{EndpointSliceFlags, EndpointsFlags, ExternalNameFlags, MirroringFlags};
 use crate::logging::{Format, Level};
 use crate::{controllers, duration, logging};
 
@@ -16,10 +16,11 @@ const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold());
 
-/// Keeps EndpointSlices for every Service, and ServiceCIDRs, in place of kube-controller-manager's controllers.
+/// Keeps EndpointSlices and Endpoints for every Service, and ServiceCIDRs, in place of kube-controller-manager's controllers.
 ///
-/// Start kube-controller-manager with --controllers=*,-endpointslice-controller,-service-cidr-controller beside it: two
-/// writers of the same objects overwrite each other.
+/// Start kube-controller-manager beside it with
+/// --controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslice-mirroring-controller,-service-cidr-controller:
+/// two writers of the same objects overwrite each other.
 #[derive(Debug, Parser)]
 #[command(
     name = "quaymaster",
@@ -39,6 +40,8 @@ pub(crate) struct Flags {
     pub(crate) endpointslice: EndpointSliceFlags,
     #[command(flatten, next_help_heading = "EndpointSlice mirroring controller")]
     pub(crate) mirroring: MirroringFlags,
+    #[command(flatten, next_help_heading = "ExternalName controller")]
+    pub(crate) externalname: ExternalNameFlags,
     #[command(flatten, next_help_heading = "Health and metrics")]
     pub(crate) admin: AdminFlags,
     #[command(flatten, next_help_heading = "Logs")]

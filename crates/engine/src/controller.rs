@@ -120,6 +120,9 @@ pub struct Planned {
     pub requests: Vec<Request>,
     /// Events to be recorded.
     pub notices: Vec<Notice>,
+    /// Events about states that last: each is recorded unless the same was, by this process or an earlier one, and is
+    /// still there.
+    pub standing: Vec<Notice>,
     /// There is more to write than was asked for; the key is asked again when there is room.
     pub truncated: bool,
     /// The key is to be planned again at this time, or soon after, although nothing may have changed until then: something

@@ -190,6 +190,7 @@ impl Core {
             let Planned {
                 requests,
                 notices,
+                standing,
                 truncated,
                 look_again,
             } = seat.controller.plan(&self.world, &taken.key, room, moment);
@@ -205,6 +206,9 @@ impl Core {
             }
             for notice in notices {
                 seat.events.emit(notice);
+            }
+            for notice in standing {
+                seat.events.emit_once(notice);
             }
             for request in requests {
                 self.submit(at, &taken.key, request);

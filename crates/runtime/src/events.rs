@@ -1,6 +1,7 @@
 //! Events on objects, bounded in number.
 
 mod budget;
+mod named;
 #[cfg(test)]
 mod tests;
 
@@ -45,9 +46,18 @@ pub struct Notice {
 /// minutes, as kube-controller-manager has it), the channel, or the permit is dropped and counted.
 #[derive(Clone, Debug)]
 pub struct EventSink {
-    channel: mpsc::Sender<Notice>,
+    channel: mpsc::Sender<(Notice, Form)>,
     budgets: Arc<Mutex<Budgets>>,
     metrics: EventMetrics,
+}
+
+/// What an Event becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// One more of a series.
+    Series,
+    /// One object, whose name follows from what it says.
+    Named,
 }
 
 impl EventSink {
@@ -79,6 +89,17 @@ impl EventSink {
 
     /// Sends an Event soon, or drops it.
     pub fn emit(&self, notice: Notice) {
+        self.send(notice, Form::Series);
+    }
+
+    /// As [`EventSink::emit`], of a state that lasts: where the same was said before, by this process or another one, and
+    /// that Event still lives (an hour, unless the apiserver's `--event-ttl` says otherwise), nothing is said. No series
+    /// is begun.
+    pub fn emit_once(&self, notice: Notice) {
+        self.send(notice, Form::Named);
+    }
+
+    fn send(&self, notice: Notice, form: Form) {
         let now = Instant::now().into_std();
         let within_budget = self
             .budgets
@@ -88,7 +109,7 @@ impl EventSink {
             .spend(&notice.regarding, now);
         if !within_budget {
             self.metrics.dropped(DropReason::Budget);
-        } else if self.channel.try_send(notice).is_err() {
+        } else if self.channel.try_send((notice, form)).is_err() {
             self.metrics.dropped(DropReason::Full);
         }
     }
@@ -103,7 +124,7 @@ struct Sender {
 }
 
 impl Sender {
-    async fn run(self, mut notices: mpsc::Receiver<Notice>, shutdown: CancellationToken) {
+    async fn run(self, mut notices: mpsc::Receiver<(Notice, Form)>, shutdown: CancellationToken) {
         let mut recorder = self.recorder();
         loop {
             let notice = tokio::select! {
@@ -111,16 +132,20 @@ impl Sender {
                 () = shutdown.cancelled() => return,
                 notice = notices.recv() => notice,
             };
-            let Some(Notice {
+            let Some((notice, form)) = notice else { return };
+            if form == Form::Named {
+                let (event, regarding) = (named::event(&notice, &self.reporter), &notice.regarding);
+                let sent = self.permitted(named::create(&self.client, &event)).await;
+                self.account(&notice.reason, regarding, sent);
+                continue;
+            }
+            let Notice {
                 regarding,
                 type_,
                 reason,
                 action,
                 note,
-            }) = notice
-            else {
-                return;
-            };
+            } = notice;
             let event = Event {
                 type_,
                 reason,
@@ -128,15 +153,15 @@ impl Sender {
                 action,
                 secondary: None,
             };
-            match self.publish(&recorder, &event, &regarding).await {
+            match self.permitted(recorder.publish(&event, &regarding)).await {
                 // The recorder patches an Event it remembers, which somebody may have deleted. It cannot be
                 // told to forget, so a new one begins a new series.
                 Err(SendError::Api(kube::Error::Api(status))) if status.is_not_found() => {
                     recorder = self.recorder();
-                    let again = self.publish(&recorder, &event, &regarding).await;
-                    self.account(&event, &regarding, again);
+                    let again = self.permitted(recorder.publish(&event, &regarding)).await;
+                    self.account(&event.reason, &regarding, again);
                 }
-                result => self.account(&event, &regarding, result),
+                result => self.account(&event.reason, &regarding, result),
             }
         }
     }
@@ -145,12 +170,8 @@ impl Sender {
         Recorder::new(self.client.clone(), self.reporter.clone())
     }
 
-    async fn publish(
-        &self,
-        recorder: &Recorder,
-        event: &Event,
-        regarding: &ObjectReference,
-    ) -> Result<(), SendError> {
+    /// What is asked of the apiserver, within its time and while this process may write.
+    async fn permitted(&self, call: impl Future<Output = Result<(), kube::Error>>) -> Result<(), SendError> {
         let permit = self.permits.current();
         if !permit.is_valid(Instant::now().into_std()) {
             return Err(SendError::NotPermitted);
@@ -158,20 +179,20 @@ impl Sender {
         tokio::select! {
             biased;
             () = permit.lost() => Err(SendError::NotPermitted),
-            sent = tokio::time::timeout(SEND_TIMEOUT, recorder.publish(event, regarding)) => {
+            sent = tokio::time::timeout(SEND_TIMEOUT, call) => {
                 sent.map_err(|_| SendError::Timeout)?.map_err(SendError::Api)
             }
         }
     }
 
-    fn account(&self, event: &Event, regarding: &ObjectReference, result: Result<(), SendError>) {
+    fn account(&self, reason: &str, regarding: &ObjectReference, result: Result<(), SendError>) {
         match result {
             Ok(()) => self.metrics.sent(),
             Err(SendError::NotPermitted) => self.metrics.dropped(DropReason::NotPermitted),
             Err(error) => {
                 self.metrics.dropped(DropReason::Error);
                 tracing::debug!(
-                    reason = event.reason,
+                    reason,
                     namespace = regarding.namespace,
                     name = regarding.name,
                     error = &error as &dyn std::error::Error,

@@ -71,8 +71,8 @@ impl Ran {
         let mut named: BTreeSet<&Test> = BTreeSet::new();
         for (document, text) in documents()? {
             findings.extend(missing_in(&document, &text, &tests));
-            let names = names(&document, &text);
-            let meant = tests.iter().filter(|test| names.iter().any(|name| test.is(name)));
+            let in_it = names(&document, &text);
+            let meant = tests.iter().filter(|test| in_it.iter().any(|name| test.is(name)));
             named.extend(meant);
         }
         findings.extend(self.idle(named.iter().copied(), &tests));

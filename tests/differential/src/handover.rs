@@ -78,12 +78,20 @@ impl Write {
         let [of, asked, _] = &self.kind;
         of == resource && asked == verb
     }
+
+    /// Whether kube-controller-manager may make it again at every look.
+    fn at_every_look(&self) -> bool {
+        self.is("endpoints", "update")
+            || self.is("servicecidrs", "patch")
+            || self.mirrors && self.is("endpointslices", "update")
+    }
 }
 
 impl Writes {
-    /// Those that have no counterpart there, one for one. One update of Endpoints stands for any number: those that
-    /// kube-controller-manager takes for changed though they are not are written at every look, and how often it looks at a
-    /// Service as it starts is a matter of which it reads first.
+    /// Those that have no counterpart there, one for one. One update of Endpoints, or of a slice that mirrors some, or one
+    /// patch of a ServiceCIDR stands for any number: those that kube-controller-manager takes for changed though they are not
+    /// are written at every look (in 1.33 each ServiceCIDR is), and how often it looks as it starts is a matter of which it
+    /// reads first.
     fn beyond<'a>(&'a self, there: &'a Self) -> impl Iterator<Item = (&'a String, &'a Write)> {
         self.by_service.iter().flat_map(|(service, writes)| {
             let mut counterparts: Vec<&[String; 3]> = there
@@ -96,7 +104,7 @@ impl Writes {
             writes.iter().filter_map(move |write| {
                 match counterparts.iter().position(|kind| **kind == write.kind) {
                     Some(found) => {
-                        if !write.is("endpoints", "update") {
+                        if !write.at_every_look() {
                             counterparts.swap_remove(found);
                         }
                         None

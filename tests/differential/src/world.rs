@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use k8s_openapi::api::core::v1::{Endpoints, Node, Pod, Service, ServicePort, ServiceSpec};
@@ -76,6 +77,7 @@ impl World {
         let rename = Rename {
             prefix,
             index,
+            of_six: of_six(&cluster, &steps),
             minor,
             controllers,
         };
@@ -142,8 +144,28 @@ struct Rename<'a> {
     prefix: String,
     /// Its place among the clusters of the control plane.
     index: usize,
+    /// Addresses of IPv6 of its Services, by which of them each is.
+    of_six: BTreeMap<String, usize>,
     minor: u32,
     controllers: &'a Controllers,
+}
+
+/// Numbers the IPv6 addresses that Services ever have.
+fn of_six(cluster: &Cluster, steps: &[Step]) -> BTreeMap<String, usize> {
+    let put = steps.iter().filter_map(|step| match &step.action {
+        Action::Put(object) => Service::of(object),
+        _ => None,
+    });
+    let specs = cluster
+        .all::<Service>()
+        .chain(put)
+        .filter_map(|service| service.spec.as_ref());
+    let addresses = specs.flat_map(|spec| spec.cluster_ips.iter().flatten().chain(&spec.cluster_ip));
+    let all: BTreeSet<String> = addresses
+        .filter(|address| address.contains(':'))
+        .cloned()
+        .collect();
+    all.into_iter().zip(0..).collect()
 }
 
 impl Rename<'_> {
@@ -299,29 +321,29 @@ impl Rename<'_> {
         const EACH: usize = 1 << 14;
         /// The first of them that are not given: the apiserver has one of its own.
         const FREE: usize = 256;
+        /// No more clusters than these have addresses of IPv6, one after the other: before 1.34 an apiserver gives out no more
+        /// of a range than 16 bits can say (gate `DisableAllocatorDualWrite`).
+        const SIDE_BY_SIDE: usize = 64;
         /// Where those of ServiceCIDRs go when there are none.
         const HELD: usize = 15_000;
         let held = SPACE.iter().any(|space| address.starts_with(space));
         if held && self.concerns(Kind::ServiceCIDR) {
             return self.held_address(address);
         }
+        if let Some(number) = self.of_six.get(address) {
+            let number = u16::try_from(FREE + number * SIDE_BY_SIDE + self.index).unwrap_or(0);
+            let [first, second, ..] = MAIN_SIX.segments();
+            return Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, number).to_string();
+        }
         let number = match address.parse() {
             Ok(IpAddr::V4(address)) => {
                 let [.., high, low] = address.octets().map(usize::from);
                 high * 250 + low - 1
             }
-            Ok(IpAddr::V6(address)) => usize::from(address.segments()[7]),
-            Err(_) => 0,
+            _ => 0,
         };
         let number = self.index * EACH + FREE + number + if held { HELD } else { 0 };
-        let number = u32::try_from(number).unwrap_or(0);
-        if address.contains(':') {
-            let [first, second, ..] = MAIN_SIX.segments();
-            let [high, low] = [number >> 16, number & 0xffff].map(|part| u16::try_from(part).unwrap_or(0));
-            Ipv6Addr::new(first, second, 0, 0, 0, 0, high, low).to_string()
-        } else {
-            Ipv4Addr::from(u32::from(MAIN_FOUR) + number).to_string()
-        }
+        Ipv4Addr::from(u32::from(MAIN_FOUR) + u32::try_from(number).unwrap_or(0)).to_string()
     }
 
     /// An address or range of the scenario's ServiceCIDRs, moved to where no other cluster has any.

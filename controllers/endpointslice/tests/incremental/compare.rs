@@ -31,7 +31,7 @@ fn told_by_owner(service: &Service, slices: &[EndpointSlice]) -> Vec<EndpointSli
         .flat_map(|slice| slice.metadata.owner_references.iter_mut().flatten())
     {
         let live = Some(&owner.uid) == service.metadata.uid.as_ref();
-        owner.uid = if live { "live" } else { "stale" }.to_owned();
+        if live { "live" } else { "stale" }.clone_into(&mut owner.uid);
     }
     slices
 }

@@ -14,6 +14,7 @@ use crate::permissions::{Need, READ, WRITE};
 pub(super) const PART: Part = Part {
     canonical: "endpoints-controller",
     aliases: &["endpoint", quaymaster_endpoints::NAME],
+    replaces: true,
     needs: &[SERVICES, Need::core("pods", READ), Need::core("endpoints", WRITE)],
     build,
 };
@@ -22,6 +23,7 @@ pub(super) const PART: Part = Part {
 pub(super) const CLEANUP: Part = Part {
     canonical: quaymaster_endpoints::CLEANUP_NAME,
     aliases: &[],
+    replaces: false,
     needs: &[SERVICES, Need::core("endpoints", &["list", "watch", "delete"])],
     build: build_cleanup,
 };

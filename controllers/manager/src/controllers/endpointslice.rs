@@ -15,6 +15,7 @@ use crate::permissions::{Need, READ, WRITE};
 pub(super) const PART: Part = Part {
     canonical: "endpointslice-controller",
     aliases: &[quaymaster_endpointslice::NAME],
+    replaces: true,
     needs: &[
         Need::core("services", READ),
         Need::core("pods", READ),

@@ -14,6 +14,7 @@ use crate::permissions::{Need, READ, WRITE};
 pub(super) const PART: Part = Part {
     canonical: "endpointslice-mirroring-controller",
     aliases: &["endpointslicemirroring", quaymaster_endpointslice_mirroring::NAME],
+    replaces: true,
     needs: &[
         Need::core("services", READ),
         Need::core("endpoints", &["get", "list", "watch"]),

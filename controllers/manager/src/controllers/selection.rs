@@ -30,6 +30,12 @@ pub(crate) enum SelectionError {
          --controllers=*,-endpoints-controller as well, also to kube-controller-manager"
     )]
     StillUsed,
+    /// Asked for what only a controller does that is left out.
+    #[error(
+        "--delete-stale-endpoints-after: the controller that does it is left out: add externalname-controller to \
+         --controllers"
+    )]
+    Unserved,
 }
 
 fn suggestion(nearest: Option<&&'static str>) -> String {
@@ -66,7 +72,8 @@ pub(crate) fn select(list: &[String]) -> Result<Vec<&'static Part>, SelectionErr
                 .map_or(all, |(_, wanted)| *wanted)
         })
         .collect();
-    if selected.is_empty() && all {
+    // What only this program has would run on, and nobody would keep slices.
+    if all && !selected.iter().any(|part| part.replaces) {
         Err(SelectionError::Opposite)
     } else if selected.is_empty() {
         Err(SelectionError::Nothing)

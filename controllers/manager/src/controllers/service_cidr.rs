@@ -9,6 +9,7 @@ use crate::permissions::Need;
 pub(super) const PART: Part = Part {
     canonical: "service-cidr-controller",
     aliases: &[quaymaster_service_cidr::NAME],
+    replaces: true,
     needs: &[
         Need {
             group: "networking.k8s.io",

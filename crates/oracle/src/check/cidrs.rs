@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::canonical::tidy;
 use super::exception::{Exception, Exceptions};
+use crate::names;
 use crate::rules::cidrs::{allocated, holds, within};
 
 #[cfg(test)]
@@ -35,6 +36,10 @@ pub fn fair(
         (Some(_), None) => vec!["only left".to_owned()],
         (None, Some(_)) => vec!["only right".to_owned()],
         (Some(left), Some(right)) => {
+            if form(left) != form(right) && deleted_early(left, right) {
+                *exceptions.entry(Exception::LateFinalizer).or_default() += 1;
+                return Vec::new();
+            }
             let (left, right) = (form(left), form(right));
             let differs = left != right;
             differs
@@ -52,6 +57,20 @@ pub fn fair(
         return Vec::new();
     }
     found
+}
+
+/// Whether both are being deleted, and nothing differs but that one never got the controller's finalizer, which the API takes
+/// no more then.
+fn deleted_early(left: &ServiceCIDR, right: &ServiceCIDR) -> bool {
+    let without = |cidr: &ServiceCIDR| {
+        let mut cidr = cidr.clone();
+        if let Some(finalizers) = &mut cidr.metadata.finalizers {
+            finalizers.retain(|one| one != names::SERVICE_CIDR_FINALIZER);
+        }
+        form(&cidr)
+    };
+    let deleted = |cidr: &ServiceCIDR| cidr.metadata.deletion_timestamp.is_some();
+    deleted(left) && deleted(right) && without(left) == without(right)
 }
 
 fn find<'a>(name: &str, side: Side<'a>) -> Option<&'a ServiceCIDR> {

@@ -61,6 +61,9 @@ exceptions! {
     /// Of equal ServiceCIDRs that are deleted together kube-controller-manager lets all go, also where addresses hang on
     /// them.
     EqualCidrs = "equal-cidrs";
+    /// Whether a ServiceCIDR that somebody else's finalizer keeps has that of the controller depends on whether it was faster
+    /// than the deletion.
+    LateFinalizer = "late-finalizer";
 }
 
 /// How often each exception applied.

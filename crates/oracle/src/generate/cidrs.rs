@@ -56,7 +56,9 @@ impl Generator {
             0..6 if cidrs.len() < MOST => Some(self.new_cidr()),
             6..10 => self.service_in_range(),
             10..14 => {
-                let name = self.rng.pick_opt(&cidrs)?.metadata.name.clone()?;
+                let held = self.covered(&cidrs);
+                let choices = if held.is_empty() { &cidrs } else { &held };
+                let name = self.rng.pick_opt(choices)?.metadata.name.clone()?;
                 Some(Step::delete(
                     StepKind::CidrDeleted,
                     Key::of::<ServiceCIDR>("", &name),
@@ -91,6 +93,20 @@ impl Generator {
                 Some(Step::delete(StepKind::ServiceDeleted, key))
             }
         }
+    }
+
+    /// Those with addresses that another one holds as well.
+    fn covered(&self, cidrs: &[ServiceCIDR]) -> Vec<ServiceCIDR> {
+        let addresses = self.cluster.all::<Service>().filter(|service| in_space(service));
+        let addresses: Vec<IpAddr> = addresses
+            .filter_map(|service| service.spec.as_ref()?.cluster_ip.as_ref()?.parse().ok())
+            .collect();
+        let holders = |address: IpAddr| cidrs.iter().filter(move |cidr| holds(cidr, address)).count();
+        let covered = |cidr: &&ServiceCIDR| {
+            let mut held = addresses.iter().filter(|address| holds(cidr, **address));
+            held.any(|address| holders(*address) > 1)
+        };
+        cidrs.iter().filter(covered).cloned().collect()
     }
 
     fn new_cidr(&mut self) -> Step {

@@ -86,6 +86,10 @@ impl Generator {
         let spec = service.spec.get_or_insert_default();
         let (label, value) = if self.wide { ("app", "web") } else { OF_ALL };
         spec.external_traffic_policy = None;
+        // Of every other one all addresses are ready, too many of them.
+        if self.wide && serial.is_multiple_of(2) {
+            spec.publish_not_ready_addresses = Some(true);
+        }
         spec.selector = Some([(label.to_owned(), value.to_owned())].into());
         Step::put(StepKind::ServiceAdded, service)
     }

@@ -204,3 +204,75 @@ fn long_notes_are_cut_at_a_character() {
     assert_eq!(cut.len(), 1024);
     assert_eq!(bounded("a".to_owned() + &"ä".repeat(600)).len(), 1023);
 }
+
+fn known() -> Step {
+    Step::Answer(
+        409,
+        vec![],
+        r#"{"kind":"Status","code":409,"status":"Failure","reason":"AlreadyExists"}"#.to_owned(),
+    )
+}
+
+/// The names of the Events that were created.
+fn names(setup: &Setup) -> Vec<String> {
+    let seen = setup.seen.lock().unwrap();
+    let created = seen.iter().filter(|seen| seen.method == "POST");
+    created
+        .map(|seen| {
+            let event: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+            event["metadata"]["name"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_once_has_the_same_name_in_each_process_and_is_no_error_where_it_is_there() {
+    let (one, other) = (
+        start(Permits::permanent(), [echo()]),
+        start(Permits::permanent(), [known()]),
+    );
+    one.sink.emit_once(notice("web"));
+    let mut later = notice("web");
+    later.regarding.resource_version = Some("7".to_owned());
+    other.sink.emit_once(later);
+    settle().await;
+    assert_eq!(names(&one), names(&other));
+    let seen = one.seen.lock().unwrap();
+    let event: serde_json::Value = serde_json::from_str(&seen[0].body).unwrap();
+    assert_eq!(event["metadata"]["namespace"], "shop");
+    assert_eq!(event["regarding"]["uid"], "uid-web");
+    assert_eq!(event["reportingController"], "endpoint-slice-controller");
+    assert_eq!(event["reportingInstance"], "a");
+    assert_eq!(event["action"], "AssignHints");
+    assert_eq!(event["note"], "Insufficient Node information");
+    assert!(event["eventTime"].is_string());
+    assert_eq!(other.metrics.count_dropped(DropReason::Error), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_object_cause_or_text_has_another_name() {
+    let setup = start(Permits::permanent(), std::iter::repeat_n(echo(), 4));
+    let mut reason = notice("web");
+    reason.reason = "Other".to_owned();
+    let mut note = notice("web");
+    note.note = "Other".to_owned();
+    let mut again = notice("web");
+    again.regarding.uid = Some("uid-of-another-web".to_owned());
+    for one in [notice("web"), reason, note, again] {
+        setup.sink.emit_once(one);
+    }
+    settle().await;
+    let names: std::collections::BTreeSet<String> = names(&setup).into_iter().collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(names.iter().all(|name| name.starts_with("web.")), "{names:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_name_of_an_event_about_an_object_with_a_long_name_is_valid() {
+    let setup = start(Permits::permanent(), [echo()]);
+    let long = format!("{}.{}", "a".repeat(219), "b".repeat(33));
+    setup.sink.emit_once(notice(&long));
+    settle().await;
+    let name = &names(&setup)[0];
+    assert_eq!(name.len(), 219 + 33, "cut before the dot: {name}");
+}

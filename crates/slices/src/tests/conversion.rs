@@ -300,7 +300,7 @@ fn whatever_is_wrong_with_an_endpoint_is_put_right_where_it_stands() {
         ("ready", |endpoint| endpoint.conditions.ready = Some(false)),
         ("serving", |endpoint| endpoint.conditions.serving = Some(false)),
         ("serving is missing", |endpoint| {
-            endpoint.conditions.serving = None
+            endpoint.conditions.serving = None;
         }),
         ("terminating", |endpoint| {
             endpoint.conditions.terminating = Some(true);
@@ -337,5 +337,5 @@ fn a_pod_whose_node_goes_stays_published_where_the_service_publishes_what_is_not
         "the zone is not known any more"
     );
     assert_eq!(fixture.published(), [0, 1].map(pod_name));
-    assert_eq!(fixture.state.summary(100).pods_without_node, 0);
+    assert_eq!(fixture.summary().pods_without_node, 0);
 }

@@ -205,7 +205,7 @@ mod tests {
         fs::write(path("a/b/mod.rs"), marked("fn in_b() {}")).unwrap();
         let mut told = Vec::new();
         follow(&path("lib.rs"), true, "", &mut BTreeSet::new(), &mut |test| {
-            told.push(test)
+            told.push(test);
         });
         told.sort();
         assert_eq!(told, ["a::b::in_b", "a::in_a", "at_root"]);

@@ -270,8 +270,9 @@ mod tests {
 
     #[test]
     fn a_program_that_has_said_how_its_tests_ended_is_not_waited_for() {
-        let watched =
-            watched("printf '\\026--- PASS: TestA (0.1s)\\n\\026PA'; sleep 0.2; printf 'SS\\n'; sleep 600");
+        let watched = watched(
+            "printf '\\026--- PASS: TestA (0.1s)\\n\\026PA'; sleep 0.2; printf 'SS\\n'; exec sleep 600",
+        );
         assert_eq!(watched.end, End::Said);
         assert!(watched.took < Duration::from_mins(1), "{:?}", watched.took);
         assert!(watched.output.ends_with(b"PASS\n"));

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -88,6 +88,16 @@ fn a_patch_of_a_service_cidr_that_is_answered_with_a_known_version_changed_nothi
         violations(&[patch("1"), patch("1")], 0),
         ["1 updates changed nothing"]
     );
+    let mut held = patch("1");
+    let metadata = |held: &mut Entry, key: &str, value: Value| {
+        held.response_object.as_mut().unwrap()["metadata"][key] = value;
+    };
+    metadata(&mut held, "deletionTimestamp", json!("2026-01-01T00:00:00Z"));
+    metadata(&mut held, "finalizers", json!(["a"]));
+    let last = |held: &Entry| violations(&[patch("1"), held.clone()], 0);
+    assert_eq!(last(&held), ["1 updates changed nothing"]);
+    metadata(&mut held, "finalizers", Value::Null);
+    assert_eq!(last(&held), [""; 0], "the object went by it");
 }
 
 #[test]

@@ -172,23 +172,36 @@ fn a_write_of_endpoints_is_no_write_of_a_slice() {
 }
 
 #[test]
-fn endpoints_that_are_written_at_every_look_may_be_written_any_number_of_times_and_slices_may_not() {
-    let of = |resource: &str, count| {
+fn what_is_written_at_every_look_may_be_written_any_number_of_times_and_nothing_else_may() {
+    let of = |mirrors, count| {
         let mut writes = writes(&[("ns/web", count)]);
         for write in writes.by_service.values_mut().flatten() {
-            resource.clone_into(&mut write.kind[0]);
+            write.mirrors = mirrors;
         }
         writes
     };
-    let faults = |resource, baseline, back| {
-        let (baseline, back) = (of(resource, baseline), of(resource, back));
+    let asked = |resource: &str, verb: &str, count| {
+        let mut writes = of(false, count);
+        for write in writes.by_service.values_mut().flatten() {
+            resource.clone_into(&mut write.kind[0]);
+            verb.clone_into(&mut write.kind[1]);
+        }
+        writes
+    };
+    let of_endpoints = |count| asked("endpoints", "update", count);
+    let of_cidrs = |count| asked("servicecidrs", "patch", count);
+    let faults = |baseline, back| {
         handover(baseline, writes(&[]), BTreeMap::new(), back)
             .faults()
             .len()
     };
-    assert_eq!(faults("endpoints", 1, 3), 0);
-    assert_eq!(faults("endpoints", 0, 1), 1);
-    assert_eq!(faults("endpointslices", 1, 3), 2);
+    assert_eq!(faults(of(true, 1), of(true, 3)), 0);
+    assert_eq!(faults(of(true, 0), of(true, 1)), 1);
+    assert_eq!(faults(of_endpoints(1), of_endpoints(3)), 0);
+    assert_eq!(faults(of_endpoints(0), of_endpoints(1)), 1);
+    assert_eq!(faults(of_cidrs(1), of_cidrs(3)), 0);
+    assert_eq!(faults(of_cidrs(0), of_cidrs(1)), 1);
+    assert_eq!(faults(of(false, 1), of(false, 3)), 2);
 }
 
 #[test]

@@ -49,6 +49,14 @@ fn clusters_beside_each_other_share_no_address_and_no_range() {
             assert!(address.parse::<IpAddr>().is_ok(), "{address}");
             assert_ne!(address, "10.96.0.1", "the apiserver's own");
         }
+        for address in one_has
+            .iter()
+            .chain(&other_has)
+            .filter(|address| address.starts_with("fd00:96:"))
+        {
+            let segments = address.parse::<Ipv6Addr>().unwrap().segments();
+            assert_eq!(segments[..7], MAIN_SIX.segments()[..7], "{address}");
+        }
         let ranges = |world: &World| -> BTreeSet<String> {
             let cidrs = objects(world)
                 .into_iter()

@@ -22,6 +22,7 @@ mod connection;
 mod continuity;
 mod endpoints;
 mod endpoints_alone;
+mod externalname;
 mod faults;
 mod headless;
 mod hints;

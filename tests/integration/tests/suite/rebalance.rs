@@ -154,7 +154,7 @@ async fn beside_kube_controller_manager_merging_ends_and_both_come_to_rest_over_
         "{} writes for {merges} merges",
         writes.len()
     );
-    let merged = expect(&t, staying.len(), |count| count <= left).await.len();
+    let remaining = expect(&t, staying.len(), |count| count <= left).await.len();
     expect_spare(&manager, 0).await;
 
     // A change that both answer moves nothing: neither splits what was merged.
@@ -170,7 +170,7 @@ async fn beside_kube_controller_manager_merging_ends_and_both_come_to_rest_over_
     t.expect_slices("web", "as many slices as after merging", |slices| {
         let endpoints = slices.iter().flat_map(|slice| slice.endpoints.iter().flatten());
         match (slices.len(), endpoints.count()) {
-            found if found == (merged, staying.len()) => Ok(()),
+            found if found == (remaining, staying.len()) => Ok(()),
             found => Err(format!("{found:?}")),
         }
     })

@@ -22,9 +22,20 @@ fn a_star_selects_all_and_a_name_selects_one() {
         ("endpointslice", "endpointslice-controller"),
         ("endpointslicemirroring", "endpointslice-mirroring-controller"),
         ("endpointslice-mirroring", "endpointslice-mirroring-controller"),
+        ("externalname", "externalname-controller"),
     ] {
         assert_eq!(selected(&[name]), Ok(vec![canonical]), "{name}");
     }
+}
+
+#[test]
+fn the_value_of_kube_controller_managers_flag_is_refused_although_one_controller_is_not_in_it() {
+    let replaced = ALL.iter().filter(|part| part.replaces);
+    let mut list: Vec<String> = replaced.map(|part| format!("-{}", part.canonical)).collect();
+    list.insert(0, "*".to_owned());
+    let list: Vec<&str> = list.iter().map(String::as_str).collect();
+    assert_eq!(selected(&list).unwrap_err(), SelectionError::Opposite);
+    assert_eq!(selected(&["externalname"]), Ok(vec!["externalname-controller"]));
 }
 
 #[test]
@@ -119,14 +130,42 @@ fn a_misspelled_name_is_refused_with_the_nearest_one() {
     );
 }
 
+/// What runs by these arguments.
+fn parts(arguments: &[&str]) -> Result<Vec<&'static str>, SelectionError> {
+    running(arguments).map(|parts| parts.iter().map(|part| part.canonical).collect())
+}
+
+fn running(arguments: &[&str]) -> Result<Vec<&'static Part>, SelectionError> {
+    let arguments = ["quaymaster"].iter().chain(arguments);
+    let flags = <crate::flags::Flags as clap::Parser>::try_parse_from(arguments).unwrap();
+    super::super::of(&flags)
+}
+
+#[test]
+fn what_deletes_stale_endpoints_needs_the_permission_to_and_its_controller() {
+    let verbs = |arguments: &[&str]| {
+        let parts = running(arguments).unwrap();
+        let needs = parts.into_iter().flat_map(|part| part.needs);
+        needs
+            .filter(|need| need.verbs.contains(&"delete"))
+            .map(|need| need.resource)
+            .collect::<Vec<_>>()
+    };
+    let (alone, deletes) = ("--controllers=externalname", "--delete-stale-endpoints-after=1h");
+    assert_eq!(parts(&[alone]), Ok(vec!["externalname-controller"]));
+    assert_eq!(verbs(&[alone]), [""; 0]);
+    assert_eq!(parts(&[alone, deletes]), Ok(vec!["externalname-controller"]));
+    assert_eq!(verbs(&[alone, deletes]), ["endpoints", "endpointslices"]);
+    let error = parts(&["--controllers=*,-externalname-controller", deletes]).unwrap_err();
+    assert_eq!(error, SelectionError::Unserved);
+    assert!(
+        error.to_string().contains("add externalname-controller"),
+        "{error}"
+    );
+}
+
 #[test]
 fn endpoints_are_cleaned_up_only_where_nobody_keeps_them() {
-    let parts = |arguments: &[&str]| {
-        let arguments = ["quaymaster"].iter().chain(arguments);
-        let flags = <crate::flags::Flags as clap::Parser>::try_parse_from(arguments).unwrap();
-        let parts = super::super::of(&flags);
-        parts.map(|parts| parts.iter().map(|part| part.canonical).collect::<Vec<_>>())
-    };
     let without = "--controllers=endpointslice-controller";
     assert_eq!(parts(&[without]), Ok(vec!["endpointslice-controller"]));
     let cleanup = "--delete-unused-endpoints-after=10m";

@@ -76,3 +76,29 @@ fn one_of_two_equal_ones_may_stay_for_its_addresses_where_upstream_lets_both_go(
         "the twin holds the addresses"
     );
 }
+
+#[test]
+fn who_deleted_before_the_controller_came_leaves_no_finalizer_of_its_own() {
+    let finalizers = |deleted: bool, finalizers: &[&str]| {
+        let deleted = deleted.then_some("2026-01-01T00:00:00Z");
+        [cidr(
+            "a",
+            &json!({"metadata": {"finalizers": finalizers, "deletionTimestamp": deleted}}),
+        )]
+    };
+    let both = ["example.com/hold", names::SERVICE_CIDR_FINALIZER];
+    let forgiven = (0, vec!["late-finalizer"]);
+    assert_eq!(
+        run(&finalizers(true, &both), &finalizers(true, &both[..1])),
+        forgiven
+    );
+    assert_eq!(
+        run(&finalizers(true, &both[..1]), &finalizers(true, &both)),
+        forgiven
+    );
+    assert_eq!(
+        run(&finalizers(false, &both), &finalizers(false, &both[..1])).0,
+        1
+    );
+    assert_eq!(run(&finalizers(true, &both), &finalizers(true, &both[1..])).0, 1);
+}
