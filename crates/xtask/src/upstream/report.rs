@@ -109,6 +109,10 @@ fn finding(one: &Done<'_>, side: Side) -> String {
         outcome.verdict,
         word(entry.expected(side))
     );
+    // Then it cannot be due to what it was to look at.
+    if entry.quick && side != Side::None && outcome.programs == 0 {
+        text.push_str(", before it started a program");
+    }
     if !outcome.reason.is_empty() {
         let _ = write!(text, " ({})", outcome.reason);
     }
@@ -171,6 +175,9 @@ mod tests {
             finding.contains("TestA failed") && finding.contains("its reason"),
             "{finding}"
         );
+        assert!(!finding.contains("before"), "{finding}");
+        let early = findings(done(true, Verdict::Failed, 0), Side::Quaymaster).concat();
+        assert!(early.contains("before it started a program"), "{early}");
         assert_eq!(findings(failed(), Side::None), [""; 0]);
         assert_eq!(findings(done(true, Verdict::Passed, 0), Side::None).len(), 1);
     }
