@@ -333,10 +333,10 @@ network    TestC  failed   ?        -
             "\
 # A head
 # of two lines
-endpoints  TestNew  ?       ?        -
-endpoints  TestA    passed  failed   quick  slow, since it waits
-network    TestC    failed  ?        -
-service    TestS    ?       ?        -
+endpoints  TestNew  ?        ?        -
+endpoints  TestA    passed   failed   quick  slow, since it waits
+network    TestC    failed   ?        -
+service    TestS    ?        ?        -
 "
         );
     }
