@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use quaymaster_oracle::slices::{NULL_EQUALS_EMPTY, PREFER_SAME};
 
 use crate::controllers::{Controller, Controllers};
+use crate::trace::LEFT_BY_APISERVER;
 use crate::world::STRICT_ADDRESSES;
 
 macro_rules! rules {
@@ -200,7 +201,9 @@ impl Coverage {
         let exists = |rule: &Rule| match rule {
             Rule::PreferSameZone | Rule::PreferSameNode => minor >= PREFER_SAME,
             // No cluster has them before; see there.
-            Rule::NoPorts => minor >= NULL_EQUALS_EMPTY,
+            Rule::NoPorts | Rule::EndpointsNoPorts | Rule::EndpointsUnresolved => minor >= NULL_EQUALS_EMPTY,
+            // Before, the apiserver may have deleted them.
+            Rule::EndpointsSwept => minor >= LEFT_BY_APISERVER,
             Rule::MirrorMapped => minor < STRICT_ADDRESSES,
             _ => true,
         };
