@@ -64,18 +64,18 @@ fn services_count_by_the_traffic_distribution_that_they_have_now() {
             );
         }
     };
-    let (close, node, none) = (
+    let (zone, node, unset) = (
         TrafficDistribution::PreferClose,
         TrafficDistribution::PreferSameNode,
         TrafficDistribution::None,
     );
-    shown(&|gauges| gauges.distribution(ServiceId(1), close), 1, 0);
-    shown(&|gauges| gauges.distribution(ServiceId(1), close), 1, 0);
-    shown(&|gauges| gauges.distribution(ServiceId(2), close), 2, 0);
+    shown(&|gauges| gauges.distribution(ServiceId(1), zone), 1, 0);
+    shown(&|gauges| gauges.distribution(ServiceId(1), zone), 1, 0);
+    shown(&|gauges| gauges.distribution(ServiceId(2), zone), 2, 0);
     shown(&|gauges| gauges.distribution(ServiceId(3), node), 2, 1);
-    shown(&|gauges| gauges.distribution(ServiceId(4), none), 2, 1);
+    shown(&|gauges| gauges.distribution(ServiceId(4), unset), 2, 1);
     shown(&|gauges| gauges.distribution(ServiceId(2), node), 1, 2);
     shown(&|gauges| gauges.remove(ServiceId(3)), 1, 1);
-    shown(&|gauges| gauges.distribution(ServiceId(1), none), 0, 1);
-    shown(&|gauges| gauges.distribution(ServiceId(2), none), 0, 0);
+    shown(&|gauges| gauges.distribution(ServiceId(1), unset), 0, 1);
+    shown(&|gauges| gauges.distribution(ServiceId(2), unset), 0, 0);
 }

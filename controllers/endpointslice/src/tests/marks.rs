@@ -8,6 +8,9 @@ use super::{selecting, settled};
 
 const ADDRESS: &str = "10.0.0.1";
 
+/// What somebody does to a Pod.
+type Change = fn(&mut Value);
+
 fn addresses() -> Value {
     json!([{ "ip": ADDRESS }])
 }
@@ -15,10 +18,10 @@ fn addresses() -> Value {
 #[test]
 fn what_does_not_show_in_slices_writes_nothing() {
     let mut cluster = settled();
-    let changes: [(&str, fn(&mut Value)); 6] = [
+    let changes: [(&str, Change); 6] = [
         ("nothing but the version", |_| ()),
         ("an annotation", |pod| {
-            pod["metadata"]["annotations"] = json!({ "a": "b" })
+            pod["metadata"]["annotations"] = json!({ "a": "b" });
         }),
         ("a label more", |pod| {
             pod["metadata"]["labels"] = json!({ "app": "web", "version": "2" });
@@ -27,7 +30,7 @@ fn what_does_not_show_in_slices_writes_nothing() {
             pod["metadata"]["labels"] = json!({ "app": "web", "version": "3" });
         }),
         ("a phase that is not the end", |pod| {
-            pod["status"]["phase"] = json!("Pending")
+            pod["status"]["phase"] = json!("Pending");
         }),
         ("an address of a family that the Service does not have", |pod| {
             pod["status"]["podIPs"] = json!([{ "ip": ADDRESS }, { "ip": "fd00::1" }]);
@@ -43,7 +46,7 @@ fn what_does_not_show_in_slices_writes_nothing() {
 
 #[test]
 fn what_shows_in_slices_marks_and_is_one_write() {
-    let changes: [(&str, fn(&mut Value)); 8] = [
+    let changes: [(&str, Change); 8] = [
         ("not ready", |pod| {
             pod["status"]["conditions"][0]["status"] = json!("False");
         }),
@@ -63,7 +66,7 @@ fn what_shows_in_slices_marks_and_is_one_write() {
             pod["status"]["podIPs"] = json!([{ "ip": ADDRESS }, { "ip": "10.0.0.7" }]);
         }),
         ("another label", |pod| {
-            pod["metadata"]["labels"] = json!({ "app": "db" })
+            pod["metadata"]["labels"] = json!({ "app": "db" });
         }),
     ];
     for (what, change) in changes {

@@ -300,7 +300,7 @@ fn whatever_is_wrong_with_an_endpoint_is_put_right_where_it_stands() {
         ("ready", |endpoint| endpoint.conditions.ready = Some(false)),
         ("serving", |endpoint| endpoint.conditions.serving = Some(false)),
         ("serving is missing", |endpoint| {
-            endpoint.conditions.serving = None
+            endpoint.conditions.serving = None;
         }),
         ("terminating", |endpoint| {
             endpoint.conditions.terminating = Some(true);

@@ -186,8 +186,8 @@ impl fmt::Display for Table {
 }
 
 fn parse_entry(line: &str) -> Result<Entry> {
-    let all: Vec<&str> = line.split_whitespace().collect();
-    let [package, test, baseline, none, choice, words @ ..] = all.as_slice() else {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [package, test, baseline, none, choice, reason @ ..] = words.as_slice() else {
         bail!("a test has a package, a name, two results and {QUICK} or {NOTHING}");
     };
     Ok(Entry {
@@ -200,7 +200,7 @@ fn parse_entry(line: &str) -> Result<Entry> {
             NOTHING => false,
             other => bail!("{other} is neither {QUICK} nor {NOTHING}"),
         },
-        note: words.join(" "),
+        note: reason.join(" "),
     })
 }
 
