@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use quaymaster_oracle::slices::{NULL_EQUALS_EMPTY, PREFER_SAME};
 
 use crate::controllers::{Controller, Controllers};
+use crate::trace::LEFT_BY_APISERVER;
 use crate::world::STRICT_ADDRESSES;
 
 macro_rules! rules {
@@ -201,7 +202,9 @@ impl Coverage {
         let exists = |rule: &Rule| match rule {
             Rule::PreferSameZone | Rule::PreferSameNode => minor >= PREFER_SAME,
             // No cluster has them before; see there.
-            Rule::NoPorts => minor >= NULL_EQUALS_EMPTY,
+            Rule::NoPorts | Rule::EndpointsNoPorts | Rule::EndpointsUnresolved => minor >= NULL_EQUALS_EMPTY,
+            // Before, the apiserver may have deleted them.
+            Rule::EndpointsSwept => minor >= LEFT_BY_APISERVER,
             Rule::MirrorMapped => minor < STRICT_ADDRESSES,
             // The garbage collector is nearly always faster. Tests of the controller have it
             // (`a_slice_of_endpoints_that_were_made_again_while_nobody_looked_gets_their_owner`).
