@@ -59,6 +59,10 @@ struct Writes {
 }
 
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own of one request"
+)]
 struct Write {
     /// Resource, verb and address type: which of a Service's equal slices is written first may differ.
     kind: [String; 3],
