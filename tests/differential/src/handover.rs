@@ -59,6 +59,10 @@ struct Writes {
 }
 
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own of one request"
+)]
 struct Write {
     /// Resource, verb and address type: which of a Service's equal slices is written first may differ.
     kind: [String; 3],
@@ -70,6 +74,8 @@ struct Write {
     mirrors: bool,
     /// Whether the object was as asked for already, so that nothing was stored.
     nothing: bool,
+    /// Whether the apiserver would have none of it.
+    invalid: bool,
     words: String,
 }
 
@@ -162,6 +168,8 @@ impl Handover {
             let any = write.nothing || self.ambiguous.contains(*service);
             !(write.mirrors && any)
         });
+        // A restart of it may have been taken for at rest before it asked for them: what is refused is not seen by who waits.
+        let back = back.filter(|(_, write)| !(write.invalid && write.is("endpoints", "update")));
         faults.extend(back.map(|(_, write)| write.words.clone()));
         faults
             .iter()
@@ -304,6 +312,7 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
             placeholder: is_placeholder(&entry),
             mirrors: asked(&entry, MANAGER) == MIRRORING_CONTROLLER,
             nothing,
+            invalid: entry.code() == 422,
             words: words(&entry),
         };
         writes.total += 1;

@@ -37,11 +37,11 @@ const SHOWN: usize = 20;
 /// How large each cluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 pub enum Size {
-    /// Some 20 Pods, 40 steps.
+    /// Some 20 Pods, 48 steps.
     Small,
-    /// Some 150 Pods, 150 steps.
+    /// Some 150 Pods, 180 steps.
     Medium,
-    /// Some 1,200 Pods, 400 steps.
+    /// Some 1,200 Pods, 450 steps.
     Large,
 }
 

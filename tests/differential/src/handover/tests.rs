@@ -9,6 +9,7 @@ fn write(verb: &str, slice: &str, placeholder: bool) -> Write {
         placeholder,
         mirrors: false,
         nothing: false,
+        invalid: false,
         words: format!("{verb} of {slice}"),
     }
 }
@@ -272,5 +273,24 @@ fn a_mirrored_slice_may_be_written_as_it_is_by_kube_controller_manager_alone() {
     };
     assert_eq!((back(true), back(false)), (0, 1));
     let taken = handover(none(), written(true), BTreeMap::new(), none());
+    assert_eq!(taken.faults().len(), 1);
+}
+
+#[test]
+fn what_kube_controller_manager_is_refused_of_endpoints_is_no_fault_of_a_hand_back_and_one_of_a_take_over() {
+    let asked = |resource: &str, invalid| {
+        let mut writes = writes(&[("ns/web", 1)]);
+        for write in writes.by_service.values_mut().flatten() {
+            resource.clone_into(&mut write.kind[0]);
+            write.invalid = invalid;
+        }
+        writes
+    };
+    let none = || writes(&[]);
+    let back = |back| handover(none(), none(), BTreeMap::new(), back).faults().len();
+    assert_eq!(back(asked("endpoints", true)), 0);
+    assert_eq!(back(asked("endpoints", false)), 1);
+    assert_eq!(back(asked("endpointslices", true)), 1);
+    let taken = handover(none(), asked("endpoints", true), BTreeMap::new(), none());
     assert_eq!(taken.faults().len(), 1);
 }

@@ -108,8 +108,10 @@ async fn a_thousand_and_one_pods_are_cut_alike_by_both_and_written_by_us_once(mi
         .await
         .unwrap();
     let kcm = plane.start_kcm_with(&CONTROLLER, &FAST).await.unwrap();
-    let cut = eventually(SOON, "Endpoints that are cut", async || cut(&endpoints).await).await;
+    eventually(SOON, "Endpoints that are cut", async || cut(&endpoints).await).await;
     kcm.stop().await.unwrap();
+    // It writes them at every look, also once more as it is stopped.
+    let cut = endpoints.get("web").await.unwrap();
 
     let mark = plane.audit().mark().unwrap();
     let manager = cluster.manager().await;
