@@ -39,6 +39,24 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// What cargo tells of the workspace's own packages, without those they depend on.
+///
+/// # Errors
+/// Where cargo does not answer, or not in JSON.
+pub(crate) fn metadata() -> Result<Value> {
+    let output = cargo()
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .output()
+        .context("running cargo metadata")?;
+    if !output.status.success() {
+        bail!(
+            "cargo metadata failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    serde_json::from_slice(&output.stdout).context("reading cargo metadata")
+}
+
 /// Runs a command with this process's output. It does not outlive this process.
 pub(crate) fn run(command: Command) -> Result<()> {
     let shown = show(&command);

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
+use anyhow::{Context as _, Result};
 
 use crate::workspace;
 
@@ -35,17 +34,7 @@ pub(super) fn check() -> Result<Vec<String>> {
 
 /// Files that a target of the workspace is made of.
 fn declared(root: &Path) -> Result<BTreeSet<PathBuf>> {
-    let output = workspace::cargo()
-        .args(["metadata", "--format-version", "1", "--no-deps"])
-        .output()
-        .context("running cargo metadata")?;
-    if !output.status.success() {
-        bail!(
-            "cargo metadata failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("reading cargo metadata")?;
+    let metadata = workspace::metadata()?;
     // The root as cargo writes it may differ, by a link, from the one that we know.
     let cargos = metadata["workspace_root"].as_str().unwrap_or_default();
     let mut declared = BTreeSet::new();
