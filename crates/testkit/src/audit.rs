@@ -1,7 +1,7 @@
 //! The apiserver's audit log: who asked for what, and what came of it.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,9 @@ use serde_json::Value;
 
 /// How often the log is looked at while one waits for its quiet.
 const POLL: Duration = Duration::from_millis(50);
+
+/// How many bytes are read at once, from the end back, to find where the last whole line ends.
+const PIECE: u64 = 16 * 1024;
 
 /// One stage of one request (`audit.k8s.io/v1` `Event`), as far as tests need it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -220,11 +223,29 @@ impl AuditLog {
     /// # Errors
     /// Without a log.
     pub fn mark(&self) -> Result<Mark, AuditError> {
-        let metadata = std::fs::metadata(&self.path).map_err(|source| self.unreadable(source))?;
+        let offset = self.end_of_lines().map_err(|source| self.unreadable(source))?;
         Ok(Mark {
-            offset: metadata.len(),
+            offset,
             time: Timestamp::now(),
         })
+    }
+
+    /// Where the last whole line ends: the apiserver writes long lines in pieces, and the file may end within one.
+    fn end_of_lines(&self) -> io::Result<u64> {
+        let mut file = File::open(&self.path)?;
+        let mut end = file.seek(SeekFrom::End(0))?;
+        let mut piece = Vec::new();
+        while end > 0 {
+            let begin = end.saturating_sub(PIECE);
+            file.seek(SeekFrom::Start(begin))?;
+            piece.clear();
+            (&file).take(end - begin).read_to_end(&mut piece)?;
+            if let Some(last) = piece.iter().rposition(|byte| *byte == b'\n') {
+                return Ok(begin + last as u64 + 1);
+            }
+            end = begin;
+        }
+        Ok(0)
     }
 
     /// Every entry so far, in the order of writing.
@@ -358,6 +379,30 @@ mod tests {
             (entry.resource(), entry.namespace(), entry.name(), entry.code()),
             ("endpointslices", "n", "web-abc", 201)
         );
+    }
+
+    #[test]
+    fn a_mark_within_a_line_still_being_written_is_at_its_beginning() {
+        let create = CREATE.replace('\n', "");
+        let long = create.replace("web-abc", &"a".repeat(3 * 16 * 1024));
+        for (text, rest) in [("", long.as_str()), (GET, long.as_str()), (GET, create.as_str())] {
+            let before = if text.is_empty() {
+                String::new()
+            } else {
+                format!("{text}\n")
+            };
+            let cut = rest.len() - 10;
+            let (mut file, log) = log(&format!("{before}{}", &rest[..cut]));
+            let mark = log.mark().unwrap();
+            assert_eq!(mark.offset, before.len() as u64);
+            let first = Mark {
+                time: Timestamp::UNIX_EPOCH,
+                ..mark
+            };
+            writeln!(file, "{}", &rest[cut..]).unwrap();
+            assert_eq!(log.entries_since(first).unwrap().len(), 1);
+            assert_eq!(log.mark().unwrap().offset, (before.len() + rest.len() + 1) as u64);
+        }
     }
 
     #[test]
