@@ -37,7 +37,8 @@ pub use rules::pods::selects;
 /// Endpoints of Services with a selector (kubernetes `pkg/controller/endpoint`).
 pub mod endpoints {
     pub use crate::check::endpoints::{Setting, fair};
-    pub use crate::rules::endpoints::{CAPACITY, Desired, desired, reconcile};
+    pub use crate::rules::endpoints::{CAPACITY, Desired, EQUAL_AFTER_REPACKING, desired, reconcile};
+    pub use crate::rules::ports::PortHash;
     pub use crate::rules::repack::repack;
 }
 

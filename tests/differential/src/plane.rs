@@ -297,6 +297,10 @@ impl Plane {
         Ok(self.servers.audit().mark()?)
     }
 
+    pub(crate) fn controllers(&self) -> &Controllers {
+        &self.controllers
+    }
+
     pub(crate) fn subject(&self) -> &Subject {
         &self.subject
     }

@@ -100,13 +100,6 @@ impl Snapshot {
         found
     }
 
-    /// Versions of all slices, by path.
-    pub(crate) fn slice_versions(&self) -> BTreeMap<String, String> {
-        let all = self.objects.all::<EndpointSlice>();
-        all.filter_map(|slice| Some((path_of(slice), slice.resource_version()?)))
-            .collect()
-    }
-
     /// Paths of Services that only one of two control planes has.
     pub(crate) fn services_of_one_side(&self, other: &Self) -> Vec<String> {
         let paths = |of: &Self| of.objects.all().map(path_of::<Service>).collect::<BTreeSet<_>>();

@@ -27,6 +27,7 @@ use crate::record::Event;
 use cidrs::Cidrs;
 pub(crate) use endpoints::LEFT_BY_APISERVER;
 use traffic::{Backend, Traffic};
+pub(crate) use written::content;
 
 /// What was decided before a Service lost its selector, say, is written within this.
 const STILL_WRITTEN: Duration = Duration::from_secs(10);

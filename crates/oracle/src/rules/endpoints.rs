@@ -22,7 +22,7 @@ mod tests;
 pub const CAPACITY: usize = 1000;
 
 /// The first minor whose controller takes subsets for equal that are after repacking (kubernetes/kubernetes#133511).
-const EQUAL_AFTER_REPACKING: u32 = 35;
+pub const EQUAL_AFTER_REPACKING: u32 = 35;
 
 /// What the Endpoints of a Service should say, up to annotations.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -22,7 +22,7 @@ pub(super) async fn put(client: &Client, old: Option<&Service>, new: &Service) -
     body.metadata.deletion_timestamp = None;
     body.metadata.deletion_grace_period_seconds = None;
     match old {
-        Some(_) => _ = services.replace(&name, &PostParams::default(), &body).await?,
+        Some(_) => replace(&services, &name, body).await?,
         None => create_in_range(&services, &body).await?,
     }
     let was_terminating = old.is_some_and(|old| old.metadata.deletion_timestamp.is_some());
@@ -30,6 +30,17 @@ pub(super) async fn put(client: &Client, old: Option<&Service>, new: &Service) -
         services.delete(&name, &DeleteParams::default()).await?;
     }
     Ok(())
+}
+
+/// Replaces what is stored now, by its version: without one, the apiserver tries its own older copy first, allocates the
+/// address that the update adds, sees that the copy is old, and refuses the update at its second try, as the address is
+/// allocated already.
+async fn replace(services: &Api<Service>, name: &str, mut body: Service) -> kube::Result<()> {
+    body.metadata.resource_version = services.get_metadata(name).await?.metadata.resource_version;
+    services
+        .replace(name, &PostParams::default(), &body)
+        .await
+        .map(drop)
 }
 
 /// Creates one whose address may be of a ServiceCIDR that the apiserver has yet to notice.

@@ -8,8 +8,8 @@ fn write(verb: &str, slice: &str, placeholder: bool) -> Write {
         name: slice.to_owned(),
         placeholder,
         mirrors: false,
-        nothing: false,
-        invalid: false,
+        change: Change::Content,
+        code: 200,
         words: format!("{verb} of {slice}"),
     }
 }
@@ -33,6 +33,7 @@ fn handover(
 ) -> Handover {
     Handover {
         what: "test",
+        minor: 37,
         baseline,
         taken: Some(taken),
         unowned,
@@ -132,11 +133,22 @@ fn what_comes_back_may_be_written_where_a_restart_writes_it_in_any_case() {
 #[test]
 fn hints_by_annotation_may_be_written_at_a_hand_back_and_not_at_a_take_over() {
     let none = || writes(&[]);
-    let auto = || writes(&[("ns/auto", 6)]);
-    assert!(
-        handover(none(), none(), BTreeMap::new(), auto())
+    let auto = || {
+        let mut auto = writes(&[("ns/auto", 6)]);
+        for write in auto.by_service.values_mut().flatten() {
+            write.change = Change::Hints;
+        }
+        auto
+    };
+    let back = handover(none(), none(), BTreeMap::new(), auto());
+    assert_eq!(back.faults(), [""; 0]);
+    assert!(back.to_string().ends_with("; forgiven: auto-hints 6"), "{back}");
+    assert_eq!(
+        handover(none(), none(), BTreeMap::new(), writes(&[("ns/auto", 6)]))
             .faults()
-            .is_empty()
+            .len(),
+        6,
+        "something else than hints"
     );
     assert!(
         !handover(none(), auto(), BTreeMap::new(), none())
@@ -225,11 +237,69 @@ fn what_kube_controller_manager_was_refused_is_put_right_and_nothing_else() {
         endpoints: path(of),
         ..Refused::default()
     };
-    assert_eq!(taken("endpointslices", slices("ns/web")), 0);
+    assert_eq!(
+        taken("endpointslices", slices("ns/web")),
+        2,
+        "they mirror nothing"
+    );
     assert_eq!(taken("endpoints", endpoints("ns/web")), 0);
+    let mut handover = handover(
+        writes(&[]),
+        mirroring(vec![
+            write("update", "hand-a", false),
+            write("delete", "hand-b", false),
+        ]),
+        BTreeMap::new(),
+        writes(&[]),
+    );
+    handover.refused = slices("ns/hand");
+    assert_eq!(handover.faults(), [""; 0]);
     assert_eq!(taken("endpointslices", slices("ns/db")), 2);
     assert_eq!(taken("endpointslices", endpoints("ns/web")), 2);
     assert_eq!(taken("endpoints", slices("ns/web")), 2);
+}
+
+#[test]
+fn a_mirrored_slice_that_kube_controller_manager_asks_for_though_it_is_there_is_no_fault_of_a_hand_back() {
+    let back = |mirrors, verb: &str, code| {
+        let asked = Write {
+            mirrors,
+            code,
+            ..write(verb, "", false)
+        };
+        let back = Writes {
+            total: 1,
+            by_service: [("ns/hand".to_owned(), vec![asked])].into(),
+        };
+        let none = || writes(&[]);
+        handover(none(), none(), BTreeMap::new(), back).faults().len()
+    };
+    assert_eq!(back(true, "create", 409), 0);
+    assert_eq!(back(true, "create", 201), 1);
+    assert_eq!(back(true, "update", 409), 1);
+    assert_eq!(back(false, "create", 409), 1);
+}
+
+#[test]
+fn endpoints_in_other_subsets_may_be_written_again_before_1_35_by_kube_controller_manager_alone() {
+    let asked = |change| {
+        let mut writes = writes(&[("ns/web", 1)]);
+        for write in writes.by_service.values_mut().flatten() {
+            "endpoints".clone_into(&mut write.kind[0]);
+            write.change = change;
+        }
+        writes
+    };
+    let faults = |minor, change| {
+        let none = || writes(&[]);
+        let mut back = handover(none(), none(), BTreeMap::new(), asked(change));
+        let mut taken = handover(none(), asked(change), BTreeMap::new(), none());
+        (back.minor, taken.minor) = (minor, minor);
+        [back.faults().len(), taken.faults().len()]
+    };
+    assert_eq!(faults(34, Change::Order), [0, 1]);
+    assert_eq!(faults(35, Change::Order), [1, 1]);
+    assert_eq!(faults(34, Change::Content), [1, 1]);
 }
 
 /// Writes of slices that mirror the Endpoints of `ns/hand`.
@@ -261,7 +331,7 @@ fn mirrored_slices_that_kube_controller_manager_left_wrong_may_be_put_right_and_
 fn a_mirrored_slice_may_be_written_as_it_is_by_kube_controller_manager_alone() {
     let written = |nothing| {
         mirroring(vec![Write {
-            nothing,
+            change: if nothing { Change::Nothing } else { Change::Content },
             ..write("update", "hand-a", false)
         }])
     };
@@ -282,7 +352,7 @@ fn what_kube_controller_manager_is_refused_of_endpoints_is_no_fault_of_a_hand_ba
         let mut writes = writes(&[("ns/web", 1)]);
         for write in writes.by_service.values_mut().flatten() {
             resource.clone_into(&mut write.kind[0]);
-            write.invalid = invalid;
+            write.code = if invalid { 422 } else { 200 };
         }
         writes
     };

@@ -53,7 +53,7 @@ fn in_place(old: &EndpointSlice, new: &EndpointSlice) -> bool {
 
 /// What of a slice a controller decides, but for the trigger time and the order of ports, endpoints and addresses, which are
 /// no reason for a write.
-pub(super) fn content(slice: &EndpointSlice) -> EndpointSlice {
+pub(crate) fn content(slice: &EndpointSlice) -> EndpointSlice {
     let mut content = slice.clone();
     let metadata = &mut content.metadata;
     metadata.resource_version = None;

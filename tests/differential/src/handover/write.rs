@@ -1,0 +1,252 @@
+//! What a holder asked for while everything was at rest.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Endpoints;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::ResourceExt as _;
+use quaymaster_oracle::endpoints::{PortHash, repack};
+use quaymaster_oracle::names::MIRRORING_CONTROLLER;
+use quaymaster_testkit::audit::Entry;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::snapshot::{Snapshot, path_of};
+use crate::trace::content;
+
+/// Where a slice names its Service.
+const SERVICE: &str = "/metadata/labels/kubernetes.io~1service-name";
+/// Where a slice names who keeps it.
+const MANAGER: &str = "/metadata/labels/endpointslice.kubernetes.io~1managed-by";
+
+/// Writes of one holder from its start to its end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Writes {
+    pub(super) total: usize,
+    /// By path of the Service, or name of the ServiceCIDR.
+    pub(super) by_service: BTreeMap<String, Vec<Write>>,
+}
+
+/// What an update that was stored made of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The same again: the version is what it was.
+    Nothing,
+    /// A slice that differs by hints alone, and by the trigger time.
+    Hints,
+    /// Endpoints whose subsets are the same once they are repacked.
+    Order,
+    /// Anything else, and all that is no update of a slice or of Endpoints, or was not stored.
+    Content,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Write {
+    /// Resource, verb and address type: which of a Service's equal slices is written first may differ.
+    pub(super) kind: [String; 3],
+    /// Name of the object; empty where a creation was refused.
+    pub(super) name: String,
+    /// Whether a slice without endpoints and ports was asked for.
+    pub(super) placeholder: bool,
+    /// Whether a slice that mirrors Endpoints was asked for. A delete does not say.
+    pub(super) mirrors: bool,
+    pub(super) change: Change,
+    /// What the apiserver answered.
+    pub(super) code: u16,
+    pub(super) words: String,
+}
+
+impl Write {
+    pub(super) fn is(&self, resource: &str, verb: &str) -> bool {
+        self.of(resource) && self.verb() == verb
+    }
+
+    pub(super) fn of(&self, resource: &str) -> bool {
+        self.kind[0] == resource
+    }
+
+    pub(super) fn verb(&self) -> &str {
+        &self.kind[1]
+    }
+
+    pub(super) fn family(&self) -> &str {
+        &self.kind[2]
+    }
+
+    /// Whether kube-controller-manager may make it again at every look.
+    fn at_every_look(&self) -> bool {
+        self.is("endpoints", "update")
+            || self.is("servicecidrs", "patch")
+            || self.mirrors && self.is("endpointslices", "update")
+    }
+}
+
+impl Writes {
+    /// Those that have no counterpart there, one for one, and whether they repeat one that has, as one may that is made at
+    /// every look: what kube-controller-manager takes for changed though it is not (in 1.33 each ServiceCIDR) it writes
+    /// whenever it looks, and how often it looks as it starts is a matter of what it reads first.
+    pub(super) fn beyond<'a>(&'a self, there: &'a Self) -> Vec<(&'a String, &'a Write, bool)> {
+        let mut beyond = Vec::new();
+        for (service, writes) in &self.by_service {
+            let counterparts = there.by_service.get(service).into_iter().flatten();
+            let mut counterparts: Vec<&[String; 3]> = counterparts.map(|write| &write.kind).collect();
+            let mut found = Vec::new();
+            for write in writes {
+                if let Some(at) = counterparts.iter().position(|kind| **kind == write.kind) {
+                    found.push(counterparts.swap_remove(at));
+                } else {
+                    let again = write.at_every_look() && found.contains(&&write.kind);
+                    beyond.push((service, write, again));
+                }
+            }
+        }
+        beyond
+    }
+}
+
+/// Reads writes off the audit log.
+pub(super) struct Log {
+    /// Path of the Service of each slice, by the path of the slice.
+    services: BTreeMap<String, String>,
+    slices: BTreeMap<String, EndpointSlice>,
+    endpoints: BTreeMap<String, Endpoints>,
+    writes: Writes,
+}
+
+impl Log {
+    /// Of the time between these.
+    pub(super) fn new(before: &Snapshot, after: &Snapshot) -> Self {
+        let mut services = before.owners();
+        services.extend(after.owners());
+        let slices = before.objects.all::<EndpointSlice>();
+        let endpoints = before.objects.all::<Endpoints>();
+        Self {
+            services,
+            slices: slices.map(|slice| (path_of(slice), slice.clone())).collect(),
+            endpoints: endpoints.map(|one| (path_of(one), one.clone())).collect(),
+            writes: Writes::default(),
+        }
+    }
+
+    pub(super) fn writes(self) -> Writes {
+        self.writes
+    }
+
+    /// Adds the next one.
+    pub(super) fn add(&mut self, entry: &Entry) {
+        let path = if entry.namespace().is_empty() {
+            entry.name().to_owned()
+        } else {
+            format!("{}/{}", entry.namespace(), entry.name())
+        };
+        let change = self.change(entry, &path);
+        let service = match entry.resource() {
+            // What was refused is in no snapshot.
+            "endpointslices" => self
+                .services
+                .get(&path)
+                .cloned()
+                .unwrap_or_else(|| format!("{}/{}", entry.namespace(), service_asked(entry))),
+            _ => path,
+        };
+        let family = asked(entry, "/addressType").to_owned();
+        let write = Write {
+            kind: [entry.resource().to_owned(), entry.verb.clone(), family],
+            name: entry.name().to_owned(),
+            placeholder: is_placeholder(entry),
+            mirrors: asked(entry, MANAGER) == MIRRORING_CONTROLLER,
+            change,
+            code: entry.code(),
+            words: words(entry),
+        };
+        self.writes.total += 1;
+        self.writes.by_service.entry(service).or_default().push(write);
+    }
+
+    fn change(&mut self, entry: &Entry, path: &str) -> Change {
+        let updated = entry.verb == "update";
+        match entry.resource() {
+            "endpointslices" => {
+                let Some(new) = stored::<EndpointSlice>(entry) else {
+                    return Change::Content;
+                };
+                let old = self.slices.insert(path.to_owned(), new.clone());
+                match old.filter(|_| updated) {
+                    Some(old) if old.resource_version() == new.resource_version() => Change::Nothing,
+                    Some(old) if without_hints(&old) == without_hints(&new) => Change::Hints,
+                    _ => Change::Content,
+                }
+            }
+            "endpoints" => {
+                let Some(new) = stored::<Endpoints>(entry) else {
+                    return Change::Content;
+                };
+                let old = self.endpoints.insert(path.to_owned(), new.clone());
+                match old.filter(|_| updated) {
+                    Some(old) if old.resource_version() == new.resource_version() => Change::Nothing,
+                    Some(old) if reordered(&old, &new) => Change::Order,
+                    _ => Change::Content,
+                }
+            }
+            _ => Change::Content,
+        }
+    }
+}
+
+/// What of a slice may not differ where hints alone do.
+fn without_hints(slice: &EndpointSlice) -> EndpointSlice {
+    let mut slice = slice.clone();
+    for endpoint in slice.endpoints.iter_mut().flatten() {
+        endpoint.hints = None;
+    }
+    content(&slice)
+}
+
+/// Whether these say the same, in other subsets.
+fn reordered(old: &Endpoints, new: &Endpoints) -> bool {
+    // Any digest will do for what is only compared.
+    let repacked = |of: &Endpoints| repack(of.subsets.as_deref().unwrap_or_default(), PortHash::Fnv1a128);
+    repacked(old) == repacked(new) && old.metadata.labels == new.metadata.labels
+}
+
+/// What an apiserver has stored.
+fn stored<K: DeserializeOwned>(entry: &Entry) -> Option<K> {
+    let taken = (200..300).contains(&entry.code());
+    let object = entry.response_object.as_ref().filter(|_| taken)?;
+    K::deserialize(object).ok()
+}
+
+/// Name of the Service of the slice that was to be written.
+pub(crate) fn service_asked(entry: &Entry) -> &str {
+    asked(entry, SERVICE)
+}
+
+/// A piece of the slice that was to be written; empty where there is none.
+fn asked<'a>(entry: &'a Entry, pointer: &str) -> &'a str {
+    let body = entry.request_object.as_ref();
+    let piece = body.and_then(|body| body.pointer(pointer)?.as_str());
+    piece.unwrap_or_default()
+}
+
+/// Whether a slice without endpoints and ports was asked for.
+fn is_placeholder(entry: &Entry) -> bool {
+    let none = |pointer| {
+        let body = entry.request_object.as_ref();
+        let list = body.and_then(|body| body.pointer(pointer)?.as_array());
+        list.is_none_or(Vec::is_empty)
+    };
+    entry.request_object.as_ref().is_some_and(Value::is_object) && none("/endpoints") && none("/ports")
+}
+
+/// A write in one line.
+pub(crate) fn words(entry: &Entry) -> String {
+    format!(
+        "{} of {} {}/{} by {}, answered {}",
+        entry.verb,
+        entry.resource(),
+        entry.namespace(),
+        entry.name(),
+        entry.user_agent.split('/').next().unwrap_or_default(),
+        entry.code()
+    )
+}
