@@ -92,14 +92,16 @@ pub(crate) fn replay(events: &[Event], given: Given<'_>) -> Trace {
         nodes: BTreeMap::new(),
         namespaces: BTreeMap::new(),
         cidrs: Cidrs::default(),
+        last: Default::default(),
+        ended: 0,
         trace: Trace::default(),
     };
     for event in events {
+        replay.ends_of_holds(event.at);
         replay.event(event);
+        replay.last = (event.revision, event.at);
     }
-    if let Some(last) = events.last() {
-        replay.end(last.revision, last.at);
-    }
+    replay.ends_of_holds(Duration::MAX);
     replay.trace
 }
 
@@ -108,6 +110,10 @@ struct Replay<'a> {
     nodes: BTreeMap<String, Node>,
     namespaces: BTreeMap<String, Namespace>,
     cidrs: Cidrs,
+    /// The last revision, and when it was.
+    last: (u64, Duration),
+    /// How many holds have ended by then.
+    ended: usize,
     trace: Trace,
 }
 
@@ -292,12 +298,26 @@ impl Replay<'_> {
             || event.deleted && uid.is_some_and(|uid| self.given.edits.deleted.contains(uid))
     }
 
-    /// What is still published in the end although it should not be.
-    fn end(&mut self, revision: u64, at: Duration) {
+    /// Of each hold that ends before `at`, and of the last one, what it leaves published although it should not be: whatever
+    /// comes after it may put that right.
+    fn ends_of_holds(&mut self, at: Duration) {
+        let (revision, last) = self.last;
+        let holds = self.given.holds;
+        while let Some(hold) = holds.get(self.ended) {
+            let until = hold.until.unwrap_or(last);
+            if until >= at {
+                return;
+            }
+            self.ended += 1;
+            self.end_of_hold(revision, until, &holds[..self.ended]);
+        }
+    }
+
+    fn end_of_hold(&mut self, revision: u64, at: Duration, holds: &[Hold]) {
         let mut overdue = Vec::new();
         for (path, namespace) in &mut self.namespaces {
             for ((_, name), traffic) in &mut namespace.traffic {
-                let what = traffic.overdue(at, self.given.holds).into_iter();
+                let what = traffic.overdue(at, holds).into_iter();
                 overdue.extend(what.map(|what| format!("{path}/{name} {what}")));
             }
         }

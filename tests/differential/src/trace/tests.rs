@@ -273,12 +273,26 @@ fn what_is_published_when_a_controller_has_come_to_rest_stays_for_too_long() {
     let late = |holds: &[Hold]| run(&events, &Edits::default(), holds).violations.len();
     assert_eq!(late(&[ended(7), hold(Holder::Subject, 10)]), 0, "no time to rest");
     assert_eq!(late(&[ended(8), hold(Holder::Subject, 10)]), 1);
-    assert_eq!(
-        late(&[ended(8), hold(Holder::Kcm, 10)]),
-        0,
-        "the other one answers now"
-    );
     assert_eq!(late(&[hold(Holder::Subject, 0)]), 0, "it is at work");
+}
+
+#[test]
+fn what_a_controller_leaves_published_as_it_ends_is_its_doing_whoever_puts_it_right() {
+    let mut events = published();
+    events.push(event(5, pod(&events, false)));
+    let ended = |at| Hold {
+        until: Some(Duration::from_secs(at)),
+        ..hold(Holder::Subject, 0)
+    };
+    let last = run(&events, &Edits::default(), &[ended(8)]).violations;
+    assert!(last.len() == 1 && last[0].0 == Holder::Subject, "{last:?}");
+    events.push(event(12, slice(SLICE_CONTROLLER, &[])));
+    let holds = [ended(8), hold(Holder::Kcm, 10)];
+    let put_right = run(&events, &Edits::default(), &holds).violations;
+    assert_eq!(put_right, last);
+    let holds = [ended(7), hold(Holder::Kcm, 10)];
+    let no_time = run(&events, &Edits::default(), &holds).violations;
+    assert!(no_time.is_empty(), "{no_time:?}");
 }
 
 #[test]
