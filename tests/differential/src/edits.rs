@@ -39,6 +39,8 @@ impl TwoEdits {
 pub(crate) struct EditCounts {
     /// Those that hit the same on both sides.
     pub(crate) same: usize,
+    /// Those that found nothing to edit on either side.
+    pub(crate) nothing: usize,
     /// Those that hit what had different content.
     pub(crate) different: usize,
     /// Those that were given up on a side, since its controller was faster each time.
@@ -49,6 +51,7 @@ impl EditCounts {
     /// Adds the counts of another.
     pub(crate) fn add(&mut self, other: Self) {
         self.same += other.same;
+        self.nothing += other.nothing;
         self.different += other.different;
         self.overtaken += other.overtaken;
     }
@@ -56,12 +59,17 @@ impl EditCounts {
     /// The counts of these.
     pub(crate) fn of(edits: &[TwoEdits]) -> Self {
         let overtaken = edits.iter().filter(|edit| edit.overtaken()).count();
+        let nothing = edits
+            .iter()
+            .filter(|edit| edit.hit == [Hit::Nothing, Hit::Nothing])
+            .count();
         let same = edits
             .iter()
             .filter(|edit| !edit.overtaken() && edit.same())
             .count();
         Self {
-            same,
+            same: same - nothing,
+            nothing,
             different: edits.len() - same - overtaken,
             overtaken,
         }
@@ -89,7 +97,8 @@ mod tests {
             edits([at("a"), Hit::Overtaken]),
         ];
         let counts = EditCounts {
-            same: 2,
+            same: 1,
+            nothing: 1,
             different: 2,
             overtaken: 2,
         };

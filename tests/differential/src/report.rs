@@ -26,6 +26,9 @@ const MORE_CHANGES: usize = 20;
 /// Violations, and refusals, shown of one batch; the rest is counted.
 const SHOWN: usize = 20;
 
+/// A busy machine makes a cluster late now and then; more than one of so many are not the machine's doing.
+const MOST_LATE: usize = 10;
+
 /// Violations under kube-controller-manager shown of a whole run.
 const SHOWN_OF_KCM: usize = 5;
 
@@ -177,12 +180,13 @@ impl Report {
         }
         let EditCounts {
             same,
+            nothing,
             different,
             overtaken,
         } = self.edits;
         println!(
-            "edits by others: {same} hit the same on both sides, {different} did not, {overtaken} came too late four times \
-             and were given up"
+            "edits by others: {same} hit the same on both sides, {different} did not, {nothing} found nothing to edit, \
+             {overtaken} came too late four times and were given up"
         );
         for (kind, [kcm, quaymaster]) in &self.kept_events {
             println!(
@@ -234,6 +238,13 @@ impl Report {
         }
         if self.clusters < self.demanding {
             return Ok(());
+        }
+        if self.late * MOST_LATE > self.clusters {
+            bail!(
+                "{} of {} clusters were equal only after a second look",
+                self.late,
+                self.clusters
+            );
         }
         let never_met = self
             .coverage

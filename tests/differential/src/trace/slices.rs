@@ -76,8 +76,15 @@ impl Replay<'_> {
         let service = namespace.services.get(&name);
         let since = namespace.services_since.get(&name).copied().unwrap_or_default();
         let settled = event.at > since + STILL_WRITTEN;
-        if settled && !event.deleted && service.is_some_and(|service| !managed(service)) {
-            let what = format!("slice {path} of a Service that nobody looks after was written");
+        // The garbage collector deletes what an earlier Service owned, and what nobody owns any more.
+        let concerns =
+            |service: &Service| !managed(service) && (!event.deleted || written::owns(service, slice));
+        if settled && service.is_some_and(concerns) {
+            let what = format!("slice {path} of a Service that nobody looks after was written or deleted");
+            self.violation(event.revision, &what);
+        }
+        if settled && !event.deleted && service.is_none() {
+            let what = format!("slice {path} of a Service that there is none of was written");
             self.violation(event.revision, &what);
         }
         if was_edited && !event.deleted {

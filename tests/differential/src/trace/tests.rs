@@ -313,6 +313,48 @@ fn slices_of_a_service_that_nobody_looks_after_are_not_written() {
 }
 
 #[test]
+fn slices_of_a_service_that_nobody_looks_after_are_deleted_for_want_of_their_owner_alone() {
+    let deleted = |owner: &str| {
+        let mut events = published();
+        let Object::Service(service) = &events[1].object else {
+            panic!("the second event is of the Service");
+        };
+        let mut external = service.clone();
+        external.spec.as_mut().unwrap().type_ = Some("ExternalName".to_owned());
+        let mut slice = slice(SLICE_CONTROLLER, &["10.0.0.1"]);
+        let owner = json!([{ "apiVersion": "v1", "kind": "Service", "name": "web", "uid": owner }]);
+        slice.metadata_mut().owner_references = Some(*parse(owner));
+        events[3].object = slice.clone();
+        events.push(event(5, Object::Service(external)));
+        let gone = Event {
+            deleted: true,
+            ..event(16, slice)
+        };
+        events.push(gone);
+        let found = violations(&events, &Edits::default());
+        found.iter().any(|what| what.contains("nobody looks after"))
+    };
+    assert!(deleted("s"));
+    assert!(!deleted("an earlier one"));
+}
+
+#[test]
+fn slices_are_not_written_long_after_their_service_has_gone() {
+    let written_at = |at: u64| {
+        let mut events = published();
+        let gone = Event {
+            deleted: true,
+            ..event(5, events[1].object.clone())
+        };
+        events.push(gone);
+        events.push(event(at, slice(SLICE_CONTROLLER, &["10.0.0.1", "10.0.0.2"])));
+        violations(&events, &Edits::default()).len()
+    };
+    assert_eq!(written_at(15), 0, "decided before");
+    assert_eq!(written_at(16), 1);
+}
+
+#[test]
 fn another_type_of_a_service_that_is_looked_after_frees_no_controller() {
     let mut events = published();
     let Object::Service(service) = &events[1].object else {

@@ -80,7 +80,7 @@ fn foreign(slice: &EndpointSlice) -> impl Iterator<Item = (&String, &String)> {
 }
 
 /// Whether the slice is of this Service, and not of an earlier one of its name.
-fn owns(service: &Service, slice: &EndpointSlice) -> bool {
+pub(super) fn owns(service: &Service, slice: &EndpointSlice) -> bool {
     let owners = slice.metadata.owner_references.iter().flatten();
     let mut uids = owners.map(|owner| Some(&owner.uid));
     uids.any(|uid| uid == service.metadata.uid.as_ref())

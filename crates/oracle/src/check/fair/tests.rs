@@ -260,6 +260,15 @@ fn a_terminating_service_may_lack_endpoints_but_not_a_family_it_had() {
     );
     assert_eq!(found, (0, vec!["terminating-service"]));
     assert!(run(&terminating, vec![slice("web-a", two.clone())], vec![], false).0 > 0);
+    let unready = json!({"endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": false}}]});
+    let labelled = json!({"metadata": {"labels": {"team": "a"}}});
+    for other in [unready, labelled] {
+        let (left, right) = (
+            vec![slice("web-a", json!({}))],
+            vec![slice("web-a", other.clone())],
+        );
+        assert_eq!(run(&terminating, left, right, false), (1, vec![]), "{other}");
+    }
     assert!(
         run(
             &plain(),
@@ -345,6 +354,8 @@ fn the_headless_label_alone_is_forgiven_and_not_beside_another() {
     assert_eq!(found, (0, vec!["headless-label"]));
     let found = run(&plain(), left(), right(json!({HEADLESS: "", "team": "a"})), false);
     assert_eq!(found.0, 1);
+    let found = run(&plain(), left(), right(json!({HEADLESS: ""})), true);
+    assert_eq!(found, (1, vec![]), "over a finished cluster every slice is new");
 }
 
 #[test]

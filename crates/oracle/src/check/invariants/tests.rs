@@ -47,7 +47,7 @@ type Change = fn(&mut EndpointSlice);
 
 #[test]
 fn what_the_api_would_refuse_is_reported() {
-    let broken: [(&str, Change); 7] = [
+    let broken: [(&str, Change); 9] = [
         ("family", |slice| {
             slice.endpoints.as_mut().unwrap()[0].addresses = vec!["fd00::1".to_owned()];
         }),
@@ -71,10 +71,30 @@ fn what_the_api_would_refuse_is_reported() {
             zones.push(zones[0].clone());
             slice.endpoints.as_mut().unwrap()[0].hints = Some(hints);
         }),
+        ("nine zones", |slice| hint_zones(slice, 9)),
+        ("number", |slice| slice.ports.as_mut().unwrap()[0].port = Some(0)),
     ];
     for (what, change) in broken {
         let mut slices = two_slices();
         change(&mut slices[0]);
         assert!(!check_invariants(&slices, &[], 100).is_empty(), "{what}");
     }
+    let mut slices = two_slices();
+    hint_zones(&mut slices[0], 8);
+    assert_eq!(
+        check_invariants(&slices, &[], 100),
+        [],
+        "as many as the API takes"
+    );
+}
+
+fn hint_zones(slice: &mut EndpointSlice, count: usize) {
+    let mut hints = for_zone("a");
+    let zones = hints.for_zones.as_mut().unwrap();
+    for number in 1..count {
+        let mut zone = zones[0].clone();
+        zone.name = format!("a{number}");
+        zones.push(zone);
+    }
+    slice.endpoints.as_mut().unwrap()[0].hints = Some(hints);
 }
