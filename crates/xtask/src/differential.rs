@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use quaymaster_differential::planted::FAULTS;
+use quaymaster_differential::planted::faults;
 use quaymaster_differential::{Options, Size};
 use quaymaster_testkit::assets::{Minor, Places};
 use quaymaster_testkit::process;
@@ -50,17 +50,18 @@ pub(crate) struct Arguments {
     /// Leave this controller out on the right side, with --against-kcm: that is to be found
     #[arg(long, value_name = "NAME", requires = "against_kcm")]
     leave_out: Option<String>,
-    /// Build a quaymaster with errors in it, switch each on in turn, or the one that is named, and fail when one is not
-    /// found
+    /// Build a quaymaster with errors in it, switch each on in turn, or those that are named, and fail when one is not
+    /// found; may be given several times
     #[arg(
         long,
         value_name = "NAME",
         num_args = 0..=1,
         default_missing_value = ALL,
+        value_delimiter = ',',
         conflicts_with = "quaymaster",
         value_parser = fault
     )]
-    planted: Option<String>,
+    planted: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -73,7 +74,7 @@ enum Minors {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let places = Places::from_env()?;
     let minors = chosen(&arguments.minor, &places)?;
-    if arguments.planted.is_some() && minors.len() > 1 {
+    if !arguments.planted.is_empty() && minors.len() > 1 {
         bail!("--planted takes one --minor: what is shown is that errors are found, not where they are");
     }
     for minor in &minors {
@@ -87,18 +88,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         rounds: arguments.rounds.into(),
         binary: match &arguments.quaymaster {
             Some(path) => path.clone(),
-            None if arguments.planted.is_some() => planted::build()?,
+            None if !arguments.planted.is_empty() => planted::build()?,
             None => built.quaymaster,
         },
         given: arguments.quaymaster.is_some(),
         controllers: arguments.controllers.clone(),
         against_kcm: arguments.against_kcm,
         left_out: arguments.leave_out.clone(),
-        planted: match &arguments.planted {
-            None => Vec::new(),
-            Some(name) if name != ALL => vec![name.clone()],
-            Some(_) => FAULTS.iter().map(|fault| fault.name.to_owned()).collect(),
-        },
+        planted: named(&arguments.planted),
     };
     let options = serde_json::to_string(&options).context("passing the options on")?;
     // A program of its own, optimised: it reads and compares as much as both control planes write.
@@ -132,12 +129,19 @@ fn chosen(asked: &[Minors], places: &Places) -> Result<Vec<Minor>> {
     Ok(minors)
 }
 
+/// The errors that are asked for, each once.
+fn named(asked: &[String]) -> Vec<String> {
+    let all = faults().map(|fault| fault.name);
+    let wanted = |name: &str| asked.iter().any(|one| one == ALL || one == name);
+    all.filter(|name| wanted(name)).map(str::to_owned).collect()
+}
+
 /// The name of an error that can be planted.
 fn fault(text: &str) -> Result<String, String> {
-    if text == ALL || FAULTS.iter().any(|fault| fault.name == text) {
+    if text == ALL || faults().any(|fault| fault.name == text) {
         return Ok(text.to_owned());
     }
-    let names: Vec<&str> = FAULTS.iter().map(|fault| fault.name).collect();
+    let names: Vec<&str> = faults().map(|fault| fault.name).collect();
     Err(format!("there is no such error; known: {}", names.join(", ")))
 }
 
@@ -177,18 +181,19 @@ mod tests {
     }
 
     #[test]
-    fn one_error_may_be_named_or_all_are_planted() {
-        let planted = |arguments: &[&str]| parse(arguments).unwrap().planted;
-        assert_eq!(planted(&[]), None);
-        let all = Some(ALL.to_owned());
+    fn errors_may_be_named_or_all_are_planted_each_once() {
+        let planted = |arguments: &[&str]| named(&parse(arguments).unwrap().planted);
+        assert_eq!(planted(&[]), [""; 0]);
+        let all: Vec<&str> = faults().map(|fault| fault.name).collect();
         assert_eq!(planted(&["--planted", "--seeds", "0..20"]), all);
-        let one = Some("fragment".to_owned());
-        assert_eq!(planted(&["--planted", "fragment"]), one);
-        let error = parse(&["--planted", "nonsense"])
+        assert_eq!(planted(&["--planted", "fragment"]), ["fragment"]);
+        let several = ["--planted", "cidr-let-go,fragment", "--planted", "fragment"];
+        assert_eq!(planted(&several), ["fragment", "cidr-let-go"]);
+        let error = parse(&["--planted", "fragment,nonsense"])
             .map(drop)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("fragment"), "{error}");
+        assert!(error.contains("skip-ignored"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use quaymaster_differential::planted::{Edit, FAULTS, SWITCH};
+use quaymaster_differential::planted::{Edit, SWITCH, faults};
 
 use crate::workspace;
 
@@ -60,7 +60,7 @@ fn remove_others(folder: &Path, kept: &BTreeSet<PathBuf>) -> Result<()> {
 }
 
 fn edits() -> impl Iterator<Item = Edit> {
-    std::iter::once(SWITCH).chain(FAULTS.iter().flat_map(|fault| fault.edits.iter().copied()))
+    std::iter::once(SWITCH).chain(faults().flat_map(|fault| fault.edits.iter().copied()))
 }
 
 fn read(file: &str) -> Result<String> {

@@ -32,8 +32,9 @@ pub(crate) const RESTED: Duration = Duration::from_millis(2500);
 /// What one batch gave.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Why it did not come to its end, so that not everything was compared.
-    pub(crate) failure: Option<String>,
+    /// Why it did not come to its end, so that not everything was compared. [`crate::failure::is_of_subject`] tells whose
+    /// doing that is.
+    pub(crate) failure: Option<anyhow::Error>,
     /// Clusters that differ.
     pub(crate) differences: Vec<Finding>,
     pub(crate) exceptions: Exceptions,
@@ -99,12 +100,12 @@ pub(crate) async fn run(worlds: &[World], settings: &Settings<'_>) -> Outcome {
     let mut pair = match Pair::start(settings).await {
         Ok(pair) => pair,
         Err(error) => {
-            outcome.failure = Some(format!("{error:#}"));
+            outcome.failure = Some(error);
             return outcome;
         }
     };
     if let Err(error) = rounds(&mut pair, worlds, settings, &mut outcome).await {
-        outcome.failure = Some(format!("{error:#}"));
+        outcome.failure = Some(error);
     }
     outcome.refusals = pair.take_refusals();
     outcome.edits = pair.edit_counts();

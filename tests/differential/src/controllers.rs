@@ -59,6 +59,11 @@ impl Controllers {
         Ok(Self(controllers))
     }
 
+    /// These, of which there is at least one.
+    pub(crate) fn these(controllers: &[Controller]) -> Self {
+        Self(controllers.iter().copied().collect())
+    }
+
     /// The controller with this name.
     ///
     /// # Errors

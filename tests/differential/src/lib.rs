@@ -15,7 +15,7 @@
 //!   with the exceptions by name of `quaymaster_oracle`;
 //! - `trace` replays every revision, `audit` looks at what left none; `handover` lets the controllers change places;
 //! - `shrink` and `smallest` look for the smallest cluster that still shows a difference, and `show` prints it;
-//! - `planted` shows that errors are found.
+//! - `planted` shows that errors are found, for which `failure` tells whose doing it is that a run breaks off.
 
 mod apply;
 mod audit;
@@ -23,6 +23,7 @@ mod batch;
 mod controllers;
 mod coverage;
 mod edits;
+mod failure;
 mod handover;
 mod kept;
 mod kinds;

@@ -18,6 +18,7 @@ use crate::apply::{self, Hit};
 use crate::batch::{Finding, Outcome, Settings};
 use crate::controllers::Controller;
 use crate::edits::{EditCounts, TwoEdits};
+use crate::failure::SubjectFailure;
 use crate::kept::{Difference, Look, compare};
 use crate::plane::{Holder, Plane};
 use crate::report::add;
@@ -123,7 +124,7 @@ impl<'a> Pair<'a> {
         match both {
             (true, true) => Ok(()),
             (false, _) => bail!("kube-controller-manager still writes after {QUIET_LIMIT:?}"),
-            _ => bail!("the other side still writes after {QUIET_LIMIT:?}"),
+            _ => Err(SubjectFailure::NeverRests { limit: QUIET_LIMIT }.into()),
         }
     }
 

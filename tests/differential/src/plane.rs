@@ -18,6 +18,7 @@ use quaymaster_testkit::{ControlPlane, Kcm};
 use crate::apply::Edits;
 use crate::batch::Settings;
 use crate::controllers::{Controller, Controllers};
+use crate::failure::SubjectFailure;
 use crate::handover;
 use crate::kept::kept_by;
 use crate::record::Recorder;
@@ -265,10 +266,8 @@ impl Plane {
             Some(Running::Kcm(kcm)) => _ = kcm.stop().await?,
             Some(Running::Quaymaster(mut quaymaster)) => {
                 if let Some(status) = quaymaster.server().exited() {
-                    anyhow::bail!(
-                        "quaymaster ended by itself with {status}; its log ends with\n{}",
-                        quaymaster.server().log_tail(20)
-                    );
+                    let tail = quaymaster.server().log_tail(20);
+                    return Err(SubjectFailure::Ended { status, tail }.into());
                 }
                 quaymaster.server().terminate(STOP_GRACE).await?;
             }

@@ -5,7 +5,7 @@
 
 mod faults;
 
-pub use faults::{Edit, FAULTS, Fault, SWITCH, VARIABLE};
+pub use faults::{Edit, Fault, SWITCH, VARIABLE, faults};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -17,6 +17,7 @@ use quaymaster_testkit::assets::Minor;
 
 use crate::batch::{self, Outcome, Settings};
 use crate::controllers::Controllers;
+use crate::failure::is_of_subject;
 use crate::plane::Subject;
 use crate::report::{add, surplus};
 use crate::run::{Batch, Options, batches, max_mirrored};
@@ -35,11 +36,38 @@ struct Search {
     fault: Fault,
     /// Clusters until it was found.
     tried: usize,
-    /// What showed it; empty where nothing did.
-    seen: Vec<String>,
-    /// What the same clusters show without it, which says that it was not the fault that was found.
-    without: Vec<String>,
+    verdict: Verdict,
     seconds: u64,
+}
+
+/// Whether a fault was found.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// With what showed it.
+    Found(Vec<String>),
+    /// Nothing showed it.
+    Missed,
+    /// What showed it the same clusters show without it, so that it was not the fault that was found.
+    Without { seen: Vec<String>, without: Vec<String> },
+    /// A run broke off, and not by quaymaster's doing.
+    Unjudged(String),
+}
+
+impl Verdict {
+    /// In words, of so many clusters and seconds.
+    fn words(&self, tried: usize, seconds: u64) -> String {
+        let among = format!("in {tried} clusters, {seconds} s");
+        match self {
+            Self::Found(seen) => format!("found {among}: {}", seen.join("; ")),
+            Self::Missed => format!("NOT found {among}"),
+            Self::Without { seen, without } => format!(
+                "NOT found {among}: {}\n  but the same clusters show without it: {}",
+                seen.join("; "),
+                without.join("; ")
+            ),
+            Self::Unjudged(why) => format!("could NOT be judged {among}: a run broke off: {why}"),
+        }
+    }
 }
 
 /// Tries each that is asked for, until it is found or the seeds are used up. What was found with it must not be found in
@@ -49,51 +77,55 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
     let &[minor] = minors.as_slice() else {
         bail!("one minor is enough: what is shown is that errors are found, not where they are");
     };
-    let known = |name: &String| FAULTS.iter().find(|fault| fault.name == name).copied();
-    let faults: Option<Vec<Fault>> = options.planted.iter().map(known).collect();
-    let Some(faults) = faults else {
+    let known = |name: &String| faults().find(|fault| fault.name == name).copied();
+    let chosen: Option<Vec<Fault>> = options.planted.iter().map(known).collect();
+    let Some(chosen) = chosen else {
         bail!(
             "no fault of one of these names can be planted: {}",
             options.planted.join(", ")
         );
     };
-    let (_, controllers) = options.sides()?;
-    println!("Kubernetes {minor}, {controllers}:");
-    let count = faults.len();
-    let mut searches = iter(faults)
-        .map(|fault| Box::pin(search(fault, options, &controllers, minor)))
+    // Those that were asked for, or each time those that the fault needs.
+    let given = (!options.controllers.is_empty())
+        .then(|| Controllers::named(&options.controllers))
+        .transpose()?;
+    println!("Kubernetes {minor}, planted errors:");
+    let count = chosen.len();
+    let given = given.as_ref();
+    let mut searches = iter(chosen)
+        .map(async |fault| {
+            let own = Controllers::these(fault.controllers);
+            Box::pin(search(fault, options, given.unwrap_or(&own), minor)).await
+        })
         .buffer_unordered(AT_ONCE);
-    let (mut missed, mut clusters) = (Vec::new(), 0);
+    let (mut missed, mut unjudged, mut clusters) = (Vec::new(), Vec::new(), 0);
     while let Some(search) = searches.next().await {
         let Search {
             fault: Fault { name, what, .. },
             tried,
-            seen,
-            without,
+            verdict,
             seconds,
         } = search;
         clusters += tried;
-        let seen = seen.join("; ");
-        if seen.is_empty() {
-            println!("{name} ({what}): NOT found in {tried} clusters, {seconds} s");
-        } else if without.is_empty() {
-            println!("{name} ({what}): found in {tried} clusters, {seconds} s: {seen}");
-            continue;
-        } else {
-            let without = without.join("; ");
-            println!("{name} ({what}): NOT found in {tried} clusters, {seconds} s: {seen}");
-            println!("  but the same clusters show without it: {without}");
+        println!("{name} ({what}): {}", verdict.words(tried, seconds));
+        match verdict {
+            Verdict::Found(_) => {}
+            Verdict::Missed | Verdict::Without { .. } => missed.push(name),
+            Verdict::Unjudged(_) => unjudged.push(name),
         }
-        missed.push(name);
     }
     if !missed.is_empty() {
         println!("failed: faults were not found: {}", missed.join(", "));
     }
-    println!(
-        "{clusters} clusters, {} of {count} faults found",
-        count - missed.len()
-    );
-    Ok(missed.is_empty())
+    if !unjudged.is_empty() {
+        println!(
+            "failed: faults could not be judged, since runs broke off: {}",
+            unjudged.join(", ")
+        );
+    }
+    let found = count - missed.len() - unjudged.len();
+    println!("{clusters} clusters, {found} of {count} faults found");
+    Ok(found == count)
 }
 
 /// Sums over the clusters that were tried.
@@ -147,37 +179,57 @@ async fn search(fault: Fault, options: &Options, controllers: &Controllers, mino
         let seconds = begun.elapsed().as_secs_f64();
         eprintln!("{seconds:5.0} s  {name}: {tried} clusters tried");
     };
-    let (mut sums, mut seen, mut again) = (Sums::new(options), Vec::new(), &batches[..0]);
+    let mut sums = Sums::new(options);
+    let mut verdict = Verdict::Missed;
     for (index, batch) in batches.iter().enumerate() {
         let outcome = look(batch, fault.name, options, controllers, minor).await;
         sums.add(batch, &outcome);
         told(fault.name, sums.clusters);
-        seen = found(&outcome);
-        again = &batches[index..=index];
-        if let Some(surplus) = sums.surplus().filter(|_| seen.is_empty()) {
-            seen.push(surplus);
+        let mut again = &batches[index..=index];
+        verdict = judged(&outcome);
+        if let (Verdict::Missed, Some(surplus)) = (&verdict, sums.surplus()) {
+            verdict = Verdict::Found(vec![surplus]);
             again = &batches[..=index];
         }
-        if !seen.is_empty() {
+        if let Verdict::Found(seen) = verdict {
+            verdict = control(seen, again, options, controllers, minor).await;
+            told(&format!("without {}", fault.name), sums.clusters);
+        }
+        if verdict != Verdict::Missed {
             break;
         }
-    }
-    let (mut without, mut control) = (Vec::new(), Sums::new(options));
-    if !seen.is_empty() {
-        for batch in again {
-            let outcome = look(batch, NONE, options, controllers, minor).await;
-            control.add(batch, &outcome);
-            told(&format!("without {}", fault.name), control.clusters);
-            without.extend(found(&outcome));
-        }
-        without.extend(control.surplus());
     }
     Search {
         fault,
         tried: sums.clusters,
-        seen,
-        without,
+        verdict,
         seconds: begun.elapsed().as_secs(),
+    }
+}
+
+/// What was seen counts where the same batches do not show anything without the fault.
+async fn control(
+    seen: Vec<String>,
+    batches: &[Batch],
+    options: &Options,
+    controllers: &Controllers,
+    minor: Minor,
+) -> Verdict {
+    let (mut without, mut sums) = (Vec::new(), Sums::new(options));
+    for batch in batches {
+        let outcome = look(batch, NONE, options, controllers, minor).await;
+        sums.add(batch, &outcome);
+        match judged(&outcome) {
+            Verdict::Missed => {}
+            Verdict::Found(found) => without.extend(found),
+            other => return other,
+        }
+    }
+    without.extend(sums.surplus());
+    if without.is_empty() {
+        Verdict::Found(seen)
+    } else {
+        Verdict::Without { seen, without }
     }
 }
 
@@ -206,8 +258,9 @@ async fn look(
     Box::pin(batch::run(&batch.worlds(controllers, minor), &settings)).await
 }
 
-/// What a batch shows, in words. That it breaks off counts: a fault may make quaymaster end, or never rest.
-fn found(outcome: &Outcome) -> Vec<String> {
+/// What a batch shows. That it breaks off counts where that is quaymaster's doing: a fault may make it end, or never rest.
+/// Where it breaks off by anything else, there may have been something to see; what was seen before counts.
+fn judged(outcome: &Outcome) -> Verdict {
     let mut seen = Vec::new();
     let seeds: BTreeSet<u64> = outcome.differences.iter().map(|finding| finding.seed).collect();
     if let Some(finding) = outcome.differences.first() {
@@ -218,15 +271,26 @@ fn found(outcome: &Outcome) -> Vec<String> {
     if let Some(violation) = violations.first() {
         seen.push(format!("{} violations, such as {violation}", violations.len()));
     }
-    if let Some(failure) = &outcome.failure {
-        seen.push(format!("it broke off: {failure}"));
+    match &outcome.failure {
+        Some(failure) if is_of_subject(failure) => seen.push(format!("it broke off: {failure:#}")),
+        Some(failure) if seen.is_empty() => return Verdict::Unjudged(format!("{failure:#}")),
+        _ => {}
     }
-    seen
+    if seen.is_empty() {
+        Verdict::Missed
+    } else {
+        Verdict::Found(seen)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use anyhow::anyhow;
+
     use super::*;
+    use crate::failure::SubjectFailure;
 
     #[test]
     fn the_documentation_lists_each_fault_and_no_other() {
@@ -236,29 +300,58 @@ mod tests {
         let rows: Vec<String> = rows
             .map(|row| row.replace("` | ", ": ").replace(" |", ""))
             .collect();
-        let all: Vec<String> = FAULTS
-            .iter()
+        let all: Vec<String> = faults()
             .map(|fault| format!("{}: {}", fault.name, fault.what))
             .collect();
         assert_eq!(rows, all);
     }
 
     #[test]
-    fn a_difference_a_violation_and_a_batch_that_breaks_off_each_show_a_fault() {
-        assert_eq!(found(&Outcome::default()), [""; 0]);
-        let failure = Some("quaymaster ended by itself".to_owned());
+    fn each_fault_has_a_name_of_its_own_and_a_controller() {
+        let names: BTreeSet<&str> = faults().map(|fault| fault.name).collect();
+        assert_eq!(names.len(), faults().count());
+        assert!(faults().all(|fault| !fault.controllers.is_empty() && !fault.edits.is_empty()));
+    }
+
+    #[test]
+    fn a_difference_a_violation_and_an_end_of_quaymaster_each_show_a_fault() {
+        assert_eq!(judged(&Outcome::default()), Verdict::Missed);
+        let never_rests = SubjectFailure::NeverRests {
+            limit: Duration::ZERO,
+        };
         let outcomes = [
             Outcome {
-                failure,
+                failure: Some(never_rests.into()),
                 ..Outcome::default()
             },
             Outcome {
                 violations: vec!["a slice is wrong".to_owned()],
+                failure: Some(anyhow!("the apiserver is gone")),
                 ..Outcome::default()
             },
         ];
         for outcome in outcomes {
-            assert_eq!(found(&outcome).len(), 1, "{outcome:?}");
+            let verdict = judged(&outcome);
+            assert!(
+                matches!(&verdict, Verdict::Found(seen) if seen.len() == 1),
+                "{verdict:?}"
+            );
         }
+    }
+
+    #[test]
+    fn a_run_that_breaks_off_by_anything_else_shows_no_fault_and_is_told() {
+        let outcome = Outcome {
+            failure: Some(anyhow!("no port is free").context("starting a control plane")),
+            ..Outcome::default()
+        };
+        let verdict = judged(&outcome);
+        let why = "starting a control plane: no port is free";
+        assert_eq!(verdict, Verdict::Unjudged(why.to_owned()));
+        let words = verdict.words(5, 6);
+        assert!(
+            words.starts_with("could NOT be judged in 5 clusters, 6 s"),
+            "{words}"
+        );
     }
 }

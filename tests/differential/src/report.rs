@@ -96,7 +96,7 @@ impl Report {
             None => self.clusters += of.len(),
             Some(failure) => {
                 self.broken_off += of.len();
-                println!("not compared to the end, seeds {}: {failure}", listed(of));
+                println!("not compared to the end, seeds {}: {failure:#}", listed(of));
             }
         }
         let seeds: BTreeSet<u64> = outcome.differences.iter().map(|finding| finding.seed).collect();

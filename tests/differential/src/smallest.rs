@@ -53,7 +53,7 @@ pub(crate) async fn print(finding: &Finding, beside: &[u64], options: &Options, 
         let outcome = Box::pin(batch::run(&worlds, &settings)).await;
         if let Some(failure) = &outcome.failure {
             println!(
-                "seed {}: it was made no smaller, since a run failed: {failure}",
+                "seed {}: it was made no smaller, since a run failed: {failure:#}",
                 finding.seed
             );
             break;

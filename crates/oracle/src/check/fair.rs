@@ -9,7 +9,7 @@ use super::canonical::{
     Canonical, Compare, Difference, GroupKey, HintComparison, SliceMeta, canonical, diff_with,
 };
 use super::exception::{Exception, Exceptions};
-use super::hints::{tolerance, wrong_hints};
+use super::hints::{moved_otherwise, tolerance, wrong_hints};
 use super::zones::Zones;
 use crate::names::{EDITS, HEADLESS, SLICE_CONTROLLER};
 use crate::rules::desired::managed;
@@ -131,6 +131,13 @@ fn one_service(
             Some(zones) if by_annotation => wrong_hints(left, right, zones),
             _ => Vec::new(),
         })
+        .chain(match &zones {
+            // kube-controller-manager may not have known all nodes when it hinted first, and keeps what fits.
+            Some(zones) if by_annotation && setting.fresh && !setting.upstream[1] => {
+                moved_otherwise(right, zones)
+            }
+            _ => Vec::new(),
+        })
         .collect();
     // Each side must have some slice for each family all the same.
     if !empty.is_empty() {
@@ -171,6 +178,10 @@ fn hangs_on_what_was_seen(
 
 /// The group, where only one side has an empty slice that may stay there. Over a finished cluster, where nothing has been
 /// emptied yet, there is none.
+///
+/// A set of ports that Pods still have, none of which is an endpoint: what was emptied there stays, where it was emptied
+/// before it could be deleted. A placeholder is what there is instead where nothing was emptied; beside endpoints it has no
+/// reason to be. Empty slices of ports that no Pod has go in any case; those of another manager are not looked at by either side.
 fn of_empty_slices<'a>(
     setting: &Setting<'_>,
     difference: &'a Difference,
@@ -178,16 +189,15 @@ fn of_empty_slices<'a>(
     right: &Canonical,
 ) -> Option<&'a GroupKey> {
     let [left_may, right_may] = setting.may_be_empty;
-    match difference {
-        // A set of ports that Pods still have, none of which is an endpoint: what was emptied there stays, where it was
-        // emptied before it could be deleted.
-        Difference::OnlyLeft(key, _) if left_may.contains(key) && is_empty(left, key) => Some(key),
-        Difference::OnlyRight(key, _) if right_may.contains(key) && is_empty(right, key) => Some(key),
-        Difference::OnlyLeft(key, _) | Difference::OnlyRight(key, _) | Difference::SliceCount(key, ..) => {
-            without_endpoints(left, right, &key.address_type).then_some(key)
-        }
-        _ => None,
-    }
+    let (key, side, may) = match difference {
+        Difference::OnlyLeft(key, _) => (key, left, left_may),
+        Difference::OnlyRight(key, _) => (key, right, right_may),
+        _ => return None,
+    };
+    let placeholder = key.ports.is_empty()
+        && key.managed_by == SLICE_CONTROLLER
+        && without_endpoints(left, right, &key.address_type);
+    (is_empty(side, key) && (may.contains(key) || placeholder)).then_some(key)
 }
 
 /// Whether the slices of a group have no endpoints.
@@ -197,7 +207,7 @@ fn is_empty(side: &Canonical, key: &GroupKey) -> bool {
         .is_some_and(|group| group.endpoints.is_empty())
 }
 
-/// Whether neither side has an endpoint of the family. Beside endpoints an empty slice has no reason to be.
+/// Whether neither side has an endpoint of the family.
 fn without_endpoints(left: &Canonical, right: &Canonical, address_type: &str) -> bool {
     let groups = left.groups.iter().chain(&right.groups);
     let mut of_family = groups.filter(|(key, _)| key.address_type == address_type);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::canonical::{Canonical, Difference, GroupKey};
+use super::canonical::{Canonical, CanonicalEndpoint, Difference, GroupKey};
 use super::zones::Zones;
 use crate::names::SLICE_CONTROLLER;
 
@@ -47,6 +47,36 @@ fn hinted_zone(hints: Option<&Value>) -> Option<&str> {
         [zone] if list("forNodes").is_none() => zone.get("name")?.as_str(),
         _ => None,
     }
+}
+
+/// Families on the right side of which another number of endpoints is hinted away from their own zone than the algorithm
+/// moves, where all is hinted anew and there are hints: as many hints for each zone say nothing of that.
+pub(super) fn moved_otherwise(right: &Canonical, zones: &Zones) -> Vec<Difference> {
+    let mut families: BTreeMap<String, Vec<&CanonicalEndpoint>> = BTreeMap::new();
+    for (key, group) in &right.groups {
+        if key.managed_by == SLICE_CONTROLLER {
+            let ready = group.endpoints.values().filter(|endpoint| endpoint.ready());
+            let family = format!("{} {}", key.service, key.address_type);
+            families.entry(family).or_default().extend(ready);
+        }
+    }
+    let wrong = families.into_iter().filter_map(|(service, endpoints)| {
+        let (mut own, mut moved) = (BTreeMap::new(), 0);
+        for endpoint in endpoints {
+            // One without a hint is told otherwise; one without a zone makes all hints impossible.
+            let hint = hinted_zone(endpoint.fields.get("hints"))?;
+            let zone = endpoint.fields.get("zone")?.as_str()?;
+            *own.entry(zone.to_owned()).or_default() += 1;
+            moved += usize::from(zone != hint);
+        }
+        let wanted = zones.moved(&own)?;
+        (moved != wanted).then_some(Difference::HintedElsewhere {
+            service,
+            moved,
+            wanted,
+        })
+    });
+    wrong.collect()
 }
 
 /// Hints of the right side that are neither the algorithm's nor the left side's: in a family each ready endpoint has

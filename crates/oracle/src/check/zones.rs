@@ -39,6 +39,12 @@ impl Zones {
         self.bounds.free(ready).unwrap_or(0)
     }
 
+    /// How many of the endpoints in these zones the algorithm hints to another zone than their own, where all is hinted
+    /// anew; none where it gives no hints.
+    pub(super) fn moved(&self, own: &BTreeMap<String, usize>) -> Option<usize> {
+        self.bounds.moved(own)
+    }
+
     /// Whether the algorithm leaves this distribution as it is, where all is hinted anew.
     pub(super) fn is_settled(&self, hinted: &BTreeMap<String, usize>) -> bool {
         self.bounds.is_settled(hinted)

@@ -130,10 +130,17 @@ impl TopologyCache {
     /// Whether the algorithm would move no hint of these, by zone. It moves one only where a zone has half an endpoint
     /// to give and another half an endpoint to receive, so this may be so of counts outside the minima and maxima.
     pub fn is_settled(&self, hinted: &BTreeMap<String, usize>) -> bool {
+        self.moved(hinted) == Some(0)
+    }
+
+    /// How many hints of these, by zone, the algorithm would move; none where it gives no hints. Which of several zones
+    /// alike gives or receives makes no difference to that.
+    pub fn moved(&self, hinted: &BTreeMap<String, usize>) -> Option<usize> {
         let count = |count: &usize| i64::try_from(*count).unwrap_or(i64::MAX);
         let counts: BTreeMap<String, i64> = hinted.iter().map(|(zone, n)| (zone.clone(), count(n))).collect();
-        let allocations = self.allocations(counts.values().sum());
-        allocations.is_ok_and(|allocations| giving_and_receiving(&allocations, &counts).0.is_empty())
+        let allocations = self.allocations(counts.values().sum()).ok()?;
+        let (giving, _) = giving_and_receiving(&allocations, &counts);
+        usize::try_from(giving.values().sum::<i64>()).ok()
     }
 
     /// Forgets only that the Service got hints.

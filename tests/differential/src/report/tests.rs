@@ -60,7 +60,7 @@ fn a_difference_a_violation_a_refusal_and_a_batch_that_broke_off_each_fail_a_run
         (
             "to the end",
             Outcome {
-                failure: Some("something".to_owned()),
+                failure: Some(anyhow::anyhow!("something")),
                 ..Outcome::default()
             },
         ),
@@ -136,7 +136,7 @@ fn rules_of_controllers_that_do_not_run_need_not_be_met() {
 fn clusters_of_a_batch_that_broke_off_do_not_count_as_compared_and_what_it_found_does() {
     let mut report = report(DEMANDING);
     let broken = Outcome {
-        failure: Some("it ended by itself".to_owned()),
+        failure: Some(anyhow::anyhow!("it ended by itself")),
         violations: vec!["s8-a/web is wrong".to_owned()],
         ..Outcome::default()
     };

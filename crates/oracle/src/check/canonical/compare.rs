@@ -83,6 +83,16 @@ pub enum Difference {
         /// Right numbers.
         right: BTreeMap<String, usize>,
     },
+    /// Ready endpoints of a Service and family on the right that are hinted to another zone than their own, where that are
+    /// not as many as the algorithm moves.
+    HintedElsewhere {
+        /// `namespace/name` of the Service, and the address type.
+        service: String,
+        /// How many are.
+        moved: usize,
+        /// How many are to be.
+        wanted: usize,
+    },
 }
 
 impl Difference {
@@ -97,14 +107,16 @@ impl Difference {
             | Self::Duplicate(group, ..)
             | Self::Metadata { group, .. }
             | Self::SliceCount(group, ..) => Some(group),
-            Self::HintedZones { .. } => None,
+            Self::HintedZones { .. } | Self::HintedElsewhere { .. } => None,
         }
     }
 
     /// `namespace/name` of the Service.
     pub fn service(&self) -> &str {
         match (self, self.group()) {
-            (Self::HintedZones { service, .. }, _) => service.split(' ').next().unwrap_or_default(),
+            (Self::HintedZones { service, .. } | Self::HintedElsewhere { service, .. }, _) => {
+                service.split(' ').next().unwrap_or_default()
+            }
             (_, group) => group.map_or("", |group| &group.service),
         }
     }
@@ -142,6 +154,14 @@ impl fmt::Display for Difference {
             Self::HintedZones { service, left, right } => {
                 write!(f, "{service}: hinted zones left {left:?}, right {right:?}")
             }
+            Self::HintedElsewhere {
+                service,
+                moved,
+                wanted,
+            } => write!(
+                f,
+                "{service}: {moved} endpoints are hinted to another zone than their own on the right, and not {wanted}"
+            ),
         }
     }
 }

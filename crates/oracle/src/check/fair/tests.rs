@@ -138,15 +138,37 @@ fn slices_of_a_service_that_nobody_looks_after_may_differ() {
 }
 
 #[test]
-fn empty_slices_may_differ_as_long_as_the_family_has_one() {
-    let left = || vec![placeholder(json!({}))];
-    let other = vec![slice("web-a", json!({"endpoints": []}))];
-    assert!(
-        run(&plain(), left(), other.clone(), true).0 > 0,
-        "over a finished cluster"
+fn empty_slices_may_differ_as_long_as_pods_have_their_ports_and_the_family_has_one() {
+    let (left, other) = (placeholder(json!({})), slice("web-a", json!({"endpoints": []})));
+    let group: BTreeSet<GroupKey> = canonical(std::slice::from_ref(&other))
+        .groups
+        .into_keys()
+        .collect();
+    let compared = |right: &[EndpointSlice], may_be_empty: &BTreeSet<GroupKey>, fresh: bool| {
+        let (service, families, none) = (plain(), BTreeSet::new(), BTreeSet::new());
+        let setting = Setting {
+            service: Some(&service),
+            nodes: None,
+            fresh,
+            upstream: [true, false],
+            families: [&families, &families],
+            may_be_empty: [&none, may_be_empty],
+        };
+        fair(
+            &setting,
+            [std::slice::from_ref(&left), right],
+            &mut Exceptions::new(),
+        )
+    };
+    let other = [other];
+    assert_eq!(compared(&other, &group, false), []);
+    assert_ne!(compared(&other, &group, true), [], "over a finished cluster");
+    assert_ne!(
+        compared(&other, &BTreeSet::new(), false),
+        [],
+        "no Pod has its ports"
     );
-    assert_eq!(run(&plain(), left(), other, false), (0, vec!["empty-slices"]));
-    assert!(run(&plain(), left(), vec![], false).0 > 0);
+    assert_ne!(compared(&[], &group, false), []);
 }
 
 #[test]
@@ -344,6 +366,39 @@ fn hints_by_annotation_may_name_other_zones_within_the_bounds_and_must_be_there(
     }
     assert!(compared(side([3, 2, 2]), bare.clone()).0 > 0);
     assert!(compared(bare, side([3, 2, 2])).0 > 0);
+}
+
+#[test]
+fn hints_by_annotation_go_to_the_zone_of_the_endpoint_but_for_as_many_as_are_moved() {
+    let auto = service(json!({"metadata": {"annotations": {TOPOLOGY_MODE: "Auto"}}}));
+    let nodes: Vec<Node> = ["a", "b"].map(node).into();
+    // Endpoints by their zone and that of their hint.
+    let side = |hints: &[(&str, &str)]| {
+        let endpoints: Vec<Value> = hints
+            .iter()
+            .enumerate()
+            .map(|(index, (zone, hint))| {
+                json!({
+                    "addresses": [format!("10.0.0.{index}")],
+                    "conditions": {"ready": true},
+                    "zone": zone,
+                    "hints": {"forZones": [{"name": hint}]},
+                })
+            })
+            .collect();
+        vec![slice("web-a", json!({"endpoints": endpoints}))]
+    };
+    let compared = |left: &[(&str, &str)], right: &[(&str, &str)], fresh: bool| {
+        run_on(&nodes, &auto, &side(left), &side(right), fresh).0
+    };
+    // Of four one is moved, whichever.
+    let left = [("a", "a"), ("a", "a"), ("a", "b"), ("b", "b")];
+    let other = [("a", "a"), ("a", "b"), ("a", "a"), ("b", "b")];
+    assert_eq!(compared(&left, &other, true), 0);
+    // As many for each zone, and three are moved.
+    let mixed = [("a", "b"), ("a", "b"), ("a", "a"), ("b", "a")];
+    assert_eq!(compared(&left, &mixed, true), 1);
+    assert_eq!(compared(&left, &mixed, false), 0, "it may have been so before");
 }
 
 #[test]
