@@ -261,7 +261,11 @@ pub(crate) async fn from_subject(plane: &mut Plane, quiet: Duration) -> Result<H
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
     let snapshot = plane.snapshot().await?;
     Ok(Handover {
-        what: "hand-back of what quaymaster built",
+        what: if plane.subject().is_kcm() {
+            "hand-back of what the right side built"
+        } else {
+            "hand-back of what quaymaster built"
+        },
         baseline,
         taken: None,
         unowned: BTreeMap::new(),
