@@ -40,6 +40,16 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| error())
 }
 
+/// Reads how long something is left before it is deleted, at least a second. Of many flags 0 means never, and here it would
+/// mean at once, without the time in which a controller that is still on shows itself: who means never must not get that.
+pub(crate) fn parse_grace(text: &str) -> Result<Duration, String> {
+    let grace = parse(text)?;
+    if grace < Duration::from_secs(1) {
+        return Err("it must be at least 1s; leave the flag out to delete nothing".to_owned());
+    }
+    Ok(grace)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +68,18 @@ mod tests {
         for text in ["", "5", "s", "-", "-5", "--port", "1x", "1.2.3s"] {
             assert!(parse(text).is_err_and(|error| error.contains("500ms")), "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_of_grace_that_is_none_is_refused_with_how_to_delete_nothing() {
+        assert_eq!(parse_grace("1s"), Ok(Duration::from_secs(1)));
+        for text in ["0", "0s", "999ms"] {
+            assert!(
+                parse_grace(text).is_err_and(|error| error.contains("leave the flag out")),
+                "{text}"
+            );
+        }
+        assert!(parse_grace("-1m").is_err_and(|error| error.contains("negative")));
     }
 
     #[test]

@@ -119,12 +119,9 @@ async fn demo(
     let count = steps.len();
     for (at, step) in steps.iter().enumerate() {
         println!("\n[{}/{count}] {}", at + 1, step.title);
-        play(step, &client, &kubectl, &mut memory)
+        play(step, &client, &kubectl, &mut memory, &mut quaymaster)
             .await
-            .with_context(|| format!("step {} ({}) failed", at + 1, step.title))?;
-        if let Some(status) = quaymaster.server().exited() {
-            bail!("quaymaster ended during step {}: {status}", at + 1);
-        }
+            .with_context(|| format!("step {} of {count} ({}) failed", at + 1, step.title))?;
     }
     println!("\nAll {count} steps showed the right slices.");
     let result = if exit_when_done {
@@ -137,7 +134,13 @@ async fn demo(
 }
 
 /// Does what the step says and waits until the API shows what should follow.
-async fn play(step: &Step, client: &Client, kubectl: &Kubectl, memory: &mut Memory) -> Result<()> {
+async fn play(
+    step: &Step,
+    client: &Client,
+    kubectl: &Kubectl,
+    memory: &mut Memory,
+    quaymaster: &mut Quaymaster,
+) -> Result<()> {
     let mut changes = Changes::of(&Snapshot::read(client).await?);
     for action in &step.actions {
         match action {
@@ -182,17 +185,38 @@ async fn play(step: &Step, client: &Client, kubectl: &Kubectl, memory: &mut Memo
             .wants
             .iter()
             .find_map(|want| check::check(want, &snapshot, memory).err());
-        let late = begun.elapsed() > STEP_LIMIT;
-        if wrong.is_none() || late {
-            show::table(&snapshot, step.wants.iter().map(|want| want.service));
+        // Also where the slices are right: the next step would wait for nobody.
+        let ended = quaymaster.server().exited();
+        if let Some(status) = ended {
+            let wrong = wrong.unwrap_or_else(|| "nothing yet, but nobody keeps the slices".to_owned());
+            let why = format!("quaymaster ended by itself with {status}");
+            bail!(failure(&why, step, &snapshot, &wrong));
         }
         match wrong {
-            None => return Ok(()),
-            Some(wrong) if late => bail!("after {STEP_LIMIT:?} still: {wrong}"),
+            None => {
+                print!("{}", table(step, &snapshot));
+                return Ok(());
+            }
+            Some(wrong) if begun.elapsed() > STEP_LIMIT => {
+                let why = format!("its slices did not come within {STEP_LIMIT:?}");
+                bail!(failure(&why, step, &snapshot, &wrong));
+            }
             Some(_) => {}
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// All there is to say of a step that failed. It is printed last, after the ends of all logs, so it repeats what the step
+/// has said before them.
+fn failure(why: &str, step: &Step, snapshot: &Snapshot, wrong: &str) -> String {
+    let (expected, seen) = (step.expected, table(step, snapshot));
+    format!("{why}\n  expected: {expected}\n  seen:\n{seen}  wrong: {wrong}")
+}
+
+/// The slices of the Services that a step looks at.
+fn table(step: &Step, snapshot: &Snapshot) -> String {
+    show::table(snapshot, step.wants.iter().map(|want| want.service))
 }
 
 /// Shows what changes until Ctrl-C.
@@ -236,3 +260,6 @@ async fn stay(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

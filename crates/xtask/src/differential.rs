@@ -7,8 +7,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use quaymaster_differential::planted::faults;
-use quaymaster_differential::{Options, Size};
+use quaymaster_differential::{Options, Size, controller_names};
 use quaymaster_testkit::assets::{Minor, Places};
 use quaymaster_testkit::process;
 
@@ -42,13 +43,14 @@ pub(crate) struct Arguments {
     quaymaster: Option<PathBuf>,
     /// The controllers to compare, by kube-controller-manager's names, with commas between [default: all that the
     /// program has]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = controller())]
     controllers: Vec<String>,
     /// Compare kube-controller-manager with itself: what differs then is the harness's doing
     #[arg(long, conflicts_with_all = ["quaymaster", "planted"])]
     against_kcm: bool,
-    /// Leave this controller out on the right side, with --against-kcm: that is to be found
-    #[arg(long, value_name = "NAME", requires = "against_kcm")]
+    /// Leave this controller out on the right side, with --against-kcm: that is to be found, so exit code 0 then says that
+    /// clusters differed, and 1 that none did, or that not all was compared
+    #[arg(long, value_name = "NAME", requires = "against_kcm", value_parser = controller())]
     leave_out: Option<String>,
     /// Build a quaymaster with errors in it, switch each on in turn, or those that are named, and fail when one is not
     /// found; may be given several times
@@ -72,6 +74,12 @@ enum Minors {
 
 /// Gives the exit code of the run, which has said what there is to say.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if let Some(left_out) = &arguments.leave_out
+        && !arguments.controllers.is_empty()
+        && !arguments.controllers.contains(left_out)
+    {
+        bail!("--leave-out {left_out}: it is not among --controllers, so nothing would be left out");
+    }
     let places = Places::from_env()?;
     let minors = chosen(&arguments.minor, &places)?;
     if !arguments.planted.is_empty() && minors.len() > 1 {
@@ -136,6 +144,11 @@ fn named(asked: &[String]) -> Vec<String> {
     all.filter(|name| wanted(name)).map(str::to_owned).collect()
 }
 
+/// The name of a controller that can be compared.
+fn controller() -> PossibleValuesParser {
+    controller_names().into()
+}
+
 /// The name of an error that can be planted.
 fn fault(text: &str) -> Result<String, String> {
     if text == ALL || faults().any(|fault| fault.name == text) {
@@ -165,7 +178,7 @@ fn minors(text: &str) -> Result<Minors> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::{CommandFactory as _, Parser};
 
     use super::*;
 
@@ -194,6 +207,39 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("skip-ignored"), "{error}");
+    }
+
+    #[test]
+    fn a_controller_that_is_not_known_is_told_at_once_with_those_that_are() {
+        for line in [
+            &["--controllers", "endpoints-controller,endpointslices"][..],
+            &["--against-kcm", "--leave-out", "endpoints"],
+        ] {
+            let error = parse(line).map(drop).unwrap_err().to_string();
+            for name in controller_names() {
+                assert!(error.contains(name), "{error}");
+            }
+        }
+        let both = parse(&["--controllers", "endpoints-controller,service-cidr-controller"]).unwrap();
+        assert_eq!(
+            both.controllers,
+            ["endpoints-controller", "service-cidr-controller"]
+        );
+        let help = Line::command().render_long_help().to_string();
+        assert!(help.contains("endpointslice-mirroring-controller"), "{help}");
+    }
+
+    #[test]
+    fn only_what_would_run_can_be_left_out() {
+        let line = [
+            "--controllers",
+            "endpoints-controller",
+            "--against-kcm",
+            "--leave-out",
+        ];
+        let arguments = parse(&[&line[..], &["service-cidr-controller"]].concat()).unwrap();
+        let error = run(&arguments).unwrap_err().to_string();
+        assert!(error.contains("not among --controllers"), "{error}");
     }
 
     #[test]

@@ -39,6 +39,11 @@ impl Controller {
     }
 }
 
+/// The names of all controllers that can be compared.
+pub fn controller_names() -> [&'static str; Controller::ALL.len()] {
+    Controller::ALL.map(Controller::name)
+}
+
 /// The controllers of a run, at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Controllers(BTreeSet<Controller>);

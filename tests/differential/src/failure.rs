@@ -17,6 +17,15 @@ pub(crate) enum SubjectFailure {
         /// The log's last lines.
         tail: String,
     },
+    /// It was to become ready.
+    NeverReady(ProcessError),
+    /// It was to do what there was to do.
+    DoesNothing {
+        /// Its controllers that did not.
+        controllers: String,
+        /// For how long it was waited for.
+        limit: Duration,
+    },
     /// It was to be done some time.
     NeverRests {
         /// For how long it was waited for.
@@ -33,6 +42,13 @@ impl fmt::Display for SubjectFailure {
                     "quaymaster ended by itself with {status}; its log ends with\n{tail}"
                 )
             }
+            Self::NeverReady(error) => error.fmt(f),
+            Self::DoesNothing { controllers, limit } => {
+                write!(
+                    f,
+                    "{controllers} of quaymaster did nothing within {limit:?} of what there was to do"
+                )
+            }
             Self::NeverRests { limit } => write!(f, "the other side still writes after {limit:?}"),
         }
     }
@@ -40,16 +56,20 @@ impl fmt::Display for SubjectFailure {
 
 impl Error for SubjectFailure {}
 
-/// Whether it is the subject's own doing: it ended, was never ready, or never came to rest. Whatever else goes wrong, such as
-/// a control plane that does not start or a request that fails, says nothing of it.
+/// Why the subject did not start: its own doing where it ended or was never ready.
+pub(crate) fn not_started(error: ProcessError) -> anyhow::Error {
+    match error {
+        ProcessError::Exited { .. } | ProcessError::TimedOut { .. } => {
+            SubjectFailure::NeverReady(error).into()
+        }
+        other => other.into(),
+    }
+}
+
+/// Whether it is the subject's own doing: it ended, was never ready, did nothing, or never came to rest. Whatever else goes
+/// wrong, such as a control plane that does not start or a request that fails, says nothing of it.
 pub(crate) fn is_of_subject(failure: &anyhow::Error) -> bool {
-    failure.chain().any(|cause| {
-        let never_ready = matches!(
-            cause.downcast_ref(),
-            Some(ProcessError::Exited { .. } | ProcessError::TimedOut { .. })
-        );
-        never_ready || cause.is::<SubjectFailure>()
-    })
+    failure.chain().any(|cause| cause.is::<SubjectFailure>())
 }
 
 #[cfg(test)]
@@ -78,23 +98,30 @@ mod tests {
             last: "no answer".to_owned(),
             tail: String::new(),
         };
+        let kcm_never_ready = ProcessError::TimedOut {
+            what: "kube-controller-manager's /readyz".to_owned(),
+            limit: Duration::ZERO,
+            last: "no answer".to_owned(),
+            tail: String::new(),
+        };
         let never_rests = SubjectFailure::NeverRests {
             limit: Duration::ZERO,
         };
         for own in [
             ended.into(),
-            exited.into(),
-            never_ready.into(),
+            not_started(exited),
+            not_started(never_ready),
             Err::<(), _>(never_rests).context("settling").unwrap_err(),
         ] {
             assert!(is_of_subject(&own), "{own:#}");
         }
-        let not_started = ProcessError::Start {
+        let no_program = ProcessError::Start {
             program: "quaymaster".into(),
             source: io::Error::other("no such file"),
         };
         for other in [
-            not_started.into(),
+            not_started(no_program),
+            kcm_never_ready.into(),
             anyhow!("quaymaster ended by itself, says somebody else").context("starting a control plane"),
             io::Error::from(io::ErrorKind::ConnectionRefused).into(),
         ] {

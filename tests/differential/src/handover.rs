@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use quaymaster_oracle::endpoints::EQUAL_AFTER_REPACKING;
 
+use crate::failure::SubjectFailure;
 use crate::kept::slices::{ambiguous_mirrors, wrong_mirrors};
 use crate::plane::{Holder, Plane, Refused};
 use crate::snapshot::Unowned;
@@ -232,7 +233,11 @@ pub(crate) async fn from_subject(plane: &mut Plane, quiet: Duration) -> Result<H
     let baseline = writes(plane, Holder::Kcm, quiet).await?;
     let snapshot = plane.snapshot().await?;
     Ok(Handover {
-        what: "hand-back of what quaymaster built",
+        what: if plane.subject().is_kcm() {
+            "hand-back of what the right side built"
+        } else {
+            "hand-back of what quaymaster built"
+        },
         minor: plane.mirroring().minor,
         baseline,
         taken: None,
@@ -251,7 +256,10 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
     let mark = plane.mark()?;
     plane.hold(holder).await?;
     if !plane.recorder.quiet(quiet, LIMIT).await {
-        bail!("{holder:?} still writes after {LIMIT:?}");
+        match holder {
+            Holder::Kcm => bail!("kube-controller-manager still writes after {LIMIT:?}"),
+            Holder::Subject => return Err(SubjectFailure::NeverRests { limit: LIMIT }.into()),
+        }
     }
     // Who does nothing writes nothing.
     canary::sing(plane, holder).await?;

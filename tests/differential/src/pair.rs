@@ -56,9 +56,10 @@ impl<'a> Pair<'a> {
     pub(crate) fn keep_logs(&self, seeds: &[u64]) {
         eprintln!("logs of the control planes of seeds {}:", listed(seeds));
         for (plane, holder) in self.planes.iter().zip(HOLDERS) {
+            let name = plane.subject().name_of(holder);
             match plane.keep_logs() {
-                Ok(kept) => eprintln!("  {} side: {}", holder.name(), kept.display()),
-                Err(error) => eprintln!("  those of the {} side could not be kept: {error}", holder.name()),
+                Ok(kept) => eprintln!("  {name} side: {}", kept.display()),
+                Err(error) => eprintln!("  those of the {name} side could not be kept: {error}"),
             }
         }
     }

@@ -18,7 +18,7 @@ use quaymaster_testkit::{ControlPlane, Kcm};
 use crate::apply::Edits;
 use crate::batch::Settings;
 use crate::controllers::{Controller, Controllers};
-use crate::failure::SubjectFailure;
+use crate::failure::{SubjectFailure, not_started};
 use crate::handover;
 use crate::kept::kept_by;
 use crate::record::Recorder;
@@ -54,6 +54,33 @@ impl Subject {
         matches!(self, Self::Kcm { .. })
     }
 
+    /// The controller that is left out, which is to be found.
+    pub(crate) fn left_out(&self) -> Option<Controller> {
+        match self {
+            Self::Kcm { left_out } => *left_out,
+            Self::Quaymaster { .. } => None,
+        }
+    }
+
+    /// What it is called beside kube-controller-manager.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Quaymaster { .. } => "quaymaster".to_owned(),
+            Self::Kcm { left_out: None } => "kube-controller-manager again".to_owned(),
+            Self::Kcm {
+                left_out: Some(left_out),
+            } => format!("kube-controller-manager without {}", left_out.name()),
+        }
+    }
+
+    /// What a holder is called beside this one.
+    pub(crate) fn name_of(&self, holder: Holder) -> String {
+        match holder {
+            Holder::Kcm => "kube-controller-manager".to_owned(),
+            Holder::Subject => self.name(),
+        }
+    }
+
     /// Whether this holder asked for it, by how it names itself to the apiserver.
     pub(crate) fn wrote(&self, holder: Holder, entry: &Entry) -> bool {
         let user_agent = &entry.user_agent;
@@ -81,14 +108,6 @@ impl Holder {
         match self {
             Self::Kcm => 0,
             Self::Subject => 1,
-        }
-    }
-
-    /// Its name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Kcm => "kube-controller-manager",
-            Self::Subject => "quaymaster",
         }
     }
 }
@@ -254,7 +273,7 @@ impl Plane {
                 self.max_mirrored
             ));
         }
-        Ok(launch.start_ready(READY_LIMIT).await?)
+        launch.start_ready(READY_LIMIT).await.map_err(not_started)
     }
 
     /// Ends the controller in order.

@@ -157,7 +157,7 @@ impl Sums {
 
     /// What there is too much of, where there are enough clusters to say so.
     fn surplus(&self) -> Option<String> {
-        let surplus = || surplus(self.slices, &self.kept_events);
+        let surplus = || surplus(self.slices, &self.kept_events, "quaymaster");
         (self.clusters >= self.demanding).then(surplus)?
     }
 }

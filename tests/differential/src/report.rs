@@ -10,10 +10,11 @@ use quaymaster_oracle::generate::Kind;
 use quaymaster_oracle::{Exception, Exceptions};
 
 use crate::batch::Outcome;
-use crate::controllers::Controllers;
+use crate::controllers::{Controller, Controllers};
 use crate::coverage::{self, Coverage, Rule};
 use crate::edits::EditCounts;
 use crate::handover::Handover;
+use crate::plane::Subject;
 use crate::run::listed;
 use crate::world::World;
 
@@ -37,6 +38,8 @@ const SHOWN_OF_KCM: usize = 5;
 pub(crate) struct Report {
     minor: u32,
     controllers: Controllers,
+    /// What is compared with kube-controller-manager.
+    subject: Subject,
     /// From how many clusters on every rule must be met, and sums are compared.
     demanding: usize,
     /// Clusters that were compared to the end.
@@ -66,10 +69,11 @@ pub(crate) struct Report {
 
 impl Report {
     /// `demanding` is from how many clusters on every rule must be met, and sums are compared.
-    pub(crate) fn new(minor: u32, controllers: &Controllers, demanding: usize) -> Self {
+    pub(crate) fn new(minor: u32, controllers: &Controllers, demanding: usize, subject: &Subject) -> Self {
         Self {
             minor,
             controllers: controllers.clone(),
+            subject: subject.clone(),
             demanding,
             clusters: 0,
             broken_off: 0,
@@ -149,10 +153,11 @@ impl Report {
             let seed = of.iter().copied().find(|seed| speaks_of(&violation, *seed));
             by_seed.entry(seed).or_default().push(violation);
         }
+        let right = self.subject.name();
         for (seed, violations) in by_seed {
             match seed {
-                Some(seed) => println!("seed {seed} under quaymaster:"),
-                None => println!("under quaymaster, seeds {}:", listed(of)),
+                Some(seed) => println!("seed {seed} under {right}:"),
+                None => println!("under {right}, seeds {}:", listed(of)),
             }
             self.violating.extend(seed);
             for violation in violations.iter().take(SHOWN) {
@@ -166,9 +171,10 @@ impl Report {
 
     /// Everything but the differences.
     pub(crate) fn print(&self) {
-        println!("rules met (under kube-controller-manager, under quaymaster):");
+        let right = self.subject.name();
+        println!("rules met (under kube-controller-manager, under {right}):");
         print!("{}", coverage::table(&self.coverage, &self.controllers));
-        println!("exceptions (left: kube-controller-manager, right: quaymaster):");
+        println!("exceptions (left: kube-controller-manager, right: {right}):");
         for exception in Exception::ALL {
             let count = self.exceptions.get(exception).copied().unwrap_or(0);
             let never = if count == 0 && self.clusters >= self.demanding {
@@ -188,16 +194,16 @@ impl Report {
             "edits by others: {same} hit the same on both sides, {different} did not, {nothing} found nothing to edit, \
              {overtaken} came too late four times and were given up"
         );
-        for (kind, [kcm, quaymaster]) in &self.kept_events {
+        for (kind, [kcm, subject]) in &self.kept_events {
             println!(
-                "changes of {}: kube-controller-manager {kcm}, quaymaster {quaymaster}",
+                "changes of {}: kube-controller-manager {kcm}, {right} {subject}",
                 kind.name()
             );
         }
-        let [kcm, quaymaster] = self.slices;
-        println!("slices, summed over all looks: kube-controller-manager {kcm}, quaymaster {quaymaster}");
-        let [kcm, quaymaster] = self.restart_writes;
-        println!("writes after the restart at rest: kube-controller-manager {kcm}, quaymaster {quaymaster}");
+        let [kcm, subject] = self.slices;
+        println!("slices, summed over all looks: kube-controller-manager {kcm}, {right} {subject}");
+        let [kcm, subject] = self.restart_writes;
+        println!("writes after the restart at rest: kube-controller-manager {kcm}, {right} {subject}");
         println!(
             "clusters that were equal only after another {} s: {}",
             crate::batch::SECOND_LOOK.as_secs(),
@@ -222,20 +228,19 @@ impl Report {
     }
 
     /// # Errors
-    /// Where quaymaster differs, something does not hold, or not everything was compared.
+    /// Where quaymaster differs, something does not hold, or not everything was compared. Where a controller is left out on the
+    /// right side, where nothing differs: what else does not hold then, and which rules are not met, follows from that.
     pub(crate) fn verdict(&self) -> Result<()> {
-        if self.differences > 0 {
-            bail!("quaymaster differs from kube-controller-manager");
+        if let Some(left_out) = self.subject.left_out() {
+            return self.found(left_out);
         }
-        if self.broken_off > 0 {
-            bail!("not all clusters were compared to the end");
+        if self.differences > 0 {
+            bail!("{} differs from kube-controller-manager", self.subject.name());
         }
         if self.violations > 0 {
             bail!("what must hold at every revision, after a restart or at a take-over did not hold");
         }
-        if self.refusals > 0 {
-            bail!("an apiserver refused steps, so the clusters were not those intended");
-        }
+        self.intended()?;
         if self.clusters < self.demanding {
             return Ok(());
         }
@@ -258,8 +263,30 @@ impl Report {
                 names.join("; ")
             );
         }
-        if let Some(what) = surplus(self.slices, &self.kept_events) {
+        if let Some(what) = surplus(self.slices, &self.kept_events, &self.subject.name()) {
             bail!(what);
+        }
+        Ok(())
+    }
+
+    /// Whether it was found that a controller is left out.
+    fn found(&self, left_out: Controller) -> Result<()> {
+        if self.differences == 0 {
+            bail!(
+                "nothing differs without {}, which was to be found",
+                left_out.name()
+            );
+        }
+        self.intended()
+    }
+
+    /// Whether all clusters were compared, and were those intended.
+    fn intended(&self) -> Result<()> {
+        if self.broken_off > 0 {
+            bail!("not all clusters were compared to the end");
+        }
+        if self.refusals > 0 {
+            bail!("an apiserver refused steps, so the clusters were not those intended");
         }
         Ok(())
     }
@@ -280,8 +307,12 @@ pub(crate) fn add(totals: &mut [usize; 2], counts: [usize; 2]) {
     }
 }
 
-/// What quaymaster has too much of, by sums over [`DEMANDING`] clusters or more.
-pub(crate) fn surplus(slices: [usize; 2], kept_events: &BTreeMap<Kind, [usize; 2]>) -> Option<String> {
+/// What `right` has too much of, by sums over [`DEMANDING`] clusters or more.
+pub(crate) fn surplus(
+    slices: [usize; 2],
+    kept_events: &BTreeMap<Kind, [usize; 2]>,
+    right: &str,
+) -> Option<String> {
     /// So few changes are chance.
     const FEW: usize = 100;
     let changes = kept_events.iter().filter(|(_, [kcm, _])| *kcm >= FEW);
@@ -289,9 +320,9 @@ pub(crate) fn surplus(slices: [usize; 2], kept_events: &BTreeMap<Kind, [usize; 2
         changes.map(|(kind, counts)| (format!("changes of {}", kind.name()), *counts, MORE_CHANGES));
     let mut sums = std::iter::once(("slices".to_owned(), slices, MORE_SLICES)).chain(changes);
     let too_many =
-        |(_, [kcm, quaymaster], more): &(String, [usize; 2], usize)| quaymaster * 100 > kcm * (100 + more);
-    let (what, [kcm, quaymaster], more) = sums.find(too_many)?;
+        |(_, [kcm, subject], more): &(String, [usize; 2], usize)| subject * 100 > kcm * (100 + more);
+    let (what, [kcm, subject], more) = sums.find(too_many)?;
     Some(format!(
-        "quaymaster has {quaymaster} {what}, kube-controller-manager {kcm}: more than {more} % more"
+        "{right} has {subject} {what}, kube-controller-manager {kcm}: more than {more} % more"
     ))
 }

@@ -102,7 +102,7 @@ pub struct Options {
 
 /// Runs, and prints what it finds. The last line is `N clusters, D differences`, with the number of violations, and of
 /// clusters that were not compared to the end, where there are any. Gives whether quaymaster does not differ, everything
-/// holds, and everything was compared.
+/// holds, and everything was compared; where a controller is left out, whether that was found.
 ///
 /// # Errors
 /// Where the options are none to go by.
@@ -119,18 +119,19 @@ pub async fn run(options: &Options) -> Result<bool> {
             version(minor),
             match &subject {
                 Subject::Quaymaster { binary, .. } => binary.display().to_string(),
-                Subject::Kcm { left_out: None } => "the same again".to_owned(),
-                Subject::Kcm {
-                    left_out: Some(left_out),
-                } => format!("the same without {}", left_out.name()),
+                Subject::Kcm { .. } => subject.name(),
             }
         );
         let report = minor_run(options, &subject, &controllers, minor, totals).await;
         totals = totals.with(&report);
         verdict = verdict.and(report.verdict());
     }
-    if let Err(error) = &verdict {
-        println!("failed: {error:#}");
+    match (&verdict, subject.left_out()) {
+        (Err(error), _) => println!("failed: {error:#}"),
+        (Ok(()), Some(left_out)) => {
+            println!("found, as it should: clusters differ without {}", left_out.name());
+        }
+        (Ok(()), None) => {}
     }
     println!("{totals}");
     Ok(verdict.is_ok())
@@ -206,7 +207,7 @@ async fn minor_run(
         handover: true,
         again: batch::SECOND_LOOK,
     };
-    let mut report = Report::new(minor.number(), controllers, options.size.demanding());
+    let mut report = Report::new(minor.number(), controllers, options.size.demanding(), subject);
     let mut findings = Vec::new();
     let runs = batches.iter().zip(1..).map(async |(batch, number)| {
         eprintln!(

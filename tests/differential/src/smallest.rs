@@ -123,8 +123,10 @@ fn show_smallest(size: &str, world: &World, shown: &Finding, settings: &Settings
     println!("# to be read, not applied: the harness makes the cluster from its seed");
     print!("{}", show::scenario(&world.cluster, &world.steps));
     println!(
-        "# Kubernetes {}, at most {} endpoints in a slice; left is kube-controller-manager, right quaymaster",
-        settings.minor, settings.max_endpoints
+        "# Kubernetes {}, at most {} endpoints in a slice; left is kube-controller-manager, right {}",
+        settings.minor,
+        settings.max_endpoints,
+        settings.subject.name()
     );
     println!("# {}:", shown.when);
     for what in &shown.what {

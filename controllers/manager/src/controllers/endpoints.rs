@@ -41,9 +41,9 @@ pub(crate) struct EndpointsFlags {
     /// which follows the apiserver's latency]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) concurrent_endpoint_syncs: Option<u16>,
-    /// Where no Endpoints controller is on: delete the Endpoints that one has left, so long after the start [default: they
-    /// stay]. Those that were made by hand, or are still written, stay in any case
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    /// Where no Endpoints controller is on: delete the Endpoints that one has left, so long after the start, at least 1s
+    /// [default: they stay]. Those that were made by hand, or are still written, stay in any case
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_grace, allow_hyphen_values = true)]
     pub(crate) delete_unused_endpoints_after: Option<Duration>,
 }
 

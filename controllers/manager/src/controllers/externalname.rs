@@ -65,9 +65,9 @@ pub(crate) struct ExternalNameFlags {
     #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
     pub(crate) cluster_domain: ClusterDomain,
     /// Delete what the Endpoints and EndpointSlice controllers have left of a Service that lost its selector or became an
-    /// ExternalName, so long after the last change to it [default: it stays, as kube-controller-manager leaves it]. What
-    /// lacks the controllers' label, or has an address that is no Pod's, stays in any case
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    /// ExternalName, so long after the last change to it, at least 1s [default: it stays, as kube-controller-manager
+    /// leaves it]. What lacks the controllers' label, or has an address that is no Pod's, stays in any case
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_grace, allow_hyphen_values = true)]
     pub(crate) delete_stale_endpoints_after: Option<Duration>,
 }
 

@@ -119,7 +119,7 @@ fn a_wrong_log_level_of_the_environment_is_told_with_the_variable() {
 }
 
 #[test]
-fn negative_values_are_taken_for_values_and_refused_by_name_of_their_flag() {
+fn values_out_of_bounds_and_negative_ones_are_refused_by_name_of_their_flag() {
     for (flag, value, reason) in [
         ("--start-timeout", "-1s", "must not be negative"),
         (
@@ -133,6 +133,8 @@ fn negative_values_are_taken_for_values_and_refused_by_name_of_their_flag() {
             "must not be negative",
         ),
         ("--delete-unused-endpoints-after", "-1m", "must not be negative"),
+        ("--delete-unused-endpoints-after", "0", "at least 1s"),
+        ("--delete-stale-endpoints-after", "0", "at least 1s"),
         ("--rebalance-quiet", "-1s", "must not be negative"),
         ("--max-endpoints-per-slice", "-1", "1..=1000"),
         ("--concurrent-service-endpoint-syncs", "-1", "1..=50"),

@@ -95,7 +95,7 @@ fn summaries(snapshot: &Snapshot) -> BTreeMap<String, Summary> {
 }
 
 /// The slices of these Services, an endpoint a line.
-pub(crate) fn table<'a>(snapshot: &Snapshot, services: impl Iterator<Item = &'a str>) {
+pub(crate) fn table<'a>(snapshot: &Snapshot, services: impl Iterator<Item = &'a str>) -> String {
     let mut rows: Vec<[String; 6]> =
         vec![["SLICE", "PORTS", "ADDRESS", "POD", "NODE", "STATE"].map(str::to_owned)];
     for slice in services.flat_map(|service| snapshot.slices_of(service)) {
@@ -137,14 +137,18 @@ pub(crate) fn table<'a>(snapshot: &Snapshot, services: impl Iterator<Item = &'a 
     let widths: Vec<usize> = (0..6)
         .map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0))
         .collect();
+    let mut table = String::new();
     for row in rows {
         let cells: Vec<String> = row
             .iter()
             .zip(&widths)
             .map(|(cell, width)| format!("{cell:width$}"))
             .collect();
-        println!("    {}", cells.join("  ").trim_end());
+        table.push_str("    ");
+        table.push_str(cells.join("  ").trim_end());
+        table.push('\n');
     }
+    table
 }
 
 fn place(endpoint: &EndpointSeen) -> String {

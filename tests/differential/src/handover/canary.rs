@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::apply;
 use crate::controllers::Controller;
+use crate::failure::SubjectFailure;
 use crate::plane::{Holder, Plane};
 
 /// Where they are, and what names of those without namespace begin with.
@@ -89,11 +90,17 @@ pub(super) async fn sing(plane: &Plane, holder: Holder) -> Result<()> {
         }
         if begun.elapsed() >= LIMIT {
             let names: Vec<&str> = waiting.iter().map(|controller| controller.name()).collect();
-            bail!(
-                "{} of {} did nothing within {LIMIT:?} of what there was to do",
-                names.join(", "),
-                holder.name()
-            );
+            let controllers = names.join(", ");
+            match holder {
+                Holder::Kcm => bail!("{controllers} of kube-controller-manager did nothing within {LIMIT:?}"),
+                Holder::Subject => {
+                    return Err(SubjectFailure::DoesNothing {
+                        controllers,
+                        limit: LIMIT,
+                    }
+                    .into());
+                }
+            }
         }
         sleep(POLL).await;
     }

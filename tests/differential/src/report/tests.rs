@@ -2,16 +2,26 @@
 
 use super::*;
 use crate::batch::Finding;
-use crate::controllers::Controller;
 
 fn all() -> Controllers {
     let names: Vec<String> = Controller::ALL.iter().map(|one| one.name().to_owned()).collect();
     Controllers::named(&names).unwrap()
 }
 
+fn quaymaster() -> Subject {
+    Subject::Quaymaster {
+        binary: "/bin/quaymaster".into(),
+        environment: Vec::new(),
+    }
+}
+
 /// A report of so many clusters on which all is well.
 fn report(clusters: usize) -> Report {
-    let mut report = Report::new(37, &all(), DEMANDING);
+    report_of(clusters, &quaymaster())
+}
+
+fn report_of(clusters: usize, subject: &Subject) -> Report {
+    let mut report = Report::new(37, &all(), DEMANDING, subject);
     let mut outcome = Outcome {
         slices: [100, 100],
         kept_events: [(Kind::EndpointSlice, [100, 100])].into(),
@@ -27,6 +37,17 @@ fn report(clusters: usize) -> Report {
     report
 }
 
+fn finding() -> Finding {
+    Finding {
+        prefix: "s1-".to_owned(),
+        seed: 1,
+        when: "at some time".to_owned(),
+        what: vec!["something".to_owned()],
+        edits: Vec::new(),
+        owners: Vec::new(),
+    }
+}
+
 fn why(report: &Report) -> String {
     report
         .verdict()
@@ -40,20 +61,12 @@ fn a_run_without_difference_or_violation_that_met_all_rules_has_passed() {
 
 #[test]
 fn a_difference_a_violation_a_refusal_and_a_batch_that_broke_off_each_fail_a_run() {
-    let finding = Finding {
-        prefix: "s1-".to_owned(),
-        seed: 1,
-        when: "at some time".to_owned(),
-        what: vec!["something".to_owned()],
-        edits: Vec::new(),
-        owners: Vec::new(),
-    };
     let some = || vec!["something".to_owned()];
     let outcomes = [
         (
             "differs",
             Outcome {
-                differences: vec![finding],
+                differences: vec![finding()],
                 ..Outcome::default()
             },
         ),
@@ -117,7 +130,7 @@ fn many_more_slices_or_changes_than_kube_controller_manager_fail_a_run() {
 #[test]
 fn rules_of_controllers_that_do_not_run_need_not_be_met() {
     let names = ["endpointslice-controller".to_owned()];
-    let mut report = Report::new(37, &Controllers::named(&names).unwrap(), DEMANDING);
+    let mut report = Report::new(37, &Controllers::named(&names).unwrap(), DEMANDING, &quaymaster());
     let mut outcome = Outcome::default();
     for side in &mut outcome.coverage {
         for rule in Rule::ALL
@@ -161,4 +174,41 @@ fn a_violation_is_of_the_seed_whose_names_it_has() {
     report.take(&[1, 2, 12, 112], &outcome);
     assert_eq!(report.violating, [12].into());
     assert!(!speaks_of("as12-b", 12), "another name that ends like it");
+}
+
+#[test]
+fn without_a_controller_a_run_passes_only_when_something_differs_and_all_was_compared() {
+    let left_out = Subject::Kcm {
+        left_out: Some(Controller::Endpoints),
+    };
+    let mut report = report_of(DEMANDING, &left_out);
+    assert!(why(&report).contains("nothing differs without endpoints-controller"));
+    let found = Outcome {
+        differences: vec![finding()],
+        violations: vec!["it follows".to_owned()],
+        ..Outcome::default()
+    };
+    report.take(&[1], &found);
+    report.coverage[1] = Coverage::default();
+    assert_eq!(why(&report), "", "nor need rules be met that nobody keeps");
+    let broken = Outcome {
+        failure: Some(anyhow::anyhow!("it ended by itself")),
+        ..Outcome::default()
+    };
+    report.take(&[2], &broken);
+    assert!(why(&report).contains("to the end"), "{}", why(&report));
+}
+
+#[test]
+fn kube_controller_manager_against_itself_must_not_differ_and_is_not_called_quaymaster() {
+    let mut report = report_of(DEMANDING, &Subject::Kcm { left_out: None });
+    assert_eq!(why(&report), "");
+    report.slices = [100, 200];
+    assert!(why(&report).starts_with("kube-controller-manager again has 200"));
+    let found = Outcome {
+        differences: vec![finding()],
+        ..Outcome::default()
+    };
+    report.take(&[1], &found);
+    assert!(why(&report).starts_with("kube-controller-manager again differs"));
 }
