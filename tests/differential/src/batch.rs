@@ -90,6 +90,9 @@ pub(crate) struct Settings<'a> {
     pub(crate) rounds: usize,
     /// Whether the controllers change places in the end.
     pub(crate) handover: bool,
+    /// Whether logs stay where something is wrong: not those of each attempt to make a difference smaller, or to see an error
+    /// that was planted.
+    pub(crate) keep_logs: bool,
     /// After how much more quiet a difference is looked at again.
     pub(crate) again: Duration,
 }
@@ -116,8 +119,7 @@ pub(crate) async fn run(worlds: &[World], settings: &Settings<'_>) -> Outcome {
             .handover
             .iter()
             .any(|handover| !handover.faults().is_empty());
-    // Not of each attempt to make a difference smaller, or to see an error that was planted.
-    if wrong && settings.handover {
+    if wrong && settings.keep_logs {
         let seeds: Vec<u64> = worlds.iter().map(|world| world.seed).collect();
         pair.keep_logs(&seeds);
     }

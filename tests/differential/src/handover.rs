@@ -265,7 +265,7 @@ async fn writes(plane: &mut Plane, holder: Holder, quiet: Duration) -> Result<Wr
     canary::sing(plane, holder).await?;
     plane.release().await?;
     let after = plane.snapshot().await?;
-    let mut log = Log::new(&before, &after);
+    let mut log = Log::new(&before, &after, plane.edits().revisions.clone());
     for entry in plane.kept_writes(mark, holder)? {
         if !canary::is_of(&entry) {
             log.add(&entry);

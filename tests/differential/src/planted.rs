@@ -18,6 +18,7 @@ use quaymaster_testkit::assets::Minor;
 use crate::batch::{self, Outcome, Settings};
 use crate::controllers::Controllers;
 use crate::failure::is_of_subject;
+use crate::handover::Handover;
 use crate::plane::Subject;
 use crate::report::{add, surplus};
 use crate::run::{Batch, Options, batches, max_mirrored};
@@ -182,7 +183,7 @@ async fn search(fault: Fault, options: &Options, controllers: &Controllers, mino
     let mut sums = Sums::new(options);
     let mut verdict = Verdict::Missed;
     for (index, batch) in batches.iter().enumerate() {
-        let outcome = look(batch, fault.name, options, controllers, minor).await;
+        let outcome = look(batch, &fault, true, options, controllers, minor).await;
         sums.add(batch, &outcome);
         told(fault.name, sums.clusters);
         let mut again = &batches[index..=index];
@@ -192,7 +193,7 @@ async fn search(fault: Fault, options: &Options, controllers: &Controllers, mino
             again = &batches[..=index];
         }
         if let Verdict::Found(seen) = verdict {
-            verdict = control(seen, again, options, controllers, minor).await;
+            verdict = control(seen, &fault, again, options, controllers, minor).await;
             told(&format!("without {}", fault.name), sums.clusters);
         }
         if verdict != Verdict::Missed {
@@ -210,6 +211,7 @@ async fn search(fault: Fault, options: &Options, controllers: &Controllers, mino
 /// What was seen counts where the same batches do not show anything without the fault.
 async fn control(
     seen: Vec<String>,
+    fault: &Fault,
     batches: &[Batch],
     options: &Options,
     controllers: &Controllers,
@@ -217,7 +219,7 @@ async fn control(
 ) -> Verdict {
     let (mut without, mut sums) = (Vec::new(), Sums::new(options));
     for batch in batches {
-        let outcome = look(batch, NONE, options, controllers, minor).await;
+        let outcome = look(batch, fault, false, options, controllers, minor).await;
         sums.add(batch, &outcome);
         match judged(&outcome) {
             Verdict::Missed => {}
@@ -236,14 +238,15 @@ async fn control(
 /// One batch with a fault, or with [`NONE`].
 async fn look(
     batch: &Batch,
-    fault: &str,
+    fault: &Fault,
+    on: bool,
     options: &Options,
     controllers: &Controllers,
     minor: Minor,
 ) -> Outcome {
     let subject = Subject::Quaymaster {
         binary: options.binary.clone(),
-        environment: vec![(VARIABLE.to_owned(), fault.to_owned())],
+        environment: vec![(VARIABLE.to_owned(), if on { fault.name } else { NONE }.to_owned())],
     };
     let settings = Settings {
         minor,
@@ -252,7 +255,8 @@ async fn look(
         max_endpoints: batch.max_endpoints,
         max_mirrored: max_mirrored(batch.max_endpoints),
         rounds: options.rounds.max(1),
-        handover: false,
+        handover: fault.handover,
+        keep_logs: false,
         again: batch::SECOND_LOOK / 2,
     };
     Box::pin(batch::run(&batch.worlds(controllers, minor), &settings)).await
@@ -267,7 +271,8 @@ fn judged(outcome: &Outcome) -> Verdict {
         let example = finding.what.first().cloned().unwrap_or_default();
         seen.push(format!("{} clusters differ, such as {example}", seeds.len()));
     }
-    let violations = &outcome.violations;
+    let at_handover = outcome.handover.iter().flat_map(Handover::faults);
+    let violations: Vec<String> = outcome.violations.iter().cloned().chain(at_handover).collect();
     if let Some(violation) = violations.first() {
         seen.push(format!("{} violations, such as {violation}", violations.len()));
     }

@@ -205,6 +205,7 @@ async fn minor_run(
         max_mirrored: 0,
         rounds: options.rounds.max(1),
         handover: true,
+        keep_logs: true,
         again: batch::SECOND_LOOK,
     };
     let mut report = Report::new(minor.number(), controllers, options.size.demanding(), subject);
@@ -252,6 +253,7 @@ async fn minor_run(
             max_endpoints: batch.max_endpoints,
             max_mirrored: max_mirrored(batch.max_endpoints),
             handover: false,
+            keep_logs: false,
             ..settings.clone()
         };
         smallest::print(&finding, &batch.seeds, options, &settings).await;

@@ -1,6 +1,6 @@
 //! What a holder asked for while everything was at rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use k8s_openapi::api::core::v1::Endpoints;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -34,7 +34,7 @@ pub(super) enum Change {
     Nothing,
     /// A slice that differs by hints alone, and by the trigger time.
     Hints,
-    /// Endpoints whose subsets are the same once they are repacked.
+    /// Endpoints that a step wrote last, whose subsets are the same once they are repacked.
     Order,
     /// Anything else, and all that is no update of a slice or of Endpoints, or was not stored.
     Content,
@@ -110,12 +110,14 @@ pub(super) struct Log {
     services: BTreeMap<String, String>,
     slices: BTreeMap<String, EndpointSlice>,
     endpoints: BTreeMap<String, Endpoints>,
+    /// Revisions of what steps wrote.
+    edited: HashSet<u64>,
     writes: Writes,
 }
 
 impl Log {
-    /// Of the time between these.
-    pub(super) fn new(before: &Snapshot, after: &Snapshot) -> Self {
+    /// Of the time between these, after steps that wrote these revisions.
+    pub(super) fn new(before: &Snapshot, after: &Snapshot, edited: HashSet<u64>) -> Self {
         let mut services = before.owners();
         services.extend(after.owners());
         let slices = before.objects.all::<EndpointSlice>();
@@ -124,6 +126,7 @@ impl Log {
             services,
             slices: slices.map(|slice| (path_of(slice), slice.clone())).collect(),
             endpoints: endpoints.map(|one| (path_of(one), one.clone())).collect(),
+            edited,
             writes: Writes::default(),
         }
     }
@@ -163,6 +166,12 @@ impl Log {
         self.writes.by_service.entry(service).or_default().push(write);
     }
 
+    fn is_edited(&self, endpoints: &Endpoints) -> bool {
+        let version = endpoints.resource_version();
+        let revision = version.and_then(|version| version.parse().ok());
+        revision.is_some_and(|revision: u64| self.edited.contains(&revision))
+    }
+
     fn change(&mut self, entry: &Entry, path: &str) -> Change {
         let updated = entry.verb == "update";
         match entry.resource() {
@@ -184,7 +193,7 @@ impl Log {
                 let old = self.endpoints.insert(path.to_owned(), new.clone());
                 match old.filter(|_| updated) {
                     Some(old) if old.resource_version() == new.resource_version() => Change::Nothing,
-                    Some(old) if reordered(&old, &new) => Change::Order,
+                    Some(old) if self.is_edited(&old) && reordered(&old, &new) => Change::Order,
                     _ => Change::Content,
                 }
             }
@@ -249,4 +258,81 @@ pub(crate) fn words(entry: &Entry) -> String {
         entry.user_agent.split('/').next().unwrap_or_default(),
         entry.code()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(resource: &str, verb: &str, object: &Value) -> Entry {
+        serde_json::from_value(json!({
+            "auditID": "1", "stage": "ResponseComplete", "verb": verb, "requestURI": "/",
+            "objectRef": { "resource": resource, "namespace": "ns", "name": "web" },
+            "responseStatus": { "code": 200 },
+            "requestObject": object, "responseObject": object,
+        }))
+        .unwrap()
+    }
+
+    /// What each of these writes after the first makes of the object; steps wrote version 7.
+    fn changes(resource: &str, objects: &[Value]) -> Vec<Change> {
+        let none = Snapshot::default();
+        let mut log = Log::new(&none, &none, [7].into());
+        for object in objects {
+            log.add(&entry(resource, "update", object));
+        }
+        let writes = log.writes().by_service.into_values().flatten();
+        writes.map(|write| write.change).skip(1).collect()
+    }
+
+    #[test]
+    fn an_update_of_a_slice_is_of_nothing_of_hints_or_of_content() {
+        let slice = |version: &str, ready: bool, zone: &str| {
+            let hints = json!({ "forZones": [{ "name": zone }] });
+            json!({
+                "metadata": { "namespace": "ns", "name": "web", "resourceVersion": version, "labels": { "kubernetes.io/service-name": "web" } },
+                "addressType": "IPv4", "ports": [],
+                "endpoints": [{ "addresses": ["10.0.0.1"], "conditions": { "ready": ready }, "hints": hints }],
+            })
+        };
+        let written = [
+            slice("1", true, "a"),
+            slice("1", true, "a"),
+            slice("2", true, "b"),
+            slice("3", false, "b"),
+            slice("4", true, "a"),
+        ];
+        assert_eq!(
+            changes("endpointslices", &written),
+            [Change::Nothing, Change::Hints, Change::Content, Change::Content]
+        );
+    }
+
+    #[test]
+    fn endpoints_that_a_step_has_arranged_otherwise_are_told_from_those_that_a_controller_has() {
+        let subset = |ips: &[&str]| {
+            let addresses: Vec<Value> = ips.iter().map(|ip| json!({ "ip": ip })).collect();
+            json!({ "addresses": addresses, "ports": [{ "port": 80 }] })
+        };
+        let endpoints = |version: &str, subsets: &[Value]| json!({ "metadata": { "namespace": "ns", "name": "web", "resourceVersion": version }, "subsets": subsets });
+        let (apart, together) = (
+            [subset(&["10.0.0.1"]), subset(&["10.0.0.2"])],
+            [subset(&["10.0.0.1", "10.0.0.2"])],
+        );
+        let of = |written: &[Value]| changes("endpoints", written);
+        assert_eq!(
+            of(&[endpoints("7", &apart), endpoints("8", &together)]),
+            [Change::Order]
+        );
+        assert_eq!(
+            of(&[endpoints("6", &apart), endpoints("8", &together)]),
+            [Change::Content]
+        );
+        assert_eq!(
+            of(&[endpoints("7", &apart), endpoints("8", &apart[..1])]),
+            [Change::Content]
+        );
+    }
 }

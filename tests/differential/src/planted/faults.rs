@@ -32,6 +32,8 @@ pub struct Fault {
     pub what: &'static str,
     /// The controllers that are enough to show it.
     pub(crate) controllers: &'static [Controller],
+    /// Whether it shows only as the controllers change places.
+    pub(crate) handover: bool,
     /// Where it is.
     pub edits: &'static [Edit],
 }

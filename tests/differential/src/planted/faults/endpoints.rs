@@ -15,6 +15,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "unready-published",
         what: "Endpoints have addresses that are not ready among those that are",
         controllers: ENDPOINTS,
+        handover: false,
         edits: &[Edit {
             file: WANTED,
             from: "if service.publish_not_ready || pod.flags.ready {",
@@ -25,6 +26,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "subsets-by-port",
         what: "subsets are sorted by their ports and not by their digest",
         controllers: ENDPOINTS,
+        handover: false,
         edits: &[Edit {
             file: REPACK,
             from: "        subsets.sort_by_cached_key(",
@@ -35,6 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "addresses-by-length",
         what: "addresses of a subset are sorted as numbers and not as texts",
         controllers: ENDPOINTS,
+        handover: false,
         edits: &[Edit {
             file: REPACK,
             from: "        a.0.cmp(&b.0)\n",
@@ -45,6 +48,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "over-capacity-stays",
         what: "Endpoints that are whole keep the annotation that they are cut off",
         controllers: ENDPOINTS,
+        handover: false,
         edits: &[
             Edit {
                 file: WANTED,
@@ -62,6 +66,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "endpoints-not-headless",
         what: "Endpoints of headless Services lack the label",
         controllers: ENDPOINTS,
+        handover: false,
         edits: &[Edit {
             file: WANTED,
             from: "        .without_cluster_ip()\n        .then(",
@@ -72,6 +77,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "endpoints-outlive",
         what: "Endpoints stay when their Service is deleted",
         controllers: ENDPOINTS,
+        handover: false,
         edits: &[Edit {
             file: CONTROLLER,
             from: "            None => self.sweep(world, key, now.at),",

@@ -15,6 +15,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "skip-ignored",
         what: "Endpoints are mirrored whatever the label that is against it",
         controllers: MIRRORING,
+        handover: false,
         edits: &[Edit {
             file: VIEW,
             from: "&& !is_skipped(endpoints)",
@@ -25,6 +26,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "annotations-not-mirrored",
         what: "mirrored slices lack the annotations of the Endpoints",
         controllers: MIRRORING,
+        handover: false,
         edits: &[Edit {
             file: WANTED,
             from: ".filter(|(key, _)| !NOT_COPIED.contains(&key.as_str()))",
@@ -35,6 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "mirrors-one-too-many",
         what: "one address more than the maximum is mirrored of a subset",
         controllers: MIRRORING,
+        handover: false,
         edits: &[Edit {
             file: DESIRED,
             from: "        let mut desired = Self::default();\n        let mut groups",
@@ -45,6 +48,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "ipv4-mirrored-only",
         what: "IPv6 addresses are not mirrored",
         controllers: MIRRORING,
+        handover: false,
         edits: &[Edit {
             file: DESIRED,
             from: "match ip(&address.ip) {",
@@ -55,6 +59,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "mirror-not-made-again",
         what: "that a mirrored slice is deleted by others is not noticed",
         controllers: MIRRORING,
+        handover: false,
         edits: &[Edit {
             file: VIEW,
             from: "        let slice = &change.latest().key;\n",
@@ -65,6 +70,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "mirrored-with-selector",
         what: "what was mirrored stays when the Service gets a selector",
         controllers: MIRRORING,
+        handover: false,
         edits: &[Edit {
             file: VIEW,
             from: "if is_without(change.before()) != is_without(change.after()) {",

@@ -14,6 +14,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "cidr-held-for-nothing",
         what: "a ServiceCIDR stays for addresses that another one has as well",
         controllers: SERVICE_CIDR,
+        handover: false,
         edits: &[Edit {
             file: BLOCKERS,
             from: "        cidr.deleted?;\n",
@@ -24,6 +25,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "cidr-let-go",
         what: "a ServiceCIDR goes although addresses hang on it alone",
         controllers: SERVICE_CIDR,
+        handover: false,
         edits: &[Edit {
             file: PLAN,
             from: "if facts.held {",
@@ -34,6 +36,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "cidr-without-condition",
         what: "a ServiceCIDR is not said to be ready",
         controllers: SERVICE_CIDR,
+        handover: false,
         edits: &[Edit {
             file: PLAN,
             from: "return if has_finalizer(cidr) {",
@@ -44,6 +47,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "cidr-without-grace",
         what: "a ServiceCIDR goes at once, and not after ten seconds",
         controllers: SERVICE_CIDR,
+        handover: false,
         edits: &[Edit {
             file: PLAN,
             from: "match left(deleted, facts) {",

@@ -22,6 +22,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "terminating-ready",
         what: "a Pod that terminates stays ready",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: CONVERT,
             from: "(serving && !terminating);",
@@ -32,6 +33,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "hostname-anywhere",
         what: "a hostname is published whatever the subdomain",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: BACKING,
             from: "(names.subdomain == service.key.name && ",
@@ -42,6 +44,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "first-address-only",
         what: "only the first address of a Pod counts",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: BACKING,
             from: "        .addresses\n        .iter()\n",
@@ -52,6 +55,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "other-protocol",
         what: "a port is found by its name whatever its protocol",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: BACKING,
             from: "pod.named_port(name, &port.protocol)",
@@ -65,6 +69,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "zone-stays",
         what: "a changed zone does not reach endpoints that are there",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: CONVERT,
             from: "|| desired.zone != observed.zone",
@@ -75,6 +80,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "same-node-forgotten",
         what: "PreferSameNode gives no hints to Nodes",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: CONVERT,
             from: "if rules.prefer_same => Self::OwnPlace { nodes: true }",
@@ -85,6 +91,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "labels-stay",
         what: "labels that a slice should not have stay, and those that it should have do not come",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: LABELS,
             from: "    !own(slice).eq(own(service))",
@@ -92,9 +99,21 @@ pub(super) const FAULTS: &[Fault] = &[
         }],
     },
     Fault {
+        name: "headless-put-right",
+        what: "a wrong headless label alone is reason for a write",
+        controllers: SLICES,
+        handover: true,
+        edits: &[Edit {
+            file: LABELS,
+            from: "        labels.iter().filter(|(key, _)| !is_reserved(key))\n",
+            to: "        let headless = |key: &str| key == names::LABEL_HEADLESS && quaymaster_model::planted(\"headless-put-right\");\n        labels.iter().filter(move |(key, _)| headless(key) || !is_reserved(key))\n",
+        }],
+    },
+    Fault {
         name: "one-too-many",
         what: "a slice takes one endpoint more than the maximum",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: FILL,
             from: "let count = max.saturating_sub(into.len())",
@@ -105,6 +124,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "more-than-fits",
         what: "the rest goes into a slice with room for all but one of it",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: FILL,
             from: "..=(max - remaining.len(), SliceId(usize::MAX))",
@@ -115,6 +135,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "no-placeholder",
         what: "a Service without endpoints has no slice",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: DRAFT,
             from: "if !self.new.is_empty() || self.state.live != self.going() {",
@@ -125,6 +146,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "pods-leave-first",
         what: "a Pod leaves a slice before another one that holds it is stored",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: REVIEW,
             from: "        let Some((slice, _)) = self.slices[id].observed.as_ref() else {\n            return HashSet::new();\n        };\n        let staying",
@@ -135,6 +157,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "readiness-stays",
         what: "changes of Pods that stay with their Service are not noticed",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: VIEW,
             from: "for id in &moved.stayed {",
@@ -145,6 +168,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "node-forgotten",
         what: "changes of Nodes are not noticed",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: VIEW,
             from: "Delta::Node { change } => self.node_changed(world, *change, dirty),",
@@ -156,6 +180,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "edit-not-repaired",
         what: "what others do to slices is not noticed",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: VIEW,
             from: "            } => self.slice_changed(world, *change, dirty),",
@@ -166,6 +191,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "target-stays",
         what: "an endpoint keeps the uid of a Pod that was replaced",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: CONVERT,
             from: "|| !same_target",
@@ -176,6 +202,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "unmanaged-emptied",
         what: "the slices of a Service are emptied when its selector goes or it becomes ExternalName",
         controllers: SLICES,
+        handover: false,
         edits: &[
             Edit {
                 file: VIEW,
@@ -198,6 +225,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "external-name-kept",
         what: "a Service of type ExternalName gets slices like any other",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: "crates/model/src/service.rs",
             from: "self.selector.is_some() && self.kind != ServiceType::ExternalName",
@@ -208,6 +236,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "empties-stay",
         what: "slices that lose all endpoints stay",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: DRAFT,
             from: "if review.changed && review.kept.is_empty() {",
@@ -218,6 +247,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "fragment",
         what: "the rest always goes into a new slice",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: FILL,
             from: ".find(|id| !updated.contains(id) && !gone(*id));",
@@ -228,6 +258,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "annotations-go",
         what: "annotations of others are lost when a slice is written",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: ISSUE,
             from: "kept.map(foreign_annotations)",
@@ -238,6 +269,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "headless-forgotten",
         what: "slices of headless Services lack the label",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: LABELS,
             from: "        .without_cluster_ip()\n        .then(",
@@ -248,6 +280,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "hints-to-nodes",
         what: "hints by annotation name nodes as well",
         controllers: SLICES,
+        handover: false,
         edits: &[
             Edit {
                 file: TOPOLOGY,
@@ -265,6 +298,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "surplus-empties",
         what: "slices of ports that no Pod has any more are emptied and stay beside those with endpoints",
         controllers: SLICES,
+        handover: false,
         edits: &[
             Edit {
                 file: DRAFT,
@@ -285,6 +319,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "empties-for-placeholder",
         what: "the slices of a Service whose last Pod goes are emptied and stay in place of one without ports",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: DRAFT,
             from: "            self.foreign.push(id);\n            return;\n        }\n",
@@ -310,6 +345,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "hints-mixed-up",
         what: "hints by annotation are right in number for each zone, and on the wrong endpoints",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: TOPOLOGY,
             from: "    let mut transfers = Transfers::between(&allocations, &counted);\n    for index in open {",
@@ -340,6 +376,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "hints-to-one-zone",
         what: "what some zones have too much of is hinted to one zone, whatever others lack",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: ALLOCATE,
             from: "        uncount(&mut self.receiving, &receiver);\n",
@@ -350,6 +387,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "hints-overload",
         what: "a zone may have any number of hints by annotation",
         controllers: SLICES,
+        handover: false,
         edits: &[Edit {
             file: ALLOCATE,
             from: "others + hints <= allocation.maximum",
