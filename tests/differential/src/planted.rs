@@ -8,12 +8,14 @@ mod faults;
 pub use faults::{Edit, Fault, SWITCH, VARIABLE, faults};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 use futures::stream::{StreamExt as _, iter};
 use quaymaster_oracle::generate::Kind;
 use quaymaster_testkit::assets::Minor;
+use tokio::sync::OnceCell;
 
 use crate::batch::{self, Outcome, Settings};
 use crate::controllers::Controllers;
@@ -22,8 +24,8 @@ use crate::plane::Subject;
 use crate::report::{add, surplus};
 use crate::run::{Batch, Options, batches, max_mirrored};
 
-/// Seeds tried at a time.
-const CHUNK: u64 = 20;
+/// Seeds tried at a time: they make four batches, of which each costs more than its clusters.
+const CHUNK: u64 = 60;
 
 /// Faults tried side by side.
 const AT_ONCE: usize = 2;
@@ -91,11 +93,11 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
         .transpose()?;
     println!("Kubernetes {minor}, planted errors:");
     let count = chosen.len();
-    let given = given.as_ref();
+    let (given, controls) = (given.as_ref(), &Controls::default());
     let mut searches = iter(chosen)
         .map(async |fault| {
             let own = Controllers::these(fault.controllers);
-            Box::pin(search(fault, options, given.unwrap_or(&own), minor)).await
+            Box::pin(search(fault, options, given.unwrap_or(&own), controls, minor)).await
         })
         .buffer_unordered(AT_ONCE);
     let (mut missed, mut unjudged, mut clusters) = (Vec::new(), Vec::new(), 0);
@@ -126,6 +128,30 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
     let found = count - missed.len() - unjudged.len();
     println!("{clusters} clusters, {found} of {count} faults found");
     Ok(found == count)
+}
+
+/// What batches give without any fault, by their controllers and seeds: faults that are found early share them.
+#[derive(Default)]
+struct Controls(Mutex<BTreeMap<(String, Vec<u64>), Arc<OnceCell<Outcome>>>>);
+
+impl Controls {
+    /// What this batch gives, which is looked at once.
+    async fn of(
+        &self,
+        batch: &Batch,
+        options: &Options,
+        controllers: &Controllers,
+        minor: Minor,
+    ) -> Arc<OnceCell<Outcome>> {
+        let key = (controllers.to_string(), batch.seeds.clone());
+        let cell = {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(key).or_default())
+        };
+        cell.get_or_init(|| look(batch, NONE, options, controllers, minor))
+            .await;
+        cell
+    }
 }
 
 /// Sums over the clusters that were tried.
@@ -162,7 +188,13 @@ impl Sums {
     }
 }
 
-async fn search(fault: Fault, options: &Options, controllers: &Controllers, minor: Minor) -> Search {
+async fn search(
+    fault: Fault,
+    options: &Options,
+    controllers: &Controllers,
+    controls: &Controls,
+    minor: Minor,
+) -> Search {
     let begun = Instant::now();
     let chunks = options.seeds.clone().step_by(usize::try_from(CHUNK).unwrap_or(1));
     let batches: Vec<Batch> = chunks
@@ -192,7 +224,7 @@ async fn search(fault: Fault, options: &Options, controllers: &Controllers, mino
             again = &batches[..=index];
         }
         if let Verdict::Found(seen) = verdict {
-            verdict = control(seen, again, options, controllers, minor).await;
+            verdict = control(seen, again, options, controllers, controls, minor).await;
             told(&format!("without {}", fault.name), sums.clusters);
         }
         if verdict != Verdict::Missed {
@@ -213,13 +245,15 @@ async fn control(
     batches: &[Batch],
     options: &Options,
     controllers: &Controllers,
+    controls: &Controls,
     minor: Minor,
 ) -> Verdict {
     let (mut without, mut sums) = (Vec::new(), Sums::new(options));
     for batch in batches {
-        let outcome = look(batch, NONE, options, controllers, minor).await;
-        sums.add(batch, &outcome);
-        match judged(&outcome) {
+        let control = controls.of(batch, options, controllers, minor).await;
+        let Some(outcome) = control.get() else { continue };
+        sums.add(batch, outcome);
+        match judged(outcome) {
             Verdict::Missed => {}
             Verdict::Found(found) => without.extend(found),
             other => return other,
