@@ -72,7 +72,7 @@ fn applied(text: &str, edit: Edit) -> Result<String> {
     if found != 1 {
         bail!(
             "{} holds this piece {found} times, not once, so no fault can be planted there; see \
-             tests/differential/src/planted/faults.rs:\n{}",
+             tests/differential/src/planted/faults/:\n{}",
             edit.file,
             edit.from
         );

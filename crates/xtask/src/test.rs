@@ -24,12 +24,23 @@ const INTEGRATION: &str = "quaymaster-integration";
 /// 100 on, each rule must have been met.
 const CLUSTERS: [u32; 2] = [200, 100];
 
+/// Errors that are made on purpose and looked for: one of each controller, which few clusters show.
+const PLANTED: [&str; 4] = [
+    "terminating-ready",
+    "unready-published",
+    "annotations-not-mirrored",
+    "cidr-without-condition",
+];
+
+/// The clusters that they are looked for in.
+const PLANTED_SEEDS: &str = "0..20";
+
 /// Build what is missing and run every test
 ///
 /// Unit, property and documentation tests of all crates; then, on each minor, the integration tests, those of upstream's
 /// own that look at the controllers, where it is recorded what they give, the demo against a real control plane, and
-/// generated clusters compared with kube-controller-manager. No test is repeated or passed over; ignored ones are counted
-/// in the summary.
+/// generated clusters compared with kube-controller-manager; in the end, whether that comparison finds errors that are made on
+/// purpose. No test is repeated or passed over; ignored ones are counted in the summary.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// A Kubernetes minor to test on, 1.37 or 1.33; may be given several times [default: both, or the one in
@@ -128,6 +139,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Ok(format!("{clusters} clusters, no difference in slices"))
         });
     }
+    // What is shown is that errors are found, not where they are: one minor is enough.
+    stages.run(&format!("planted errors {}", minors[0]), || {
+        let mut command = Command::new("/proc/self/exe");
+        command.args(["differential", "--planted", &PLANTED.join(",")]);
+        command.args(["--seeds", PLANTED_SEEDS, "--minor", &minors[0].to_string()]);
+        workspace::run(command)?;
+        Ok(format!("{} errors, each found", PLANTED.len()))
+    });
     stages.end()
 }
 
@@ -230,7 +249,18 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use quaymaster_differential::planted::{Fault, faults};
+
     use super::*;
+
+    #[test]
+    fn the_planted_errors_are_of_all_controllers() {
+        let chosen = faults().filter(|fault| PLANTED.contains(&fault.name));
+        let controllers: BTreeSet<&str> = chosen.flat_map(Fault::controllers).collect();
+        assert_eq!(controllers.len(), 4, "{controllers:?}");
+    }
 
     #[test]
     fn a_minor_without_tests_is_refused_with_those_that_have_some() {

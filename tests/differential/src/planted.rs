@@ -8,12 +8,14 @@ mod faults;
 pub use faults::{Edit, Fault, SWITCH, VARIABLE, faults};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 use futures::stream::{StreamExt as _, iter};
 use quaymaster_oracle::generate::Kind;
 use quaymaster_testkit::assets::Minor;
+use tokio::sync::OnceCell;
 
 use crate::batch::{self, Outcome, Settings};
 use crate::controllers::Controllers;
@@ -23,8 +25,8 @@ use crate::plane::Subject;
 use crate::report::{add, surplus};
 use crate::run::{Batch, Options, batches, max_mirrored};
 
-/// Seeds tried at a time.
-const CHUNK: u64 = 20;
+/// Seeds tried at a time: they make four batches, of which each costs more than its clusters.
+const CHUNK: u64 = 60;
 
 /// Faults tried side by side.
 const AT_ONCE: usize = 2;
@@ -92,11 +94,11 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
         .transpose()?;
     println!("Kubernetes {minor}, planted errors:");
     let count = chosen.len();
-    let given = given.as_ref();
+    let (given, controls) = (given.as_ref(), &Controls::default());
     let mut searches = iter(chosen)
         .map(async |fault| {
             let own = Controllers::these(fault.controllers);
-            Box::pin(search(fault, options, given.unwrap_or(&own), minor)).await
+            Box::pin(search(fault, options, given.unwrap_or(&own), controls, minor)).await
         })
         .buffer_unordered(AT_ONCE);
     let (mut missed, mut unjudged, mut clusters) = (Vec::new(), Vec::new(), 0);
@@ -127,6 +129,35 @@ pub(crate) async fn run(options: &Options) -> Result<bool> {
     let found = count - missed.len() - unjudged.len();
     println!("{clusters} clusters, {found} of {count} faults found");
     Ok(found == count)
+}
+
+/// How batches are looked at.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    options: &'a Options,
+    controllers: &'a Controllers,
+    minor: Minor,
+    handover: bool,
+}
+
+/// What tells a control from others: controllers, whether they change places, and seeds.
+type Clusters = (String, bool, Vec<u64>);
+
+/// What batches give without any fault: faults that are found early share them.
+#[derive(Default)]
+struct Controls(Mutex<BTreeMap<Clusters, Arc<OnceCell<Outcome>>>>);
+
+impl Controls {
+    /// What this batch gives, which is looked at once.
+    async fn of(&self, batch: &Batch, way: Way<'_>) -> Arc<OnceCell<Outcome>> {
+        let key = (way.controllers.to_string(), way.handover, batch.seeds.clone());
+        let cell = {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(key).or_default())
+        };
+        cell.get_or_init(|| look(batch, NONE, way)).await;
+        cell
+    }
 }
 
 /// Sums over the clusters that were tried.
@@ -163,7 +194,13 @@ impl Sums {
     }
 }
 
-async fn search(fault: Fault, options: &Options, controllers: &Controllers, minor: Minor) -> Search {
+async fn search(
+    fault: Fault,
+    options: &Options,
+    controllers: &Controllers,
+    controls: &Controls,
+    minor: Minor,
+) -> Search {
     let begun = Instant::now();
     let chunks = options.seeds.clone().step_by(usize::try_from(CHUNK).unwrap_or(1));
     let batches: Vec<Batch> = chunks
@@ -180,10 +217,16 @@ async fn search(fault: Fault, options: &Options, controllers: &Controllers, mino
         let seconds = begun.elapsed().as_secs_f64();
         eprintln!("{seconds:5.0} s  {name}: {tried} clusters tried");
     };
+    let way = Way {
+        options,
+        controllers,
+        minor,
+        handover: fault.handover,
+    };
     let mut sums = Sums::new(options);
     let mut verdict = Verdict::Missed;
     for (index, batch) in batches.iter().enumerate() {
-        let outcome = look(batch, &fault, true, options, controllers, minor).await;
+        let outcome = look(batch, fault.name, way).await;
         sums.add(batch, &outcome);
         told(fault.name, sums.clusters);
         let mut again = &batches[index..=index];
@@ -193,7 +236,7 @@ async fn search(fault: Fault, options: &Options, controllers: &Controllers, mino
             again = &batches[..=index];
         }
         if let Verdict::Found(seen) = verdict {
-            verdict = control(seen, &fault, again, options, controllers, minor).await;
+            verdict = control(seen, again, controls, way).await;
             told(&format!("without {}", fault.name), sums.clusters);
         }
         if verdict != Verdict::Missed {
@@ -209,19 +252,13 @@ async fn search(fault: Fault, options: &Options, controllers: &Controllers, mino
 }
 
 /// What was seen counts where the same batches do not show anything without the fault.
-async fn control(
-    seen: Vec<String>,
-    fault: &Fault,
-    batches: &[Batch],
-    options: &Options,
-    controllers: &Controllers,
-    minor: Minor,
-) -> Verdict {
-    let (mut without, mut sums) = (Vec::new(), Sums::new(options));
+async fn control(seen: Vec<String>, batches: &[Batch], controls: &Controls, way: Way<'_>) -> Verdict {
+    let (mut without, mut sums) = (Vec::new(), Sums::new(way.options));
     for batch in batches {
-        let outcome = look(batch, fault, false, options, controllers, minor).await;
-        sums.add(batch, &outcome);
-        match judged(&outcome) {
+        let control = controls.of(batch, way).await;
+        let Some(outcome) = control.get() else { continue };
+        sums.add(batch, outcome);
+        match judged(outcome) {
             Verdict::Missed => {}
             Verdict::Found(found) => without.extend(found),
             other => return other,
@@ -236,17 +273,16 @@ async fn control(
 }
 
 /// One batch with a fault, or with [`NONE`].
-async fn look(
-    batch: &Batch,
-    fault: &Fault,
-    on: bool,
-    options: &Options,
-    controllers: &Controllers,
-    minor: Minor,
-) -> Outcome {
+async fn look(batch: &Batch, fault: &str, way: Way<'_>) -> Outcome {
+    let Way {
+        options,
+        controllers,
+        minor,
+        handover,
+    } = way;
     let subject = Subject::Quaymaster {
         binary: options.binary.clone(),
-        environment: vec![(VARIABLE.to_owned(), if on { fault.name } else { NONE }.to_owned())],
+        environment: vec![(VARIABLE.to_owned(), fault.to_owned())],
     };
     let settings = Settings {
         minor,
@@ -255,7 +291,7 @@ async fn look(
         max_endpoints: batch.max_endpoints,
         max_mirrored: max_mirrored(batch.max_endpoints),
         rounds: options.rounds.max(1),
-        handover: fault.handover,
+        handover,
         keep_logs: false,
         again: batch::SECOND_LOOK / 2,
     };

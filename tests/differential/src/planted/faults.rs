@@ -38,6 +38,13 @@ pub struct Fault {
     pub edits: &'static [Edit],
 }
 
+impl Fault {
+    /// kube-controller-manager's names of the controllers that are enough to show it.
+    pub fn controllers(&self) -> impl Iterator<Item = &'static str> {
+        self.controllers.iter().map(|controller| controller.name())
+    }
+}
+
 /// A piece of source, which stands there exactly once, and what it becomes.
 #[derive(Clone, Copy, Debug)]
 pub struct Edit {

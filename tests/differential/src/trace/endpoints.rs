@@ -191,6 +191,10 @@ fn content(endpoints: &Endpoints) -> Endpoints {
     metadata.managed_fields = None;
     if let Some(annotations) = &mut metadata.annotations {
         annotations.remove(TRIGGER_TIME);
+        // It may be the only one.
+        if annotations.is_empty() {
+            metadata.annotations = None;
+        }
     }
     content
 }

@@ -61,6 +61,10 @@ pub(crate) fn content(slice: &EndpointSlice) -> EndpointSlice {
     metadata.managed_fields = None;
     if let Some(annotations) = &mut metadata.annotations {
         annotations.remove(TRIGGER_TIME);
+        // It may be the only one.
+        if annotations.is_empty() {
+            metadata.annotations = None;
+        }
     }
     if let Some(ports) = &mut content.ports {
         ports.sort_by_cached_key(|port| format!("{port:?}"));

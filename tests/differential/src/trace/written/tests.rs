@@ -35,3 +35,21 @@ fn annotations_of_others_may_go_only_when_no_endpoint_stays() {
         assert_eq!(lost(other.clone()), 0, "{other}");
     }
 }
+
+#[test]
+fn a_trigger_time_that_comes_goes_or_changes_is_no_reason_for_a_write() {
+    let endpoint = json!({});
+    let at = |time: &str| slice(&json!({ TRIGGER_TIME: time }), &endpoint);
+    let (none, empty) = (slice(&Value::Null, &endpoint), slice(&json!({}), &endpoint));
+    for (old, new) in [
+        (&none, &at("1")),
+        (&at("1"), &none),
+        (&at("1"), &at("2")),
+        (&none, &empty),
+    ] {
+        assert_eq!(
+            faults(Some(old), new, None),
+            ["was written although nothing of it changed"]
+        );
+    }
+}
