@@ -151,7 +151,7 @@ impl Handover {
                 .contains(service)
                 .then_some(Reason::ApplicationProtocol);
         }
-        let hints = self.auto.contains(service) && write.change == Change::Hints;
+        let hints = self.auto.contains(service) && matches!(write.change, Change::Hints | Change::Nothing);
         hints.then_some(Reason::AutoHints)
     }
 }

@@ -66,6 +66,8 @@ pub(crate) struct Look<'a> {
     pub(crate) upstream: [bool; 2],
     /// Paths of Services of which one was deleted and another made under its name.
     pub(crate) recreated: &'a BTreeSet<String>,
+    /// Paths of Endpoints of the left side of which some were deleted and others made under their name.
+    pub(crate) remade: &'a BTreeSet<String>,
     /// Paths of Services for which a slice was to be created on that side that was there already.
     pub(crate) refused: [&'a BTreeSet<String>; 2],
 }

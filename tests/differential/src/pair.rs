@@ -285,8 +285,10 @@ impl<'a> Pair<'a> {
         let minor = settings.minor.number();
         let mut recreated = BTreeSet::new();
         if minor >= LEFT_BY_APISERVER {
-            recreated.extend(self.planes.iter().flat_map(|plane| plane.recorder.recreated()));
+            let planes = self.planes.iter();
+            recreated.extend(planes.flat_map(|plane| plane.recorder.recreated(Kind::Service)));
         }
+        let remade = self.planes[0].recorder.recreated(Kind::Endpoints);
         let refused = [self.planes[0].refused()?, self.planes[1].refused()?];
         let look = Look {
             left: &left,
@@ -297,6 +299,7 @@ impl<'a> Pair<'a> {
             max_mirrored: settings.max_mirrored,
             upstream: [true, settings.subject.is_kcm()],
             recreated: &recreated,
+            remade: &remade,
             refused: refused.each_ref().map(|refused| &refused.slices),
         };
         let mut exceptions = Exceptions::new();

@@ -106,15 +106,12 @@ impl Recorder {
         families.collect()
     }
 
-    /// Paths of Services of which one was deleted and another made under its name.
-    pub(crate) fn recreated(&self) -> BTreeSet<String> {
+    /// Paths of objects of a kind of which one was deleted and another made under its name.
+    pub(crate) fn recreated(&self, kind: Kind) -> BTreeSet<String> {
         let log = self.locked();
-        let services = log
-            .events
-            .iter()
-            .filter(|event| event.object.kind() == Kind::Service);
+        let of_kind = log.events.iter().filter(|event| event.object.kind() == kind);
         let mut uids: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
-        for event in services {
+        for event in of_kind {
             let uid = event.object.metadata().uid.clone();
             uids.entry(event.object.key().path()).or_default().insert(uid);
         }

@@ -28,6 +28,8 @@ pub struct Setting<'a> {
     pub fresh: bool,
     /// Whether a Service of this name was deleted and made again, so that Endpoints of the earlier one may have been left.
     pub recreated: bool,
+    /// Whether there were Endpoints of this name on the left side, kube-controller-manager's, that went and others that came.
+    pub remade: bool,
     /// What differs between Kubernetes versions.
     pub rules: Rules,
 }
@@ -76,6 +78,10 @@ pub fn fair(
             found
         }
     };
+    if service.is_none() && setting.remade && matches!(sides, [None, Some(_)]) {
+        apply(Exception::RecreatedEndpoints);
+        return Vec::new();
+    }
     if found.is_empty() || service.is_none() || looked_after {
         return found;
     }

@@ -52,6 +52,9 @@ exceptions! {
     /// Endpoints of a Service without selector that was deleted and made again: whether those of the earlier one go
     /// depends on whether the controller looked in between.
     RecreatedService = "recreated-service";
+    /// Endpoints that no Service is of, deleted by somebody and made again: kube-controller-manager looks for a Service when
+    /// the first ones go, and deletes what has been made by then.
+    RecreatedEndpoints = "recreated-endpoints";
     /// kube-controller-manager does not miss the owner of a mirrored slice.
     UnownedMirror = "unowned-mirror";
     /// kube-controller-manager mixes up which mirrored slice it makes of which, and asks for one that is there.

@@ -30,7 +30,7 @@ pub(super) struct Writes {
 /// What an update that was stored made of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// The same again: the version is what it was.
+    /// The same again: the version is what it was. Or a conflict, so that nothing was stored.
     Nothing,
     /// A slice that differs by hints alone, and by the trigger time.
     Hints,
@@ -174,6 +174,9 @@ impl Log {
 
     fn change(&mut self, entry: &Entry, path: &str) -> Change {
         let updated = entry.verb == "update";
+        if updated && entry.code() == 409 {
+            return Change::Nothing;
+        }
         match entry.resource() {
             "endpointslices" => {
                 let Some(new) = stored::<EndpointSlice>(entry) else {

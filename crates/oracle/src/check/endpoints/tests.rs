@@ -22,6 +22,7 @@ fn setting<'a>(service: &'a Service, pods: [&'a [Pod]; 2], fresh: bool) -> Setti
         pods,
         fresh,
         recreated: false,
+        remade: false,
         rules: RULES,
     }
 }
@@ -170,6 +171,18 @@ fn what_is_there_on_one_side_alone_is_a_difference_unless_nobody_keeps_it() {
         ..setting(&service, both, false)
     };
     assert_eq!(run_on(&gone, None, Some(&kept)), (1, vec![]), "a leak");
+    let remade = |of: Setting<'_>, left, right| run_on(&Setting { remade: true, ..of }, left, right);
+    assert_eq!(
+        remade(gone, None, Some(&hand_made)),
+        (0, vec!["recreated-endpoints"])
+    );
+    assert_eq!(
+        remade(gone, Some(&hand_made), None),
+        (1, vec![]),
+        "quaymaster may not lack them"
+    );
+    let with_service = self::setting(&service, both, false);
+    assert_eq!(remade(with_service, None, Some(&hand_made)).0, 1);
 
     service.spec.as_mut().unwrap().selector = None;
     let setting = setting(&service, both, false);
