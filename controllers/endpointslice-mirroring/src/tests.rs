@@ -5,6 +5,7 @@ pub(crate) mod cluster;
 mod continuity;
 mod events;
 mod managed;
+mod oracle;
 mod others;
 mod random;
 pub(crate) mod records;

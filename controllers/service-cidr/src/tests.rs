@@ -4,5 +4,6 @@ mod blockers;
 mod cluster;
 mod deletion;
 mod life;
+mod oracle;
 mod plan;
 mod ranges;

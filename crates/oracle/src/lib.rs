@@ -32,12 +32,13 @@ pub use check::exception::{Exception, Exceptions};
 pub use check::told::{tell, tell_owner};
 pub use rules::address::AddressType;
 pub use rules::desired::{Rules, managed};
+pub use rules::minors;
 pub use rules::pods::selects;
 
 /// Endpoints of Services with a selector (kubernetes `pkg/controller/endpoint`).
 pub mod endpoints {
     pub use crate::check::endpoints::{Setting, fair};
-    pub use crate::rules::endpoints::{CAPACITY, Desired, EQUAL_AFTER_REPACKING, desired, reconcile};
+    pub use crate::rules::endpoints::{CAPACITY, Desired, desired, reconcile};
     pub use crate::rules::ports::PortHash;
     pub use crate::rules::repack::repack;
 }
@@ -52,7 +53,7 @@ pub mod mirroring {
 pub mod cidrs {
     pub use crate::check::cidrs::{Side, fair};
     pub use crate::rules::cidrs::{
-        GRACE_SECONDS, allocated, holds, may_go, overlap, wanted_condition, within,
+        GRACE_SECONDS, Ready, allocated, covered, holds, may_go, orphans, overlap, wanted_condition,
     };
 }
 
@@ -65,11 +66,9 @@ pub mod slices {
     pub use crate::check::fair::{Setting, fair};
     pub use crate::check::invariants::{Violation, check_invariants};
     pub use crate::rules::desired::{Desired, DesiredGroup, DesiredKey, Identity, SkippedPod, desired};
-    pub use crate::rules::hints::{PREFER_SAME, auto};
+    pub use crate::rules::hints::auto;
     pub use crate::rules::ports::{PortHash, PortKey, port_digest};
-    pub use crate::rules::reconcile::{
-        Config, Event, NULL_EQUALS_EMPTY, Outcome, State, Write, reconcile, reconcile_with,
-    };
+    pub use crate::rules::reconcile::{Config, Event, Outcome, State, Write, reconcile, reconcile_with};
     pub use crate::rules::topology::TopologyCache;
     pub use crate::rules::trigger::TriggerTimes;
 }

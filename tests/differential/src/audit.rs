@@ -11,7 +11,7 @@ use quaymaster_testkit::audit::Entry;
 
 use crate::controllers::Controllers;
 use crate::handover::words;
-use crate::kept::{is_kept_resource, kept_by};
+use crate::kept::{CIDRS, is_kept_resource, kept_by};
 use crate::plane::{Hold, Holder, Subject};
 
 /// What it may write besides what it keeps: what happened, who leads, and questions about its own permissions, which are
@@ -22,9 +22,6 @@ const BESIDE_KEPT: [&str; 4] = [
     "selfsubjectaccessreviews",
     "selfsubjectrulesreviews",
 ];
-
-/// As the audit log has it.
-const CIDRS: &str = "servicecidrs";
 
 /// A busy apiserver may take a request up after the process that sent it has ended.
 const TAKEN_UP: Duration = Duration::from_secs(1);

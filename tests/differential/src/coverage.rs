@@ -10,11 +10,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use quaymaster_oracle::slices::{NULL_EQUALS_EMPTY, PREFER_SAME};
+use quaymaster_oracle::minors::{LEFT_BY_APISERVER, NULL_EQUALS_EMPTY, PREFER_SAME, STRICT_ADDRESSES};
 
 use crate::controllers::{Controller, Controllers};
-use crate::trace::LEFT_BY_APISERVER;
-use crate::world::STRICT_ADDRESSES;
 
 macro_rules! rules {
     ($($controller:ident { $(

@@ -11,10 +11,11 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use quaymaster_oracle::endpoints::EQUAL_AFTER_REPACKING;
+use quaymaster_oracle::minors::EQUAL_AFTER_REPACKING;
 
 use crate::failure::SubjectFailure;
 use crate::kept::slices::{ambiguous_mirrors, wrong_mirrors};
+use crate::kept::{ENDPOINTS, SLICES};
 use crate::plane::{Holder, Plane, Refused};
 use crate::snapshot::Unowned;
 use reason::{Reason, Reasons};
@@ -108,11 +109,11 @@ impl Handover {
     /// Why quaymaster may write this as it takes over.
     fn of_taken(&self, service: &str, write: &Write) -> Option<Reason> {
         let Refused { slices, endpoints } = &self.refused;
-        if write.is("endpoints", "create") || write.is("endpoints", "update") {
+        if write.is(ENDPOINTS, "create") || write.is(ENDPOINTS, "update") {
             return endpoints.contains(service).then_some(Reason::RefusedTruncation);
         }
         // A delete does not say what the slice was; the successor of a mirrored one mirrors.
-        if !write.of("endpointslices") || !(write.mirrors || write.verb() == "delete") {
+        if !write.of(SLICES) || !(write.mirrors || write.verb() == "delete") {
             return None;
         }
         if slices.contains(service) {
@@ -126,7 +127,7 @@ impl Handover {
 
     /// Why kube-controller-manager may write this as it gets everything back.
     fn of_back(&self, service: &str, write: &Write) -> Option<Reason> {
-        if write.is("endpoints", "update") {
+        if write.is(ENDPOINTS, "update") {
             // A restart of it may have been taken for at rest before it asked for them: what is refused is not seen by who
             // waits.
             return if write.code == 422 {
@@ -136,10 +137,10 @@ impl Handover {
                 apart.then_some(Reason::Repacked)
             };
         }
-        if write.is("endpointslices", "create") {
+        if write.is(SLICES, "create") {
             return (write.mirrors && write.code == 409).then_some(Reason::MirrorRecycling);
         }
-        if !write.is("endpointslices", "update") {
+        if !write.is(SLICES, "update") {
             return None;
         }
         if write.mirrors {
@@ -162,10 +163,10 @@ fn give_owners(service: &str, writes: &[&Write], unowned: &[Unowned], judgement:
     let mut to_create: Vec<&Unowned> = unowned.iter().collect();
     let mut to_delete = to_create.clone();
     for write in writes {
-        let counterpart = if write.is("endpointslices", "create") && write.placeholder {
+        let counterpart = if write.is(SLICES, "create") && write.placeholder {
             let found = to_create.iter().position(|one| one.family == write.family());
             found.map(|found| to_create.swap_remove(found))
-        } else if write.is("endpointslices", "delete") {
+        } else if write.is(SLICES, "delete") {
             let found = to_delete.iter().position(|one| one.slice == write.name);
             found.map(|found| to_delete.swap_remove(found))
         } else {

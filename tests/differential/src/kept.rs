@@ -31,6 +31,11 @@ pub(crate) struct Kept {
 /// All of them.
 pub(crate) const KEPT: &[Kept] = &[slices::KEPT, endpoints::KEPT, cidrs::KEPT];
 
+/// As the audit log names them.
+pub(crate) const SLICES: &str = slices::KEPT.resource;
+pub(crate) const ENDPOINTS: &str = endpoints::KEPT.resource;
+pub(crate) const CIDRS: &str = cidrs::KEPT.resource;
+
 /// Those that any of these controllers keeps.
 pub(crate) fn kept_by(controllers: &Controllers) -> impl Iterator<Item = &'static Kept> {
     KEPT.iter().filter(|kept| {

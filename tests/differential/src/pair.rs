@@ -12,6 +12,7 @@ use kube::Api;
 use kube::api::PostParams;
 use quaymaster_oracle::Exceptions;
 use quaymaster_oracle::generate::{Action, Cluster, Kind, Step, StepKind};
+use quaymaster_oracle::minors::LEFT_BY_APISERVER;
 use quaymaster_testkit::audit::{Entry, Mark};
 
 use crate::apply::{self, Hit};
@@ -19,11 +20,10 @@ use crate::batch::{Finding, Outcome, Settings};
 use crate::controllers::Controller;
 use crate::edits::{EditCounts, TwoEdits};
 use crate::failure::SubjectFailure;
-use crate::kept::{Difference, Look, compare};
+use crate::kept::{Difference, ENDPOINTS, Look, compare};
 use crate::plane::{Holder, Plane};
 use crate::report::add;
 use crate::run::listed;
-use crate::trace::LEFT_BY_APISERVER;
 use crate::world::World;
 
 /// Requests at once to each side; more only wait in the apiserver.
@@ -106,7 +106,7 @@ impl<'a> Pair<'a> {
     pub(crate) async fn missed(&self, mut writes: Vec<Entry>) -> Result<Vec<Entry>> {
         let services = self.planes[1].snapshot().await?;
         writes.retain(|write| {
-            let sweep = write.verb == "delete" && write.resource() == "endpoints";
+            let sweep = write.verb == "delete" && write.resource() == ENDPOINTS;
             !sweep
                 || services
                     .service(&format!("{}/{}", write.namespace(), write.name()))

@@ -20,7 +20,7 @@ use crate::batch::Settings;
 use crate::controllers::{Controller, Controllers};
 use crate::failure::{SubjectFailure, not_started};
 use crate::handover;
-use crate::kept::kept_by;
+use crate::kept::{ENDPOINTS, SLICES, kept_by};
 use crate::record::Recorder;
 use crate::snapshot::Snapshot;
 use crate::world::MAIN_RANGES;
@@ -358,11 +358,11 @@ impl Plane {
         for entry in &entries {
             let namespace = entry.namespace();
             match (entry.resource(), entry.verb.as_str(), entry.code()) {
-                ("endpointslices", "create", 409) => {
+                (SLICES, "create", 409) => {
                     let service = handover::service_asked(entry);
                     refused.slices.insert(format!("{namespace}/{service}"));
                 }
-                ("endpoints", "create" | "update", 422) => {
+                (ENDPOINTS, "create" | "update", 422) => {
                     refused.endpoints.insert(format!("{namespace}/{}", entry.name()));
                 }
                 _ => {}

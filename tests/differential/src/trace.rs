@@ -25,7 +25,6 @@ use crate::coverage::{Coverage, Rule};
 use crate::plane::{Hold, Holder};
 use crate::record::Event;
 use cidrs::Cidrs;
-pub(crate) use endpoints::LEFT_BY_APISERVER;
 use traffic::{Backend, Traffic};
 pub(crate) use written::content;
 

@@ -11,13 +11,10 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use quaymaster_oracle::generate::{
     Action, Cluster, Key, Kind, Object, SPACE, Scenario, Size, Step, Typed as _, generate,
 };
+use quaymaster_oracle::minors::{NULL_EQUALS_EMPTY, PREFER_SAME, STRICT_ADDRESSES};
 use quaymaster_oracle::names::{SLICE_CONTROLLER, TOPOLOGY_HINTS, TOPOLOGY_MODE, ZONE};
-use quaymaster_oracle::slices::{NULL_EQUALS_EMPTY, PREFER_SAME};
 
 use crate::controllers::{Controller, Controllers};
-
-/// The first minor whose apiserver takes IPv4 addresses in one form only (gate `StrictIPCIDRValidation`).
-pub(crate) const STRICT_ADDRESSES: u32 = 36;
 
 /// Addresses of Services, but for those of ServiceCIDRs: the largest ranges that an apiserver takes.
 pub(crate) const MAIN_RANGES: [&str; 2] = ["10.96.0.0/12", "fd00:96::/108"];

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::canonical::tidy;
 use super::exception::{Exception, Exceptions};
 use crate::names;
-use crate::rules::cidrs::{allocated, holds, within};
+use crate::rules::cidrs::may_go;
 
 #[cfg(test)]
 mod tests;
@@ -110,12 +110,6 @@ fn held_back(name: &str, side: Side<'_>, other: Side<'_>) -> bool {
     let Some(kept) = find(name, side).filter(|cidr| cidr.metadata.deletion_timestamp.is_some()) else {
         return false;
     };
-    let mut addresses = side
-        .addresses
-        .iter()
-        .filter_map(allocated)
-        .filter(|address| holds(kept, *address));
-    let orphaned = |address| !other.cidrs.iter().any(|cidr| holds(cidr, address));
-    let twin_is_gone = !other.cidrs.iter().any(|cidr| within(kept, cidr));
-    twin_is_gone && addresses.any(orphaned)
+    let others: Vec<&ServiceCIDR> = other.cidrs.iter().collect();
+    !may_go(kept, &others, side.addresses)
 }

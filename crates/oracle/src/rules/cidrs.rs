@@ -85,14 +85,6 @@ pub fn overlap(one: &ServiceCIDR, other: &ServiceCIDR) -> bool {
         .any(|prefix| others.iter().any(|other| prefix.overlaps(*other)))
 }
 
-/// Whether each range of `one` is within a range of `other`.
-pub fn within(one: &ServiceCIDR, other: &ServiceCIDR) -> bool {
-    let others = prefixes(other);
-    prefixes(one)
-        .into_iter()
-        .all(|prefix| others.iter().any(|other| other.contains(prefix)))
-}
-
 /// The address of an IPAddress that the allocator keeps.
 pub fn allocated(address: &IPAddress) -> Option<IpAddr> {
     let manager = address.metadata.labels.as_ref()?.get(names::ADDRESS_MANAGED_BY)?;
@@ -100,20 +92,30 @@ pub fn allocated(address: &IPAddress) -> Option<IpAddr> {
     address.metadata.name.as_ref()?.parse().ok()
 }
 
-/// Whether a ServiceCIDR that is being deleted may go, but for the grace: every range of it is within one of another, or no
-/// address hangs on it alone. Others count although they are being deleted, too.
-pub fn may_go(cidr: &ServiceCIDR, all: &[ServiceCIDR], addresses: &[IPAddress]) -> bool {
-    let others: Vec<&ServiceCIDR> = all
-        .iter()
-        .filter(|other| other.metadata.name != cidr.metadata.name)
-        .collect();
-    let covered = prefixes(cidr).into_iter().all(|prefix| {
+/// Whether every range of a ServiceCIDR is within one of the others.
+pub fn covered(cidr: &ServiceCIDR, others: &[&ServiceCIDR]) -> bool {
+    prefixes(cidr).into_iter().all(|prefix| {
         let mut ranges = others.iter().flat_map(|other| prefixes(other));
         ranges.any(|range| range.contains(prefix))
-    });
-    let mut addresses = addresses.iter().filter_map(allocated);
-    covered
-        || !addresses.any(|address| holds(cidr, address) && !others.iter().any(|other| holds(other, address)))
+    })
+}
+
+/// The addresses of the allocator that hang on a ServiceCIDR alone: none of the others holds them.
+pub fn orphans<'a>(
+    cidr: &ServiceCIDR,
+    others: &[&ServiceCIDR],
+    addresses: impl IntoIterator<Item = &'a IPAddress>,
+) -> Vec<IpAddr> {
+    let addresses = addresses.into_iter().filter_map(allocated);
+    addresses
+        .filter(|address| holds(cidr, *address) && !others.iter().any(|other| holds(other, *address)))
+        .collect()
+}
+
+/// Whether a ServiceCIDR that is being deleted may go beside these, but for the grace: every range of it is within one of
+/// them, or no address hangs on it alone. Those count that are being deleted, too (`canDeleteCIDR`).
+pub fn may_go(cidr: &ServiceCIDR, others: &[&ServiceCIDR], addresses: &[IPAddress]) -> bool {
+    covered(cidr, others) || orphans(cidr, others, addresses).is_empty()
 }
 
 /// The condition `Ready` of a ServiceCIDR, without its time.
@@ -136,7 +138,11 @@ pub fn wanted_condition(cidr: &ServiceCIDR, all: &[ServiceCIDR], addresses: &[IP
             message: "Kubernetes Service CIDR is ready",
         });
     }
-    (!may_go(cidr, all, addresses)).then_some(Ready {
+    let others: Vec<&ServiceCIDR> = all
+        .iter()
+        .filter(|other| other.metadata.name != cidr.metadata.name)
+        .collect();
+    (!may_go(cidr, &others, addresses)).then_some(Ready {
         status: "False",
         reason: "Terminating",
         message: "There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR",

@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::names;
 use crate::rules::address::{AddressType, canonical_ip};
 use crate::rules::desired::{Rules, managed};
+use crate::rules::minors::EQUAL_AFTER_REPACKING;
 use crate::rules::pods::{eligible, endpoint, is_ready, selects};
 use crate::rules::ports::{PortHash, find_port};
 use crate::rules::repack::{Origin, repack, repack_origins};
@@ -20,9 +21,6 @@ mod tests;
 
 /// Most addresses of an object, ready or not, over all subsets (`maxCapacity`).
 pub const CAPACITY: usize = 1000;
-
-/// The first minor whose controller takes subsets for equal that are after repacking (kubernetes/kubernetes#133511).
-pub const EQUAL_AFTER_REPACKING: u32 = 35;
 
 /// What the Endpoints of a Service should say, up to annotations.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -6,13 +6,11 @@ use k8s_openapi::api::discovery::v1::{Endpoint, EndpointHints, EndpointSlice, Fo
 
 use crate::names;
 use crate::rules::desired::Rules;
+use crate::rules::minors::PREFER_SAME;
 use crate::rules::slices::endpoints;
 
 #[cfg(test)]
 mod tests;
-
-/// First minor version with the gate `PreferSameTrafficDistribution` on by default.
-pub const PREFER_SAME: u32 = 34;
 
 /// Slices of one address type on their way to being written.
 #[derive(Clone, Debug, Default)]

@@ -7,6 +7,8 @@ use k8s_openapi::api::discovery::v1::EndpointPort;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use md5::{Digest, Md5};
 
+use crate::rules::minors::FNV_ORDER;
+
 #[cfg(test)]
 mod tests;
 
@@ -60,16 +62,20 @@ impl From<PortKey> for EndpointPort {
 /// The hash whose digest orders the ports of a new slice, and ports and subsets of Endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortHash {
-    /// MD5, up to Kubernetes 1.34.
+    /// MD5, before [`FNV_ORDER`].
     Md5,
-    /// 128-bit FNV-1a, from Kubernetes 1.35 on (kubernetes/kubernetes#133511).
+    /// 128-bit FNV-1a, from then on.
     Fnv1a128,
 }
 
 impl PortHash {
     /// The hash a controller of Kubernetes 1.`minor` uses.
     pub fn of(minor: u32) -> Self {
-        if minor >= 35 { Self::Fnv1a128 } else { Self::Md5 }
+        if minor >= FNV_ORDER {
+            Self::Fnv1a128
+        } else {
+            Self::Md5
+        }
     }
 
     /// The digest of a text.

@@ -11,6 +11,7 @@ use crate::names;
 use crate::rules::address::{AddressType, address_types};
 use crate::rules::desired::{DesiredGroup, Rules, SkippedPod, family, managed};
 use crate::rules::hints::{self, Planned};
+use crate::rules::minors::NULL_EQUALS_EMPTY;
 use crate::rules::pods::selects;
 use crate::rules::ports::{PortHash, PortKey, port_set};
 use crate::rules::slices::{equals_placeholder, name, new_slice, owned_by, sorted_in_place};
@@ -21,10 +22,6 @@ mod finalize;
 mod place;
 #[cfg(test)]
 mod tests;
-
-/// The first minor that takes a slice whose ports are `null` for one with no ports (kubernetes/kubernetes#136502). Before,
-/// such slices are written over and over (kubernetes/kubernetes#133474).
-pub const NULL_EQUALS_EMPTY: u32 = 36;
 
 /// How a controller is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-
-const SLICES: &str = "endpointslices";
+use crate::kept::{ENDPOINTS, SLICES};
 
 fn named(names: &[&str]) -> Controllers {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -67,10 +66,7 @@ fn an_update_that_leaves_no_revision_changed_nothing_and_one_that_is_not_in_the_
 
 #[test]
 fn what_only_other_controllers_keep_may_not_be_written() {
-    let writes = [
-        entry("update", "endpoints", 200),
-        entry("patch", "servicecidrs", 200),
-    ];
+    let writes = [entry("update", ENDPOINTS, 200), entry("patch", CIDRS, 200)];
     assert_eq!(violations(&writes, 1), [""; 0]);
     let alone = named(&["endpointslice-controller"]);
     assert_eq!(super::violations(&writes, 0, &quaymaster(), &alone).len(), 2);
@@ -79,7 +75,7 @@ fn what_only_other_controllers_keep_may_not_be_written() {
 #[test]
 fn a_patch_of_a_service_cidr_that_is_answered_with_a_known_version_changed_nothing() {
     let patch = |version: &str| {
-        let mut patch = entry("patch", "servicecidrs", 200);
+        let mut patch = entry("patch", CIDRS, 200);
         patch.response_object = Some(json!({ "metadata": { "name": "web", "resourceVersion": version } }));
         patch
     };

@@ -11,6 +11,7 @@ use quaymaster_testkit::audit::Entry;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::kept::{CIDRS, ENDPOINTS, SLICES};
 use crate::snapshot::{Snapshot, path_of};
 use crate::trace::content;
 
@@ -75,9 +76,7 @@ impl Write {
 
     /// Whether kube-controller-manager may make it again at every look.
     fn at_every_look(&self) -> bool {
-        self.is("endpoints", "update")
-            || self.is("servicecidrs", "patch")
-            || self.mirrors && self.is("endpointslices", "update")
+        self.is(ENDPOINTS, "update") || self.is(CIDRS, "patch") || self.mirrors && self.is(SLICES, "update")
     }
 }
 
@@ -145,7 +144,7 @@ impl Log {
         let change = self.change(entry, &path);
         let service = match entry.resource() {
             // What was refused is in no snapshot.
-            "endpointslices" => self
+            SLICES => self
                 .services
                 .get(&path)
                 .cloned()
@@ -178,7 +177,7 @@ impl Log {
             return Change::Nothing;
         }
         match entry.resource() {
-            "endpointslices" => {
+            SLICES => {
                 let Some(new) = stored::<EndpointSlice>(entry) else {
                     return Change::Content;
                 };
@@ -189,7 +188,7 @@ impl Log {
                     _ => Change::Content,
                 }
             }
-            "endpoints" => {
+            ENDPOINTS => {
                 let Some(new) = stored::<Endpoints>(entry) else {
                     return Change::Content;
                 };

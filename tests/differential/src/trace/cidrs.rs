@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::networking::v1::{IPAddress, ServiceCIDR};
 use kube::ResourceExt as _;
-use quaymaster_oracle::cidrs::{GRACE_SECONDS, allocated, holds};
+use quaymaster_oracle::cidrs::{GRACE_SECONDS, allocated, covered, holds, orphans, overlap};
 use quaymaster_oracle::generate::Object;
 use quaymaster_oracle::names::SERVICE_CIDR_FINALIZER;
 
@@ -27,24 +27,12 @@ pub(super) struct Cidrs {
 }
 
 impl Cidrs {
-    /// Addresses that no other ServiceCIDR holds.
-    pub(super) fn orphans(&self, gone: &ServiceCIDR) -> Vec<String> {
-        let others: Vec<&ServiceCIDR> = self
-            .by_name
-            .values()
-            .filter(|cidr| cidr.metadata.name != gone.metadata.name)
-            .collect();
-        let addresses = self.addresses.values().filter_map(allocated);
-        let orphans = addresses
-            .filter(|address| holds(gone, *address) && !others.iter().any(|other| holds(other, *address)));
-        orphans.map(|address| address.to_string()).collect()
-    }
-
-    pub(super) fn others<'a>(&'a self, cidr: &ServiceCIDR) -> impl Iterator<Item = &'a ServiceCIDR> {
-        let name = cidr.metadata.name.clone();
+    fn others(&self, cidr: &ServiceCIDR) -> Vec<&ServiceCIDR> {
+        let name = &cidr.metadata.name;
         self.by_name
             .values()
-            .filter(move |other| other.metadata.name != name)
+            .filter(|other| other.metadata.name != *name)
+            .collect()
     }
 }
 
@@ -80,15 +68,10 @@ impl Replay<'_> {
             return;
         }
         let released = held && (event.deleted || !has_finalizer(cidr));
-        let orphans = self.cidrs.orphans(cidr);
-        let covered = self
-            .cidrs
-            .others(cidr)
-            .any(|other| quaymaster_oracle::cidrs::within(cidr, other));
-        let overlaps = self
-            .cidrs
-            .others(cidr)
-            .any(|other| quaymaster_oracle::cidrs::overlap(cidr, other));
+        let others = self.cidrs.others(cidr);
+        let orphans = orphans(cidr, &others, self.cidrs.addresses.values());
+        let covered = covered(cidr, &others);
+        let overlaps = others.iter().any(|other| overlap(cidr, other));
         let holds_any = self
             .cidrs
             .addresses

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, 
 use kube::ResourceExt as _;
 use quaymaster_oracle::endpoints::desired;
 use quaymaster_oracle::generate::Object;
+use quaymaster_oracle::minors::LEFT_BY_APISERVER;
 use quaymaster_oracle::names::{EDITS, TRIGGER_TIME};
 use quaymaster_oracle::{Rules, managed, selects};
 
@@ -13,9 +14,6 @@ use super::traffic::{Backend, Keeps, Required};
 use super::{Namespace, Published, Replay, STILL_WRITTEN, put};
 use crate::coverage::Rule;
 use crate::record::Event;
-
-/// From this minor on the apiserver leaves Endpoints when it deletes their Service.
-pub(crate) const LEFT_BY_APISERVER: u32 = 37;
 
 impl Replay<'_> {
     /// A change of Endpoints.

@@ -48,7 +48,7 @@ fn ranges_overlap_where_they_share_an_address_and_equal_ones_are_within_each_oth
         cidr("c", &["10.1.0.0/24"]),
     );
     assert!(overlap(&large, &small) && overlap(&small, &large) && !overlap(&large, &other));
-    assert!(within(&small, &large) && !within(&large, &small) && within(&small, &small));
+    assert!(covered(&small, &[&large]) && !covered(&large, &[&small]) && covered(&small, &[&small]));
     assert!(!overlap(&large, &cidr("d", &["fd00::/64"])));
 }
 
@@ -56,7 +56,7 @@ fn ranges_overlap_where_they_share_an_address_and_equal_ones_are_within_each_oth
 fn a_range_goes_without_addresses_of_its_own_or_with_a_range_that_holds_them() {
     let small = cidr("small", &["10.0.1.0/24"]);
     let held = [address("10.0.1.7", names::ALLOCATOR)];
-    let alone = [small.clone()];
+    let alone = [];
     assert!(may_go(&small, &alone, &[]));
     assert!(!may_go(&small, &alone, &held));
     assert!(may_go(&small, &alone, &[address("10.0.1.7", "someone")]));
@@ -64,18 +64,18 @@ fn a_range_goes_without_addresses_of_its_own_or_with_a_range_that_holds_them() {
     let mut twin = cidr("twin", &["10.0.1.0/24"]);
     twin.metadata.deletion_timestamp = Some(crate::testing::time(1));
     assert!(
-        may_go(&small, &[small.clone(), twin], &held),
+        may_go(&small, &[&twin], &held),
         "also where that one is being deleted"
     );
-    let halves = [small.clone(), cidr("half", &["10.0.1.0/25"])];
+    let half = cidr("half", &["10.0.1.0/25"]);
     assert!(
-        may_go(&small, &halves, &held),
+        may_go(&small, &[&half], &held),
         "the address is in the smaller one, too"
     );
     let dual = cidr("dual", &["10.0.1.0/24", "fd00::/120"]);
-    assert!(!may_go(&dual, std::slice::from_ref(&dual), &held));
+    assert!(!may_go(&dual, &[], &held));
     assert!(
-        !may_go(&dual, &[dual.clone(), cidr("six", &["fd00::/64"])], &held),
+        !may_go(&dual, &[&cidr("six", &["fd00::/64"])], &held),
         "one range of two is covered"
     );
 }
