@@ -69,7 +69,7 @@ pub(crate) fn not_started(error: ProcessError) -> anyhow::Error {
 /// Whether it is the subject's own doing: it ended, was never ready, did nothing, or never came to rest. Whatever else goes
 /// wrong, such as a control plane that does not start or a request that fails, says nothing of it.
 pub(crate) fn is_of_subject(failure: &anyhow::Error) -> bool {
-    failure.chain().any(|cause| cause.is::<SubjectFailure>())
+    failure.chain().any(<dyn Error>::is::<SubjectFailure>)
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ fn told(difference: &Difference, left: &str, right: &str) -> String {
         Difference::SliceCount(group, ours, theirs) => {
             format!("{group}: slices of so many endpoints: {left} {ours:?}, {right} {theirs:?}")
         }
-        Difference::HintedZones { .. } => difference.to_string(),
+        Difference::HintedZones { .. } | Difference::HintedElsewhere { .. } => difference.to_string(),
     }
 }
 

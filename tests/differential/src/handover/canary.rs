@@ -53,9 +53,9 @@ pub(super) async fn sing(plane: &Plane, holder: Holder) -> Result<()> {
         Err(kube::Error::Api(status)) if status.code == 409 => {}
         result => _ = result.context("creating the canary's namespace")?,
     }
-    put(plane, service(&selects, json!({ "app": CANARY }))?).await?;
+    put(plane, service(&selects, &json!({ "app": CANARY }))?).await?;
     if has(Controller::Mirroring) {
-        put(plane, service(&mirrored, Value::Null)?).await?;
+        put(plane, service(&mirrored, &Value::Null)?).await?;
         let endpoints: Endpoints = from_value(json!({
             "metadata": { "namespace": CANARY, "name": mirrored },
             "subsets": [{ "addresses": [{ "ip": "10.201.0.1" }], "ports": [{ "port": 80 }] }],
@@ -106,7 +106,7 @@ pub(super) async fn sing(plane: &Plane, holder: Holder) -> Result<()> {
     }
 }
 
-fn service(name: &str, selector: Value) -> Result<Object> {
+fn service(name: &str, selector: &Value) -> Result<Object> {
     let service: Service = from_value(json!({
         "metadata": { "namespace": CANARY, "name": name },
         "spec": { "clusterIP": "None", "selector": selector, "ports": [{ "port": 80 }] },
