@@ -384,8 +384,8 @@ mod tests {
     #[test]
     fn a_mark_within_a_line_still_being_written_is_at_its_beginning() {
         let create = CREATE.replace('\n', "");
-        let long = create.replace("web-abc", &"a".repeat(3 * 16 * 1024));
-        for (text, rest) in [("", long.as_str()), (GET, long.as_str()), (GET, create.as_str())] {
+        let of_pieces = create.replace("web-abc", &"a".repeat(3 * 16 * 1024));
+        for (text, rest) in [("", &of_pieces), (GET, &of_pieces), (GET, &create)] {
             let before = if text.is_empty() {
                 String::new()
             } else {
