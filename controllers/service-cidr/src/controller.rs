@@ -1,6 +1,7 @@
 //! The controller as the engine sees it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quaymaster_engine::controller::{Object, Stored};
@@ -8,7 +9,7 @@ use quaymaster_engine::{Answer, Controller, Dirty, Moment, Planned, Verdict};
 use quaymaster_model::{ObjectKey, ResourceVersion, ServiceCidrRecord, Uid};
 use quaymaster_queue::Priority;
 use quaymaster_runtime::api::{Remedy, Verb, WriteError};
-use quaymaster_world::{Delta, Kind, World};
+use quaymaster_world::{Change, Delta, Kind, World};
 
 use crate::blockers::Blockers;
 use crate::plan::{self, Facts, Step};
@@ -63,16 +64,29 @@ impl ServiceCidrs {
         now.saturating_duration_since(known.1)
     }
 
-    fn cidr_changed(&mut self, world: &World, key: &ObjectKey, dirty: &mut Dirty) {
-        self.blockers.forget();
-        if world.service_cidr(key).is_some() {
-            dirty.mark(key.clone(), Priority::Normal, Duration::ZERO);
-        } else {
-            self.busy.remove(key);
-            self.deleted.remove(key);
-            self.altered.remove(key);
-            dirty.forget(key.clone());
+    fn cidr_changed(&mut self, world: &World, change: Change<'_, Arc<ServiceCidrRecord>>, dirty: &mut Dirty) {
+        let key = &change.latest().key;
+        let (before, after) = (change.before(), change.after());
+        let mine = |cidr: &Arc<ServiceCidrRecord>| plan::is_kept(cidr);
+        match after {
+            None => {
+                self.busy.remove(key);
+                self.deleted.remove(key);
+                self.altered.remove(key);
+                dirty.forget(key.clone());
+            }
+            // Nothing was to be done, and now there is, though nobody deletes it: somebody has undone it.
+            Some(new) if before.is_some_and(mine) && new.deleted.is_none() && !mine(new) => {
+                dirty.repair(key.clone(), Duration::ZERO);
+            }
+            Some(_) => dirty.mark(key.clone(), Priority::Normal, Duration::ZERO),
         }
+        // Which addresses hold which hangs on this alone, and to count them anew takes all of them.
+        let decides = |cidr: &Arc<ServiceCidrRecord>| (cidr.deleted, cidr.cidrs.clone());
+        if before.map(decides) == after.map(decides) {
+            return;
+        }
+        self.blockers.forget();
         // Whoever is being deleted may be held by it, or no longer be. Upstream asks those alone that overlap one that came.
         for cidr in world
             .service_cidrs()
@@ -100,7 +114,7 @@ impl Controller for ServiceCidrs {
 
     fn on(&mut self, world: &World, delta: &Delta<'_>, dirty: &mut Dirty) {
         match delta {
-            Delta::ServiceCidr { change, .. } => self.cidr_changed(world, &change.latest().key, dirty),
+            Delta::ServiceCidr { change, .. } => self.cidr_changed(world, *change, dirty),
             Delta::IpAddress { change, .. } => {
                 // An update changes labels at most, which decide whether it counts.
                 let told = [(change.before(), false), (change.after(), true)];
@@ -113,7 +127,11 @@ impl Controller for ServiceCidrs {
                     }
                 }
             }
-            _ => {}
+            Delta::Service { .. }
+            | Delta::Pod { .. }
+            | Delta::Node { .. }
+            | Delta::Slice { .. }
+            | Delta::Endpoints { .. } => {}
         }
     }
 

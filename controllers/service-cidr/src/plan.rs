@@ -40,6 +40,11 @@ fn has_finalizer(cidr: &ServiceCidrRecord) -> bool {
     finalizers.any(|one| *one == *names::FINALIZER_SERVICE_CIDR)
 }
 
+/// Whether there is nothing to do with one that is not being deleted.
+pub fn is_kept(cidr: &ServiceCidrRecord) -> bool {
+    cidr.deleted.is_none() && has_finalizer(cidr) && cidr.ready.as_ref() == Some(&ready())
+}
+
 /// What a decision rests on.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {

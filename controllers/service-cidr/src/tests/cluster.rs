@@ -160,6 +160,11 @@ impl Cluster {
         )
     }
 
+    /// How many marks tell that somebody else has undone something.
+    pub(super) fn repairs(&self) -> usize {
+        self.dirty.repaired().count()
+    }
+
     /// Plans and answers until there is nothing to be done now. Returns what was written.
     pub(super) fn work(&mut self) -> Vec<String> {
         self.work_with(|_| None)

@@ -44,14 +44,23 @@ fn the_condition_of_the_apiserver_is_put_into_this_controllers_words_once() {
 }
 
 #[test]
-fn what_others_take_away_is_put_back() {
+fn what_others_take_away_is_put_back_as_a_repair_which_slows_down_where_it_is_undone_again() {
     let mut cluster = Cluster::new();
     cluster.create("a", &["10.0.0.0/24"]);
+    assert_eq!(cluster.repairs(), 0);
     cluster.work();
+    assert_eq!(cluster.repairs(), 0, "its own writes");
     cluster.edit("a", |object| object["metadata"]["finalizers"] = json!(null));
+    assert_eq!(cluster.repairs(), 1);
     assert_eq!(cluster.work(), ["a finalizers +1 -0"]);
     cluster.edit("a", |object| object["status"] = json!(null));
+    assert_eq!(cluster.repairs(), 1);
     assert_eq!(cluster.work(), ["a ready=True"]);
+    cluster.edit("a", |object| {
+        object["metadata"]["labels"] = json!({ "team": "net" })
+    });
+    assert_eq!(cluster.repairs(), 0, "a label is no business of this controller");
+    assert!(cluster.work().is_empty());
 }
 
 #[test]
