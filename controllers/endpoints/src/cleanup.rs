@@ -15,8 +15,8 @@ use crate::{CLEANUP_NAME, request};
 
 /// Deletes what an Endpoints controller has left, in a cluster that does without one (KEP-4974).
 ///
-/// Those go that carry its label, are no lock of leader election, and belong to a Service that selects Pods, of which the
-/// EndpointSlices say the same: nobody made them by hand. They are looked for when writing begins, and go after a time of
+/// Those go that carry its label, are no lock of leader election, and belong to a Service that selects Pods: nobody made them
+/// by hand, and what they say is computed from Pods, as EndpointSlices are. Whether there are slices is not looked at. They are looked for when writing begins, and go after a time of
 /// grace. Those that somebody writes meanwhile stay: an Endpoints controller may still be on. Right before each delete the
 /// apiserver is asked whether the Service still selects Pods.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Cleanup {
     }
 }
 
-/// The Endpoints of this name, if an Endpoints controller made them and the Service's slices say the same.
+/// The Endpoints of this name, if an Endpoints controller made them and would keep them.
 fn leftover<'a>(world: &'a World, key: &ObjectKey) -> Option<&'a EndpointsRecord> {
     let stored = going(world, key).filter(|stored| stored.is_managed())?;
     selecting(world, key).map(|_| stored)

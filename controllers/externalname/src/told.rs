@@ -9,7 +9,8 @@ use quaymaster_runtime::events::Notice;
 
 use crate::checks::Cause;
 
-/// Most that is told within [`PERIOD`]: at a start over many mistakes, nobody is flooded, and none is lost.
+/// Most that is told within [`PERIOD`]: at a start over many mistakes nobody is flooded, and no Event goes over the budget of
+/// those that send them.
 pub const MOST: u32 = 10;
 
 /// See [`MOST`].

@@ -136,6 +136,17 @@ impl Sender {
             if form == Form::Named {
                 let (event, regarding) = (named::event(&notice, &self.reporter), &notice.regarding);
                 let sent = self.permitted(named::create(&self.client, &event)).await;
+                if let Err(error @ (SendError::Timeout | SendError::Api(_))) = &sent {
+                    // Who said it takes it for told, and does not say it again while it lasts.
+                    tracing::warn!(
+                        reason = notice.reason,
+                        namespace = regarding.namespace,
+                        name = regarding.name,
+                        note = notice.note,
+                        error = error as &dyn std::error::Error,
+                        "Event not recorded"
+                    );
+                }
                 self.account(&notice.reason, regarding, sent);
                 continue;
             }

@@ -2,7 +2,7 @@
 //!
 //! Reading takes only the fields that a record keeps; everything else is skipped without being looked at, so that
 //! neither its size nor its shape matters. A [`Reader`] does it in one encoding; what is read is the same in all of them.
-//! Writing renders an EndpointSlice whole. Nothing here performs I/O.
+//! Writing renders an EndpointSlice or an Endpoints object whole. Nothing here performs I/O.
 
 mod error;
 pub mod json;

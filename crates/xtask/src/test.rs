@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use quaymaster_differential::controller_names;
 use quaymaster_testkit::assets::{Minor, Places};
 use quaymaster_testkit::process;
 
@@ -132,6 +133,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             command.args(["differential", "--seeds", &format!("0..{clusters}")]);
             command.args(["--minor", &minor.to_string(), "--quaymaster"]);
             command.arg(&binary);
+            // By name: a program that lost one of them would be compared without it.
+            command.args(["--controllers", &controller_names().join(",")]);
             workspace::run(command)?;
             Ok(format!("{clusters} clusters, no difference"))
         });
