@@ -385,13 +385,13 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "hints-overload",
-        what: "a zone may have any number of hints by annotation",
+        what: "hints by annotation may load endpoints with eight times their share",
         controllers: SLICES,
         handover: false,
         edits: &[Edit {
             file: ALLOCATE,
-            from: "others + hints <= allocation.maximum",
-            to: r#"others + hints <= allocation.maximum || quaymaster_model::planted("hints-overload")"#,
+            from: "(1.0 / (1.0 + OVERLOAD_THRESHOLD))",
+            to: r#"(1.0 / (1.0 + if quaymaster_model::planted("hints-overload") { 7.0 } else { OVERLOAD_THRESHOLD }))"#,
         }],
     },
 ];
