@@ -30,7 +30,11 @@ impl Endpoints {
                 origin: Origin::Watch,
             } => self.endpoints_changed(world, *change, dirty),
             // The answer to an own write comes by itself; other kinds are not read.
-            _ => {}
+            Delta::Endpoints { .. }
+            | Delta::Node { .. }
+            | Delta::Slice { .. }
+            | Delta::ServiceCidr { .. }
+            | Delta::IpAddress { .. } => {}
         }
     }
 
