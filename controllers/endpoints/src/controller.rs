@@ -215,8 +215,9 @@ impl Controller for Endpoints {
     }
 
     fn rival(&self) -> &'static str {
-        "is kube-controller-manager's endpoints-controller still on? start it with --controllers=*,-endpoints-controller; \
-         or is there a second quaymaster? it has no leader election yet: run one replica, strategy Recreate"
+        "is kube-controller-manager's endpoints-controller still on? append -endpoints-controller to its \
+         --controllers, and keep what is in it; or is there a second quaymaster? it has no leader election yet: run one \
+         replica, strategy Recreate"
     }
 }
 

@@ -184,9 +184,9 @@ impl Controller for Mirroring {
     }
 
     fn rival(&self) -> &'static str {
-        "is kube-controller-manager's endpointslice-mirroring-controller still on? start it with \
-         --controllers=*,-endpointslice-mirroring-controller; or is there a second quaymaster? it has no leader election \
-         yet: run one replica, strategy Recreate"
+        "is kube-controller-manager's endpointslice-mirroring-controller still on? append -endpointslice-mirroring-controller to its \
+         --controllers, and keep what is in it; or is there a second quaymaster? it has no leader election yet: run one \
+         replica, strategy Recreate"
     }
 }
 

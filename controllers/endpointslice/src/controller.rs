@@ -238,9 +238,9 @@ impl Controller for EndpointSlices {
     }
 
     fn rival(&self) -> &'static str {
-        "is kube-controller-manager's endpointslice-controller still on? start it with \
-         --controllers=*,-endpointslice-controller; or is there a second quaymaster? it has no leader election yet: \
-         run one replica, strategy Recreate"
+        "is kube-controller-manager's endpointslice-controller still on? append -endpointslice-controller to its \
+         --controllers, and keep what is in it; or is there a second quaymaster? it has no leader election yet: run one \
+         replica, strategy Recreate"
     }
 }
 

@@ -199,8 +199,8 @@ impl Controller for ServiceCidrs {
     fn measure(&mut self, _: &World) {}
 
     fn rival(&self) -> &'static str {
-        "is kube-controller-manager's service-cidr-controller still on? start it with \
-         --controllers=*,-service-cidr-controller; or is there a second quaymaster? it has no leader election yet: \
-         run one replica, strategy Recreate"
+        "is kube-controller-manager's service-cidr-controller still on? append -service-cidr-controller to its \
+         --controllers, and keep what is in it; or is there a second quaymaster? it has no leader election yet: run one \
+         replica, strategy Recreate"
     }
 }

@@ -93,7 +93,11 @@ fn after_each_step_endpoints_are_what_a_computation_from_scratch_wants_by_one_wr
             let wanted = wanted(&objects, minor);
             for (key, wanted) in &wanted {
                 let found = difference(server.endpoints.get(key), wanted);
-                assert_eq!(found, None, "{case}: {key}");
+                if let Some(found) = found {
+                    panic!(
+                        "{case}: {key}, as the controller has left it, in place of what the oracle wants: {found}"
+                    );
+                }
                 let due = usize::from(difference(before.get(key), wanted).is_some());
                 let made = writes.extract_if(.., |(_, of)| of == key).count();
                 assert_eq!(made, due, "{case}: writes of {key}");
