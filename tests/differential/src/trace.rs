@@ -72,7 +72,9 @@ struct Namespace {
     services: BTreeMap<String, Service>,
     /// When a Service of this name last came, went, or came into the care of a controller or out of it.
     services_since: BTreeMap<String, Duration>,
-    /// Of those that no controller looks after any more: what they were when one did. Their slices stay.
+    /// When a Service of this name last came or went.
+    services_made: BTreeMap<String, Duration>,
+    /// Of those that no controller looks after any more: what they were when one did. Their slices and Endpoints stay.
     left_behind: BTreeMap<String, Service>,
     pods: BTreeMap<String, Pod>,
     slices: BTreeMap<String, EndpointSlice>,
@@ -269,6 +271,7 @@ impl Replay<'_> {
         };
         let Some(old) = old.filter(|old| !deleted && same(old)) else {
             namespace.services_since.insert(name.clone(), event.at);
+            namespace.services_made.insert(name.clone(), event.at);
             namespace.left_behind.remove(&name);
             forget(namespace);
             return;
@@ -278,8 +281,7 @@ impl Replay<'_> {
         }
         match (managed(&old), managed(service)) {
             (true, false) => {
-                namespace.left_behind.insert(name.clone(), old);
-                namespace.traffic.remove(&(Published::Endpoints, name));
+                namespace.left_behind.insert(name, old);
             }
             (false, true) => {
                 namespace.left_behind.remove(&name);

@@ -110,6 +110,9 @@ fn held_back(name: &str, side: Side<'_>, other: Side<'_>) -> bool {
     let Some(kept) = find(name, side).filter(|cidr| cidr.metadata.deletion_timestamp.is_some()) else {
         return false;
     };
+    if find(name, other).is_some() {
+        return false;
+    }
     let others: Vec<&ServiceCIDR> = other.cidrs.iter().collect();
     !may_go(kept, &others, side.addresses)
 }

@@ -172,9 +172,19 @@ fn metadata(
             "annotations: left {left_annotations:?}, right {right_annotations:?}"
         ));
     }
-    let owners = |endpoints: &Endpoints| endpoints.metadata.owner_references.as_ref().map_or(0, Vec::len);
+    // Uids are different on two control planes.
+    let owners = |endpoints: &Endpoints| -> BTreeSet<(String, String, Option<bool>)> {
+        let owners = endpoints.metadata.owner_references.iter().flatten();
+        owners
+            .map(|owner| (owner.kind.clone(), owner.name.clone(), owner.controller))
+            .collect()
+    };
     if owners(left) != owners(right) {
-        found.push(format!("owners: left {}, right {}", owners(left), owners(right)));
+        found.push(format!(
+            "owners: left {:?}, right {:?}",
+            owners(left),
+            owners(right)
+        ));
     }
     found
 }

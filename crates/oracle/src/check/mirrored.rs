@@ -8,8 +8,8 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use super::canonical::{Canonical, Compare, Difference, HintComparison, canonical, diff_with};
 use super::exception::{Exception, Exceptions};
 use super::told::tell_owner;
-use crate::rules::mirroring::{Config, allows_mirroring, desired, is_mirrored};
-use crate::rules::ports::{PortHash, PortKey};
+use crate::rules::mirroring::{Config, allows_mirroring, desired, is_mirrored, slice_ports};
+use crate::rules::ports::{PortHash, PortKey, port_set};
 use crate::rules::repack::repack;
 
 #[cfg(test)]
@@ -120,6 +120,7 @@ fn excuse(
     }
     let group = difference.group()?;
     let endpoints = setting.endpoints[side]?;
+    let may_be_so = setting.upstream[side] && apart(endpoints, &group.ports, setting.config.minor);
     let stray = match difference {
         Difference::EndpointOnlyRight(group, identity) => {
             let desired = desired(endpoints, setting.config);
@@ -128,9 +129,11 @@ fn excuse(
             });
             !groups.any(|(_, wanted)| wanted.endpoints.contains_key(identity))
         }
-        _ => false,
+        Difference::EndpointOnlyLeft(..) | Difference::Field { .. } | Difference::SliceCount(..) => false,
+        // Which slices there are, and their labels, annotations and owners, is nobody's choice.
+        _ => true,
     };
-    (!stray && apart(endpoints, &group.ports, setting.config.minor)).then_some(Exception::ApplicationProtocol)
+    (may_be_so && !stray).then_some(Exception::ApplicationProtocol)
 }
 
 /// Whether a slice lacks its owner and nothing else.
@@ -157,25 +160,12 @@ pub fn is_ambiguous(endpoints: &Endpoints, minor: u32) -> bool {
 /// own.
 fn apart(endpoints: &Endpoints, ports: &[PortKey], minor: u32) -> bool {
     let subsets = endpoints.subsets.clone().unwrap_or_default();
-    let wanted: BTreeSet<(Option<&str>, Option<i32>)> = ports
-        .iter()
-        .map(|port| (port.name.as_deref(), port.port))
-        .collect();
     let packed = repack(&subsets, PortHash::of(minor));
-    let same = packed.iter().filter(|subset| {
-        let ports = told_ports(subset);
-        let ports = ports
-            .iter()
-            .map(|(name, port)| (Some(name.as_str()), Some(*port)));
-        ports.collect::<BTreeSet<_>>() == wanted
-    });
+    let same = packed.iter().filter(|subset| told_ports(subset) == ports);
     same.count() > 1
 }
 
-/// Names and numbers of a subset's ports.
-fn told_ports(subset: &EndpointSubset) -> BTreeSet<(String, i32)> {
-    let ports = subset.ports.iter().flatten();
-    ports
-        .map(|port| (port.name.clone().unwrap_or_default(), port.port))
-        .collect()
+/// The ports of a subset as its slices have them.
+fn told_ports(subset: &EndpointSubset) -> Vec<PortKey> {
+    port_set(Some(&slice_ports(subset)))
 }

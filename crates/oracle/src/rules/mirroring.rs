@@ -121,7 +121,7 @@ impl Desired {
     }
 }
 
-fn slice_ports(subset: &EndpointSubset) -> Vec<EndpointPort> {
+pub(crate) fn slice_ports(subset: &EndpointSubset) -> Vec<EndpointPort> {
     let ports = subset.ports.iter().flatten();
     ports
         .map(|port| EndpointPort {

@@ -215,6 +215,16 @@ fn what_is_written_at_every_look_may_be_written_any_number_of_times_and_nothing_
     assert_eq!(faults(of_cidrs(1), of_cidrs(3)), 0);
     assert_eq!(faults(of_cidrs(0), of_cidrs(1)), 1);
     assert_eq!(faults(of(false, 1), of(false, 3)), 2);
+    // What changes nothing over its own does not stand for what changes something.
+    let nothing = |count| {
+        let mut writes = of_endpoints(count);
+        for write in writes.by_service.values_mut().flatten() {
+            write.change = Change::Nothing;
+        }
+        writes
+    };
+    assert_eq!(faults(nothing(1), of_endpoints(2)), 2);
+    assert_eq!(faults(of_endpoints(1), nothing(2)), 0);
 }
 
 #[test]

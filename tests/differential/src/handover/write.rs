@@ -74,6 +74,13 @@ impl Write {
         &self.kind[2]
     }
 
+    /// Whether it asks for the same of an object of this kind, and changes as much of it or more.
+    fn stands_for(&self, other: &Self) -> bool {
+        let as_much =
+            self.change == Change::Content || [self.change, Change::Nothing].contains(&other.change);
+        self.kind == other.kind && as_much
+    }
+
     /// Whether kube-controller-manager may make it again at every look.
     fn at_every_look(&self) -> bool {
         self.is(ENDPOINTS, "update") || self.is(CIDRS, "patch") || self.mirrors && self.is(SLICES, "update")
@@ -88,13 +95,13 @@ impl Writes {
         let mut beyond = Vec::new();
         for (service, writes) in &self.by_service {
             let counterparts = there.by_service.get(service).into_iter().flatten();
-            let mut counterparts: Vec<&[String; 3]> = counterparts.map(|write| &write.kind).collect();
-            let mut found = Vec::new();
+            let mut counterparts: Vec<&Write> = counterparts.collect();
+            let mut found: Vec<&Write> = Vec::new();
             for write in writes {
-                if let Some(at) = counterparts.iter().position(|kind| **kind == write.kind) {
+                if let Some(at) = counterparts.iter().position(|one| one.stands_for(write)) {
                     found.push(counterparts.swap_remove(at));
                 } else {
-                    let again = write.at_every_look() && found.contains(&&write.kind);
+                    let again = write.at_every_look() && found.iter().any(|one| one.stands_for(write));
                     beyond.push((service, write, again));
                 }
             }

@@ -49,7 +49,9 @@ impl Replay<'_> {
         let settled = event.at > since + STILL_WRITTEN;
         let mut faults = Vec::new();
         if event.deleted {
-            if settled && service.is_some() {
+            // Whatever becomes of it: none is deleted of a Service that is there, but what an earlier one has left.
+            let made = namespace.services_made.get(&name).copied().unwrap_or_default();
+            if event.at > made + STILL_WRITTEN && service.is_some() {
                 faults.push("were deleted although their Service is there");
             }
         } else {
@@ -79,9 +81,13 @@ impl Replay<'_> {
         name: &str,
         event: &Event,
     ) {
-        let Some(service) = namespace.services.get(name).filter(|service| managed(service)) else {
+        let (Some(is), left_behind) = (namespace.services.get(name), namespace.left_behind.get(name)) else {
             return;
         };
+        if left_behind.is_none() && !managed(is) {
+            return;
+        }
+        let service = left_behind.unwrap_or(is);
         let selected = namespace.pods.values().filter(|pod| selects(service, pod));
         let pods: Vec<&Pod> = selected.collect();
         let rules = Rules {
@@ -96,15 +102,17 @@ impl Replay<'_> {
                 .as_ref()
                 .is_some_and(|node| !self.nodes.contains_key(node))
         });
-        self.coverage(event.revision)
-            .desired_endpoints(service, &pods, &desired, unknown_node);
+        if left_behind.is_none() {
+            self.coverage(event.revision)
+                .desired_endpoints(service, &pods, &desired, unknown_node);
+        }
         // Which addresses are cut off changes with every Pod.
         let required = if desired.truncated {
             Required::new()
         } else {
             required(&desired.subsets)
         };
-        let keeps = if desired.truncated {
+        let keeps = if desired.truncated || left_behind.is_some() {
             Keeps::Everything
         } else {
             Keeps::WhatIsReady

@@ -58,6 +58,22 @@ fn times_are_no_difference_and_finalizers_conditions_and_existence_are() {
 }
 
 #[test]
+fn one_that_both_keep_for_its_addresses_is_compared_in_full() {
+    let going = |status: &str| {
+        cidr(
+            "a",
+            &json!({
+                "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"},
+                "status": {"conditions": [{"type": "Ready", "status": status, "reason": "Terminating", "message": "m",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
+            }),
+        )
+    };
+    assert_eq!(run(&[going("False")], &[going("False")]), (0, vec![]));
+    assert_eq!(run(&[going("False")], &[going("True")]), (1, vec![]));
+}
+
+#[test]
 fn one_of_two_equal_ones_may_stay_for_its_addresses_where_upstream_lets_both_go() {
     let going = cidr(
         "a",

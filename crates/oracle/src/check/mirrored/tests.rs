@@ -96,11 +96,13 @@ fn a_missing_owner_and_what_recycling_mixes_up_are_forgiven_to_kube_controller_m
 }
 
 #[test]
-fn of_subsets_that_stay_apart_any_addresses_may_be_in_the_slice_and_no_others() {
-    let subset = |ips: &[&str]| {
+fn of_subsets_that_stay_apart_any_addresses_may_be_in_a_slice_of_kube_controller_manager_and_no_others() {
+    let of = |ips: &[&str], port: Value| {
         let addresses: Vec<Value> = ips.iter().map(|ip| json!({"ip": ip})).collect();
-        json!({"addresses": addresses, "ports": [{"port": 80, "protocol": "TCP", "appProtocol": "http"}]})
+        json!({"addresses": addresses, "ports": [port]})
     };
+    let http = || json!({"port": 80, "protocol": "TCP", "appProtocol": "http"});
+    let subset = |ips: &[&str]| of(ips, http());
     let made = endpoints(&json!([
         subset(&["10.0.0.1", "10.0.0.2"]),
         subset(&["10.0.0.3", "10.0.0.4"])
@@ -112,8 +114,27 @@ fn of_subsets_that_stay_apart_any_addresses_may_be_in_the_slice_and_no_others() 
         }
         slices
     };
-    let left = with(&["10.0.0.1", "10.0.0.2"]);
-    let found = run([&made; 2], [&left, &with(&["10.0.0.3", "10.0.0.2"])], false);
-    assert_eq!(found, (0, vec!["application-protocol"]));
-    assert!(run([&made; 2], [&left, &with(&["10.0.0.9", "10.0.0.2"])], false).0 > 0);
+    let wanted = slices(&made);
+    let compared = |left: &[EndpointSlice]| run([&made; 2], [left, &wanted], false);
+    let others = with(&["10.0.0.3", "10.0.0.2"]);
+    assert_eq!(compared(&others), (0, vec!["application-protocol"]));
+    assert!(compared(&with(&["10.0.0.9", "10.0.0.2"])).0 > 0);
+    assert!(compared(&[]).0 > 0, "the slice is missing");
+    let mut unlabelled = others.clone();
+    unlabelled[0].metadata.annotations = Some([("a".to_owned(), "b".to_owned())].into());
+    assert!(compared(&unlabelled).0 > 0);
+    assert!(
+        run([&made; 2], [&wanted, &others], false).0 > 0,
+        "quaymaster has no choice"
+    );
+    // What does not stay apart, or differs in more than its number, is no choice either.
+    for other in [
+        json!({"port": 80, "protocol": "UDP", "appProtocol": "http"}),
+        json!({"port": 80, "protocol": "TCP"}),
+    ] {
+        let made = endpoints(&json!([of(&["10.0.0.1"], http()), of(&["10.0.0.3"], other)]));
+        let mut wrong = slices(&made);
+        wrong[0].endpoints.as_mut().unwrap()[0].addresses = vec!["10.0.0.9".to_owned()];
+        assert!(run([&made; 2], [&wrong, &slices(&made)], false).0 > 0, "{made:?}");
+    }
 }

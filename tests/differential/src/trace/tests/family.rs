@@ -112,12 +112,36 @@ fn endpoints_are_nobodys_business_ten_seconds_after_their_selector_went() {
     events.push(event(4, service(&Value::Null)));
     let late = |seconds| {
         let mut events = events.clone();
-        events.push(at(seconds, event(5, endpoints(&[], &json!({})))));
+        let more = endpoints(&["10.0.0.1", "10.0.0.2"], &json!({}));
+        events.push(at(seconds, event(5, more)));
         run_family(&events, &Edits::default())
     };
     assert_eq!(late(13), [""; 0]);
     let found = late(15);
     assert!(found.len() == 1 && found[0].contains("nobody keeps"), "{found:?}");
+}
+
+#[test]
+fn endpoints_do_not_go_as_their_selector_goes_however_soon() {
+    let mut events = published_by_endpoints();
+    events.push(at(20, event(4, service(&Value::Null))));
+    let with = |last: Event| {
+        let mut events = events.clone();
+        events.push(at(21, last));
+        run_family(&events, &Edits::default())
+    };
+    let emptied = with(event(5, endpoints(&[], &json!({}))));
+    assert!(
+        emptied.len() == 1 && emptied[0].contains("10.0.0.1 (pod) is missing"),
+        "{emptied:?}"
+    );
+    let deleted = with(gone(event(5, endpoints(&["10.0.0.1"], &json!({})))));
+    assert!(
+        deleted
+            .iter()
+            .any(|what| what.contains("although their Service is there")),
+        "{deleted:?}"
+    );
 }
 
 #[test]
