@@ -145,7 +145,7 @@ impl Handover {
         }
         if write.mirrors {
             if write.change == Change::Nothing {
-                return Some(Reason::NothingStored);
+                return Some(Reason::NothingChanged);
             }
             return self
                 .ambiguous

@@ -25,6 +25,7 @@ use crate::coverage::{Coverage, Rule};
 use crate::plane::{Hold, Holder};
 use crate::record::Event;
 use cidrs::Cidrs;
+pub(crate) use endpoints::content as content_of_endpoints;
 use traffic::{Backend, Traffic};
 pub(crate) use written::content;
 

@@ -120,7 +120,15 @@ fn excuse(
     }
     let group = difference.group()?;
     let endpoints = setting.endpoints[side]?;
-    let may_be_so = setting.upstream[side] && apart(endpoints, &group.ports, setting.config.minor);
+    // quaymaster's choice is as many.
+    let as_many = || {
+        let wanted = wanted(setting, side);
+        let count = |form: &Canonical| form.groups.get(group).map_or(0, |group| group.endpoints.len());
+        let sizes = |form: &Canonical| form.groups.get(group).map(|group| group.sizes.clone());
+        count(&wanted) == count(form) && sizes(&wanted) == sizes(form)
+    };
+    let may_be_so =
+        apart(endpoints, &group.ports, setting.config.minor) && (setting.upstream[side] || as_many());
     let stray = match difference {
         Difference::EndpointOnlyRight(group, identity) => {
             let desired = desired(endpoints, setting.config);

@@ -34,8 +34,8 @@ reasons! {
     EachLook = "each-look";
     /// kube-controller-manager may not know its nodes as it starts, and takes hints off, and puts them back later.
     AutoHints = "auto-hints";
-    /// kube-controller-manager writes a mirrored slice as it is.
-    NothingStored = "nothing-stored";
+    /// kube-controller-manager writes a mirrored slice as it is, or in another order.
+    NothingChanged = "nothing-changed";
     /// kube-controller-manager mirrors now this and now that.
     ApplicationProtocol = "application-protocol";
     /// Older kube-controller-managers write Endpoints again that say the same in other subsets.

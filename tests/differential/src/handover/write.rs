@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::kept::{CIDRS, ENDPOINTS, SLICES};
 use crate::snapshot::{Snapshot, path_of};
-use crate::trace::content;
+use crate::trace::{content, content_of_endpoints};
 
 /// Where a slice names its Service.
 const SERVICE: &str = "/metadata/labels/kubernetes.io~1service-name";
@@ -31,7 +31,7 @@ pub(super) struct Writes {
 /// What an update that was stored made of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// The same again: the version is what it was. Or a conflict, so that nothing was stored.
+    /// The same again, but for the trigger time and orders that say nothing. Or a conflict, so that nothing was stored.
     Nothing,
     /// A slice that differs by hints alone, and by the trigger time.
     Hints,
@@ -190,7 +190,7 @@ impl Log {
                 };
                 let old = self.slices.insert(path.to_owned(), new.clone());
                 match old.filter(|_| updated) {
-                    Some(old) if old.resource_version() == new.resource_version() => Change::Nothing,
+                    Some(old) if content(&old) == content(&new) => Change::Nothing,
                     Some(old) if without_hints(&old) == without_hints(&new) => Change::Hints,
                     _ => Change::Content,
                 }
@@ -201,7 +201,7 @@ impl Log {
                 };
                 let old = self.endpoints.insert(path.to_owned(), new.clone());
                 match old.filter(|_| updated) {
-                    Some(old) if old.resource_version() == new.resource_version() => Change::Nothing,
+                    Some(old) if content_of_endpoints(&old) == content_of_endpoints(&new) => Change::Nothing,
                     Some(old) if self.is_edited(&old) && reordered(&old, &new) => Change::Order,
                     _ => Change::Content,
                 }
@@ -308,7 +308,7 @@ mod tests {
         };
         let written = [
             slice("1", true, "a"),
-            slice("1", true, "a"),
+            slice("2", true, "a"),
             slice("2", true, "b"),
             slice("3", false, "b"),
             slice("4", true, "a"),

@@ -189,7 +189,7 @@ fn backends(subset: &EndpointSubset, address: &EndpointAddress) -> [Backend; 2] 
 }
 
 /// What of Endpoints a controller decides, but for the trigger time, which is no reason for a write.
-fn content(endpoints: &Endpoints) -> Endpoints {
+pub(crate) fn content(endpoints: &Endpoints) -> Endpoints {
     let mut content = endpoints.clone();
     let metadata = &mut content.metadata;
     metadata.resource_version = None;

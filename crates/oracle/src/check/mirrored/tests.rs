@@ -96,7 +96,7 @@ fn a_missing_owner_and_what_recycling_mixes_up_are_forgiven_to_kube_controller_m
 }
 
 #[test]
-fn of_subsets_that_stay_apart_any_addresses_may_be_in_a_slice_of_kube_controller_manager_and_no_others() {
+fn of_subsets_that_stay_apart_any_addresses_may_be_in_the_slice_and_no_others() {
     let of = |ips: &[&str], port: Value| {
         let addresses: Vec<Value> = ips.iter().map(|ip| json!({"ip": ip})).collect();
         json!({"addresses": addresses, "ports": [port]})
@@ -123,9 +123,15 @@ fn of_subsets_that_stay_apart_any_addresses_may_be_in_a_slice_of_kube_controller
     let mut unlabelled = others.clone();
     unlabelled[0].metadata.annotations = Some([("a".to_owned(), "b".to_owned())].into());
     assert!(compared(&unlabelled).0 > 0);
+    assert_eq!(
+        run([&made; 2], [&wanted, &others], false),
+        (0, vec!["application-protocol"])
+    );
+    let mut fewer = others.clone();
+    fewer[0].endpoints.as_mut().unwrap().pop();
     assert!(
-        run([&made; 2], [&wanted, &others], false).0 > 0,
-        "quaymaster has no choice"
+        run([&made; 2], [&wanted, &fewer], false).0 > 0,
+        "quaymaster mirrors as many as there is room for"
     );
     // What does not stay apart, or differs in more than its number, is no choice either.
     for other in [
