@@ -333,20 +333,30 @@ fn an_orphan_that_somebody_writes_is_asked_about_again() {
 
 #[test]
 fn endpoints_that_are_made_anew_under_the_name_are_asked_about_before_they_are_deleted() {
-    // After the Service went; a new list of the watch shows one in the place of the other.
-    let mut cluster = settled();
-    cluster.delete_service("web");
-    cluster.put("web", &by_hand());
-    assert_eq!(cluster.settle(), ["get web", "delete web"]);
-    // After the apiserver said that it has no such Service.
-    let mut cluster = Cluster::new();
-    cluster.put("web", &by_hand());
-    cluster.begin();
-    assert_eq!(cluster.send_and_store("web"), Verb::Get);
-    let mut other = by_hand();
-    other["metadata"] = json!({ "uid": "uid-of-the-second" });
-    cluster.put("web", &other);
-    assert_eq!(cluster.settle(), ["get web", "delete web"]);
+    // Those before them were left by the Service; or the apiserver said that they have none.
+    let left = {
+        let mut cluster = settled();
+        cluster.delete_service("web");
+        cluster
+    };
+    let confirmed = {
+        let mut cluster = Cluster::new();
+        cluster.put("web", &by_hand());
+        cluster.begin();
+        assert_eq!(cluster.send_and_store("web"), Verb::Get);
+        cluster
+    };
+    for mut cluster in [left, confirmed] {
+        // The deletion gets no answer, and the watch tells meanwhile.
+        let mut deletion = cluster.send("web").unwrap();
+        assert!(cluster.carry_out(&mut deletion).is_ok());
+        let mut other = by_hand();
+        other["metadata"] = json!({ "uid": "uid-of-the-second" });
+        cluster.put("web", &other);
+        let lost = Err(WriteError::Aborted);
+        assert_eq!(cluster.answer(&deletion, lost), Verdict::Retry { notice: None });
+        assert_eq!(cluster.send("web").map(|request| request.verb), Some(Verb::Get));
+    }
 }
 
 #[test]
