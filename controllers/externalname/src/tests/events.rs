@@ -72,6 +72,7 @@ fn marks_wait_for_what_is_made_by_several_calls() {
 fn a_service_on_its_way_out_has_no_mistakes() {
     let mut cluster = Cluster::new();
     cluster.begin();
+    cluster.service("web", &external("192.0.2.1"));
     cluster.terminating_service("web", &external("192.0.2.1"));
     cluster.pass(SETTLE);
     assert_eq!(cluster.events, [""; 0]);
