@@ -42,7 +42,7 @@ pub(crate) struct Member {
 }
 
 /// The subsets that have a port, by their place.
-type Sources = SmallVec<[usize; 2]>;
+pub(crate) type Sources = SmallVec<[usize; 2]>;
 
 /// Takes subsets apart.
 ///
@@ -93,7 +93,7 @@ pub(crate) fn uid(address: &SubsetAddress) -> Option<&Uid> {
 
 /// Ports by the subsets that have them, none for those without ports. A port whose number is not above 0, which the API
 /// does not admit, counts as none. Subsets without an address say nothing.
-fn by_sources<'a>(
+pub(crate) fn by_sources<'a>(
     subsets: &'a [Subset],
     contents: &[Vec<Member>],
     identity: Identity,
@@ -119,7 +119,8 @@ fn by_sources<'a>(
                 *known.entry(port).or_insert(next)
             };
             match occurrences.get_mut(place) {
-                // The port stands in this subset twice.
+                // The port stands in this subset twice. The result would be the same, but ports that stand in it once, twice
+                // and so on would have different lists, and its addresses be put together for each of these.
                 Some((_, sources)) if sources.last() == Some(&source) => {}
                 Some((_, sources)) => sources.push(source),
                 None => occurrences.push((port, smallvec![source])),

@@ -1,6 +1,7 @@
 //! Tests, by subject.
 
 mod digest;
+mod explode;
 mod fixture;
 mod printed;
 mod repack;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quaymaster_engine::controller::{Object, Stored};
-use quaymaster_engine::{Answer, Controller, Dirty, Moment, Request, Verdict};
+use quaymaster_engine::{Answer, Controller, Dirty, Moment, Planned, Request, Verdict};
 use quaymaster_model::{
     EndpointsRecord, Interner, KubernetesVersion, ObjectKey, PodRecord, ResourceVersion, ServiceRecord, Text,
     Timestamp, Uid, UpstreamRules,
 };
+use quaymaster_queue::Priority;
 use quaymaster_runtime::api::{Verb, WriteError};
 use quaymaster_runtime::events::Notice;
 use quaymaster_runtime::metrics::Registry;
@@ -42,6 +43,13 @@ pub(super) struct Cluster<C = Endpoints> {
 
 pub(super) fn key(name: &str) -> ObjectKey {
     ObjectKey::new(Text::new("shop"), Text::new(name))
+}
+
+/// What is collected where one name is marked.
+pub(super) fn mark_of(name: &str, priority: Priority, delay: Duration) -> Dirty {
+    let mut dirty = Dirty::default();
+    dirty.mark(key(name), priority, delay);
+    dirty
 }
 
 /// A Service as most tests have it: its Pods' port 8080 as port 80.
@@ -279,8 +287,13 @@ impl<C: Controller> Cluster<C> {
 
     /// What is planned for a name now.
     pub(super) fn send(&mut self, name: &str) -> Option<Request> {
+        self.plan_at(name, Instant::now()).requests.into_iter().next()
+    }
+
+    /// What is planned for a name at this time, and when it is to be planned again.
+    pub(super) fn plan_at(&mut self, name: &str, at: Instant) -> Planned {
         let now = Moment {
-            at: Instant::now(),
+            at,
             wall: Timestamp(0),
         };
         let planned = self.controller.plan(&self.world, &key(name), 16, now);
@@ -288,7 +301,7 @@ impl<C: Controller> Cluster<C> {
             planned.requests.len() <= 1,
             "one request in flight for each object"
         );
-        planned.requests.into_iter().next()
+        planned
     }
 
     /// What is planned for a name now is carried out and answered.

@@ -4,8 +4,11 @@
 //! |---|---|
 //! | Pods that matter | `a_pod_marks_the_services_that_it_left_and_joined`, `what_shows_in_endpoints_marks`, `what_does_not_show_in_endpoints_marks_nothing` |
 //! | urgency | `only_what_takes_traffic_from_a_pod_is_urgent` |
+//! | batches | `changes_of_pods_wait_for_the_batch_period_and_those_of_services_do_not` |
 //! | Services | `a_write_of_the_services_status_marks_nothing` |
 //! | start | `services_pods_and_endpoints_are_read_before_anything_is_written` |
+
+use std::time::Duration;
 
 use quaymaster_engine::Controller as _;
 use quaymaster_model::{Interned, LabelSet, PodFlags, PodRecord, Uid};
@@ -13,7 +16,7 @@ use quaymaster_queue::Priority;
 use quaymaster_world::Kind;
 use serde_json::{Value, json};
 
-use super::cluster::{Cluster, key, plain};
+use super::cluster::{Cluster, key, mark_of, plain};
 use crate::view;
 
 fn settled() -> Cluster {
@@ -132,6 +135,24 @@ fn only_what_takes_traffic_from_a_pod_is_urgent() {
     ] {
         assert_eq!(view::priority(before, after), expected, "{before:?} {after:?}");
     }
+}
+
+#[test]
+fn changes_of_pods_wait_for_the_batch_period_and_those_of_services_do_not() {
+    let mut cluster = settled();
+    let period = Duration::from_secs(5);
+    cluster.controller.options.batch_period = period;
+    cluster.pod("web-2", "10.0.0.2");
+    let expected = mark_of("web", Priority::Normal, period);
+    assert_eq!(format!("{:?}", cluster.take_dirty()), format!("{expected:?}"));
+    cluster.delete_pod("web-2");
+    let expected = mark_of("web", Priority::Urgent, period);
+    assert_eq!(format!("{:?}", cluster.take_dirty()), format!("{expected:?}"));
+    cluster.service_with("web", plain(), |service| {
+        service["metadata"]["labels"] = json!({ "a": "b" });
+    });
+    let expected = mark_of("web", Priority::Normal, Duration::ZERO);
+    assert_eq!(format!("{:?}", cluster.take_dirty()), format!("{expected:?}"));
 }
 
 /// What it reads is watched for its sake, and it does not begin before all of it was read

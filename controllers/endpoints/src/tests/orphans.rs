@@ -2,16 +2,19 @@
 //!
 //! | Rule | Test |
 //! |---|---|
-//! | the Service goes | `endpoints_go_with_their_service`, `hand_made_endpoints_go_with_their_service_as_well`, `up_to_1_36_the_apiserver_has_a_second_to_do_it` |
-//! | it comes back | `a_service_that_is_made_again_at_once_takes_its_endpoints_over`, `a_service_without_a_selector_that_is_made_again_at_once_does_not_inherit_addresses`, `endpoints_that_were_made_for_the_new_service_stay`, `a_write_that_lands_after_its_service_is_gone_is_taken_back`, `what_a_create_without_an_answer_has_made_goes_as_well` |
-//! | start | `orphans_are_swept_at_the_start_once_the_apiserver_has_no_such_service`, `a_service_that_the_watch_has_not_told_of_saves_its_endpoints`, `a_service_that_comes_between_question_and_deletion_saves_its_endpoints`, `each_term_begins_with_a_sweep` |
+//! | the Service goes | `endpoints_go_with_their_service`, `hand_made_endpoints_go_with_their_service_as_well`, `up_to_1_36_the_apiserver_has_a_second_to_do_it`, `the_wait_for_the_apiserver_ends_with_the_version_that_deletes_nothing` |
+//! | it comes back | `a_service_that_is_made_again_at_once_takes_its_endpoints_over`, `a_service_without_a_selector_that_is_made_again_at_once_does_not_inherit_addresses`, `endpoints_that_were_made_for_the_new_service_stay`, `a_write_that_lands_after_its_service_is_gone_is_taken_back`, `endpoints_that_were_taken_over_stay_where_the_new_service_gives_up_its_selector`, `what_a_create_without_an_answer_has_made_goes_as_well`, `the_key_of_a_create_without_an_answer_is_looked_at_again_when_nothing_more_can_come_of_it` |
+//! | start | `orphans_are_swept_at_the_start_once_the_apiserver_has_no_such_service`, `a_service_that_the_watch_has_not_told_of_saves_its_endpoints`, `a_service_that_comes_between_question_and_deletion_saves_its_endpoints`, `endpoints_that_are_made_anew_under_the_name_are_asked_about_before_they_are_deleted`, `each_term_begins_with_a_sweep` |
 //! | never | `locks_of_leader_election_are_never_deleted`, `endpoints_without_a_service_that_come_later_are_left_alone`, `what_is_on_its_way_out_is_not_deleted_again` |
 
+use std::time::{Duration, Instant};
+
 use quaymaster_engine::Verdict;
+use quaymaster_queue::Priority;
 use quaymaster_runtime::api::{Verb, WriteError};
 use serde_json::{Value, json};
 
-use super::cluster::{Cluster, plain};
+use super::cluster::{Cluster, mark_of, plain};
 
 fn settled() -> Cluster {
     settled_at(37)
@@ -94,6 +97,17 @@ fn up_to_1_36_the_apiserver_has_a_second_to_do_it() {
 }
 
 #[test]
+fn the_wait_for_the_apiserver_ends_with_the_version_that_deletes_nothing() {
+    for (minor, wait) in [(33, 1), (36, 1), (37, 0)] {
+        let mut cluster = settled_at(minor);
+        cluster.delete_service("web");
+        let expected = mark_of("web", Priority::Normal, Duration::from_secs(wait));
+        let found = cluster.take_dirty();
+        assert_eq!(format!("{found:?}"), format!("{expected:?}"), "1.{minor}");
+    }
+}
+
+#[test]
 fn a_service_that_is_made_again_at_once_takes_its_endpoints_over() {
     let mut cluster = settled();
     cluster.delete_service("web");
@@ -112,6 +126,19 @@ fn a_service_that_is_made_again_at_once_takes_its_endpoints_over() {
         "the Service is still marked"
     );
     assert_eq!(cluster.settle(), ["create web"], "(kubernetes/kubernetes#47711)");
+}
+
+#[test]
+fn endpoints_that_were_taken_over_stay_where_the_new_service_gives_up_its_selector() {
+    let mut cluster = settled();
+    cluster.delete_service("web");
+    cluster.service_with("web", plain(), again);
+    assert_eq!(cluster.settle(), [""; 0]);
+    // It is planned for the Pod after the selector has gone.
+    cluster.pod("web-2", "10.0.0.2");
+    cluster.service_with("web", without_selector(), again);
+    assert_eq!(cluster.settle(), [""; 0], "they are the user's from now on");
+    assert_eq!(cluster.held(), 0);
 }
 
 #[test]
@@ -209,6 +236,30 @@ fn what_a_create_without_an_answer_has_made_goes_as_well() {
 }
 
 #[test]
+fn the_key_of_a_create_without_an_answer_is_looked_at_again_when_nothing_more_can_come_of_it() {
+    let mut cluster = Cluster::new();
+    cluster.service("web", plain());
+    cluster.begin();
+    cluster.take_marked();
+    let request = cluster.send("web").unwrap();
+    cluster.delete_service("web");
+    let lost = Err(WriteError::Aborted);
+    assert!(matches!(cluster.answer(&request, lost), Verdict::Retry { .. }));
+    let start = Instant::now();
+    let until = cluster.plan_at("web", start).look_again.unwrap();
+    assert!(
+        until > start + Duration::from_mins(1),
+        "the apiserver's time limit"
+    );
+    let early = cluster.plan_at("web", until - Duration::from_secs(1));
+    assert_eq!(early.look_again, Some(until), "the wait does not begin anew");
+    assert_eq!(cluster.held(), 1);
+    let last = cluster.plan_at("web", until);
+    assert_eq!((last.requests.len(), last.look_again), (0, None));
+    assert_eq!(cluster.held(), 0);
+}
+
+#[test]
 fn orphans_are_swept_at_the_start_once_the_apiserver_has_no_such_service() {
     let mut cluster = settled();
     cluster.put("by-hand", &by_hand());
@@ -278,6 +329,34 @@ fn an_orphan_that_somebody_writes_is_asked_about_again() {
     );
     cluster.tell_endpoints("web");
     assert_eq!(cluster.send("web").map(|request| request.verb), Some(Verb::Get));
+}
+
+#[test]
+fn endpoints_that_are_made_anew_under_the_name_are_asked_about_before_they_are_deleted() {
+    // Those before them were left by the Service; or the apiserver said that they have none.
+    let left = {
+        let mut cluster = settled();
+        cluster.delete_service("web");
+        cluster
+    };
+    let confirmed = {
+        let mut cluster = Cluster::new();
+        cluster.put("web", &by_hand());
+        cluster.begin();
+        assert_eq!(cluster.send_and_store("web"), Verb::Get);
+        cluster
+    };
+    for mut cluster in [left, confirmed] {
+        // The deletion gets no answer, and the watch tells meanwhile.
+        let mut deletion = cluster.send("web").unwrap();
+        assert!(cluster.carry_out(&mut deletion).is_ok());
+        let mut other = by_hand();
+        other["metadata"] = json!({ "uid": "uid-of-the-second" });
+        cluster.put("web", &other);
+        let lost = Err(WriteError::Aborted);
+        assert_eq!(cluster.answer(&deletion, lost), Verdict::Retry { notice: None });
+        assert_eq!(cluster.send("web").map(|request| request.verb), Some(Verb::Get));
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! | conflicts | `a_conflict_is_tried_again_without_an_event`, `a_create_that_finds_endpoints_there_takes_them_over` |
 //! | refusals | `a_refusal_is_told_on_the_endpoints`, `a_failed_create_is_told_in_the_namespace_of_the_service` |
 //! | going namespaces | `nothing_more_is_created_in_a_namespace_that_is_being_deleted` |
-//! | policies | `what_a_policy_changes_is_written_once_and_told`, `what_a_policy_leaves_alone_later_is_put_right` |
+//! | policies | `what_a_policy_changes_is_written_once_and_told`, `what_a_policy_changed_for_an_earlier_service_is_written_again_for_its_successor`, `what_a_policy_leaves_alone_later_is_put_right` |
 
 use quaymaster_engine::Verdict;
 use quaymaster_runtime::api::{Verb, WriteError};
@@ -224,6 +224,21 @@ fn what_a_policy_changes_is_written_once_and_told() {
     cluster.pod("web-3", "10.0.0.3");
     assert_eq!(cluster.settle(), ["update web"], "but its content still follows");
     assert_eq!(ready(&cluster), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+}
+
+#[test]
+fn what_a_policy_changed_for_an_earlier_service_is_written_again_for_its_successor() {
+    let mut cluster = settled();
+    cluster.policy = |endpoints| endpoints["metadata"]["labels"]["team"] = json!("blue");
+    cluster.pod("web-2", "10.0.0.2");
+    assert_eq!(cluster.settle(), ["update web"]);
+    cluster.policy = |_| ();
+    cluster.delete_service("web");
+    cluster.service_with("web", plain(), |service| {
+        service["metadata"]["uid"] = json!("uid-of-the-second");
+    });
+    assert_eq!(cluster.settle(), ["update web"]);
+    assert_eq!(cluster.stored("web")["metadata"]["labels"]["team"], Value::Null);
 }
 
 #[test]

@@ -146,6 +146,22 @@ impl Cluster {
         self.put(Kind::Service, name, json!({ "spec": spec }));
     }
 
+    /// The same, in the place of the one that has gone, of which the watch does not tell either.
+    pub(super) fn store_successor(&mut self, name: &str, spec: &Value) {
+        self.objects.remove(&(Kind::Service, name.to_owned()));
+        self.store_service(name, spec);
+    }
+
+    /// Somebody deletes a Service that a finalizer holds, and the watch tells.
+    pub(super) fn terminating_service(&mut self, name: &str, spec: &Value) {
+        let metadata = json!({
+            "deletionTimestamp": "2026-01-01T00:00:00Z",
+            "finalizers": ["example.com/f"],
+        });
+        self.put(Kind::Service, name, json!({ "metadata": metadata, "spec": spec }));
+        self.tell_service(name);
+    }
+
     pub(super) fn service(&mut self, name: &str, spec: &Value) {
         self.store_service(name, spec);
         self.tell_service(name);
@@ -210,6 +226,11 @@ impl Cluster {
         dirty.marked().map(|key| key.name.to_string()).collect()
     }
 
+    /// What is marked, for a look at priorities and delays.
+    pub(super) fn take_dirty(&mut self) -> Dirty {
+        std::mem::take(&mut self.dirty)
+    }
+
     /// Lets time pass; gives the requests that were made, as verb, kind and name.
     pub(super) fn pass(&mut self, time: Duration) -> Vec<String> {
         let until = self.now + time;
@@ -239,7 +260,8 @@ impl Cluster {
         *due = at.min(*due);
     }
 
-    fn turn(&mut self, name: &str) -> Vec<String> {
+    /// Plans a key now and carries it out; gives the requests.
+    pub(super) fn turn(&mut self, name: &str) -> Vec<String> {
         let now = Moment {
             at: self.now,
             wall: Timestamp(0),

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use quaymaster_engine::Dirty;
+use quaymaster_queue::Priority;
 use quaymaster_world::Kind;
 use serde_json::json;
 
-use super::cluster::{Cluster, bare, external, selecting};
+use super::cluster::{Cluster, bare, external, key, selecting};
 use crate::view::SETTLE;
 
 fn inside(name: &str) -> serde_json::Value {
@@ -54,6 +56,26 @@ fn what_is_made_by_several_calls_has_time_to_be_whole() {
     cluster.remove(Kind::Service, "db");
     cluster.pass(SETTLE);
     assert_eq!(cluster.events, ["ExternalNameTargetMissing of web"]);
+}
+
+#[test]
+fn marks_wait_for_what_is_made_by_several_calls() {
+    let mut cluster = Cluster::new();
+    cluster.begin();
+    cluster.service("web", &external("192.0.2.1"));
+    let mut expected = Dirty::default();
+    expected.mark(key("web"), Priority::Low, SETTLE);
+    assert_eq!(format!("{:?}", cluster.take_dirty()), format!("{expected:?}"));
+}
+
+#[test]
+fn a_service_on_its_way_out_has_no_mistakes() {
+    let mut cluster = Cluster::new();
+    cluster.begin();
+    cluster.service("web", &external("192.0.2.1"));
+    cluster.terminating_service("web", &external("192.0.2.1"));
+    cluster.pass(SETTLE);
+    assert_eq!(cluster.events, [""; 0]);
 }
 
 #[test]

@@ -44,6 +44,15 @@ fn a_slice_that_names_no_service_is_told() {
 }
 
 #[test]
+fn a_slice_that_was_there_before_the_start_is_told_of() {
+    let mut cluster = Cluster::new();
+    cluster.slice("by-hand", slice(&json!({}), &json!([])));
+    cluster.begin();
+    cluster.pass(crate::view::SETTLE);
+    assert_eq!(cluster.events, [NO_NAME]);
+}
+
+#[test]
 fn slices_that_programs_keep_are_their_business() {
     let ports = json!([{ "name": "other", "port": 80 }]);
     for labels in [
@@ -104,6 +113,10 @@ fn ports_are_compared_with_those_of_services_that_are_kept_by_hand() {
     let other = of_web(&json!([{ "name": "other", "port": 80 }]));
     assert_eq!(events(&selecting(), other.clone()), [""; 0]);
     assert_eq!(events(&external("example.org"), other.clone()), [""; 0]);
+    let mut with_ports = external("example.org");
+    with_ports["ports"] = bare()["ports"].clone();
+    let found = events(&with_ports, other.clone());
+    assert_eq!(found, ["ExternalNamePortsUnused of web"]);
     let without = json!({ "clusterIP": "None" });
     assert_eq!(events(&without, other), [""; 0]);
 }

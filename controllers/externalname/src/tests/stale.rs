@@ -280,6 +280,25 @@ fn locks_of_leader_election_and_the_apiservers_own_stay() {
 }
 
 #[test]
+fn what_is_on_its_way_out_by_itself_is_not_deleted() {
+    let mut cluster = Cluster::deleting();
+    cluster.service("web", &bare());
+    let mut going = endpoints();
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    going["metadata"]["finalizers"] = json!(["example.com/f"]);
+    cluster.endpoints("web", going);
+    cluster.begin();
+    assert_eq!(cluster.pass(GRACE * 10), [""; 0]);
+    let mut cluster = left();
+    cluster.terminating_service("web", &bare());
+    assert_eq!(
+        cluster.pass(GRACE * 10),
+        [""; 0],
+        "all of it goes with the Service"
+    );
+}
+
+#[test]
 fn what_is_written_in_the_time_of_grace_begins_it_anew_for_that_alone() {
     let mut cluster = left();
     cluster.pass(GRACE);
@@ -384,5 +403,48 @@ fn a_service_that_goes_or_is_made_again_takes_the_matter_with_it() {
         requests,
         ["get endpoints web", "get service web", "delete endpoints web"],
         "the slices are of the former one, and the garbage collector's"
+    );
+}
+
+#[test]
+fn a_service_that_is_made_again_at_once_begins_the_time_anew() {
+    let mut cluster = left();
+    cluster.pass(GRACE);
+    cluster.remove(Kind::Service, "web");
+    cluster.service("web", &bare());
+    assert_eq!(cluster.pass(GRACE), [""; 0]);
+    assert_eq!(cluster.pass(SETTLE).last().unwrap(), "delete endpoints web");
+    // The watch tells of neither.
+    let mut cluster = left();
+    cluster.pass(GRACE);
+    cluster.store_successor("web", &bare());
+    assert_eq!(cluster.pass(SETTLE), ["get endpoints web", "get service web"]);
+    assert_eq!(cluster.names(Kind::Endpoints), ["web"]);
+    assert_eq!(cluster.names(Kind::Slice), ["web-1", "web-2"]);
+}
+
+#[test]
+fn endpoints_that_were_written_since_they_were_found_are_not_judged_before_the_watch_tells() {
+    let mut cluster = left();
+    cluster.pass(GRACE);
+    cluster.store_endpoints("web", endpoints());
+    assert_eq!(cluster.pass(SETTLE), ["get endpoints web"]);
+    cluster.tell_endpoints("web");
+    assert_eq!(
+        cluster.pass(SETTLE),
+        ["get service web", "delete slice web-1", "delete slice web-2"]
+    );
+    assert_eq!(cluster.pass(GRACE).last().unwrap(), "delete endpoints web");
+}
+
+#[test]
+fn nothing_is_asked_while_the_question_for_the_service_is_under_way() {
+    let mut cluster = left();
+    cluster.remove(Kind::Endpoints, "web");
+    cluster.pass(ALMOST);
+    cluster.meanwhile = Some(Box::new(|cluster| assert_eq!(cluster.turn("web"), [""; 0])));
+    assert_eq!(
+        cluster.pass(Duration::from_secs(1)),
+        ["get service web", "delete slice web-1", "delete slice web-2"]
     );
 }

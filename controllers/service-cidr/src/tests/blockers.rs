@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use quaymaster_model::{IpAddressRecord, ObjectKey, ServiceCidrRecord};
+use quaymaster_model::{Interned, IpAddressRecord, LabelSet, ObjectKey, ServiceCidrRecord, Text, names};
 
 use super::cluster::{address, cidr, deleted, foreign_address};
 use crate::blockers::Blockers;
@@ -29,6 +29,17 @@ fn a_range_is_held_by_an_address_that_is_in_no_other() {
     assert!(
         !holds(&[gone("a", "10.0.0.0/24")], &[foreign_address("10.0.0.5")], "a"),
         "another allocator's"
+    );
+    let unlabelled = IpAddressRecord {
+        labels: Interned::from_value(LabelSet::new([(
+            Text::new(names::LABEL_IPADDRESS_MANAGED_BY),
+            Text::new(names::MANAGER_IP_ALLOCATOR),
+        )])),
+        ..address("10.0.0.5")
+    };
+    assert!(
+        !holds(&[gone("a", "10.0.0.0/24")], &[unlabelled], "a"),
+        "the allocator labels each with its family"
     );
 }
 

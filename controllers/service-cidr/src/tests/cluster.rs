@@ -84,6 +84,8 @@ pub(super) struct Cluster {
     pub(super) passed: Duration,
     /// What a mutating policy makes of what is stored.
     pub(super) policy: fn(&mut Value),
+    /// The watch does not tell what the apiserver stores, and answers are of no newer version.
+    pub(super) silent: bool,
     /// Every write, a line each.
     pub(super) writes: Vec<String>,
 }
@@ -100,6 +102,7 @@ impl Cluster {
             begin: Instant::now(),
             passed: Duration::ZERO,
             policy: |_| (),
+            silent: false,
             writes: Vec::new(),
         };
         for kind in [Kind::ServiceCidr, Kind::IpAddress] {
@@ -206,6 +209,18 @@ impl Cluster {
         panic!("it never rests: {:#?}", self.writes);
     }
 
+    /// How many requests are made for one now; they are under way from then on.
+    pub(super) fn requests(&mut self, name: &str) -> usize {
+        let now = self.now();
+        let planned = self.controller.plan(&self.world, &key(name), 10, now);
+        planned.requests.len()
+    }
+
+    /// Whether the controller holds no more than a new one.
+    pub(super) fn holds_nothing(&self) -> bool {
+        format!("{:?}", self.controller) == format!("{:?}", ServiceCidrs::new())
+    }
+
     /// When the controller wants to look at one again.
     pub(super) fn looks_again(&mut self, name: &str) -> Option<Duration> {
         let now = self.now();
@@ -297,6 +312,9 @@ impl Cluster {
         };
         self.writes.push(line);
         (self.policy)(object);
+        if self.silent {
+            return Stored::Object(Object::ServiceCidr(Arc::new(self.read(&name))));
+        }
         self.told(&name);
         let record = self.world.service_cidr(&request.object).cloned();
         record.map_or(Stored::Gone, |record| Stored::Object(Object::ServiceCidr(record)))
@@ -314,9 +332,13 @@ impl Cluster {
             let key = key(name);
             return self.tell(|world, views| world.delete::<ServiceCidrRecord>(&key, &uid, views));
         }
-        let json = Json::<ServiceCidrRecord>::new(Arc::clone(&self.interner));
-        let record = json.object(object.to_string().as_bytes()).unwrap();
+        let record = self.read(name);
         self.tell(|world, views| world.apply(record, views));
+    }
+
+    fn read(&self, name: &str) -> ServiceCidrRecord {
+        let json = Json::<ServiceCidrRecord>::new(Arc::clone(&self.interner));
+        json.object(self.stored[name].to_string().as_bytes()).unwrap()
     }
 
     fn tell(&mut self, tell: impl FnOnce(&mut World, &mut dyn quaymaster_world::View)) {

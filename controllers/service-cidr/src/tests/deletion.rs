@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quaymaster_runtime::api::WriteError;
 use serde_json::json;
 
 use super::cluster::Cluster;
@@ -158,4 +159,46 @@ fn one_of_the_same_name_that_was_made_anew_waits_its_own_ten_seconds() {
         cluster.work();
         pass(&mut cluster, 60);
     }
+}
+
+#[test]
+fn a_finalizer_that_was_taken_out_is_not_taken_out_again_while_the_watch_is_behind() {
+    let mut cluster = cluster(&[("a", "10.0.0.0/24")]);
+    cluster.delete("a");
+    cluster.work();
+    pass(&mut cluster, 10);
+    cluster.silent = true;
+    assert_eq!(cluster.wake("a"), ["a finalizers +0 -1"]);
+}
+
+#[test]
+fn a_refusal_is_not_told_on_a_range_that_is_being_deleted() {
+    let mut cluster = cluster(&[("a", "10.0.0.0/24")]);
+    cluster.address_made("10.0.0.5");
+    cluster.delete("a");
+    let forbidden = || WriteError::Forbidden {
+        verb: "patch",
+        resource: "servicecidrs".to_owned(),
+        message: "no".to_owned(),
+    };
+    assert_eq!(cluster.work_with(|_| Some(forbidden())), ["failed false"]);
+}
+
+#[test]
+fn nothing_is_held_of_a_range_that_has_gone() {
+    let mut cluster = Cluster::new();
+    cluster.policy = |object| {
+        if let Some(ready) = object["status"]["conditions"].get_mut(0) {
+            ready["message"] = json!("mine");
+        }
+    };
+    cluster.create("a", &["10.0.0.0/24"]);
+    assert_eq!(cluster.work().last().unwrap(), "ServiceCIDRAltered");
+    cluster.delete("a");
+    cluster.work();
+    assert!(!cluster.holds_nothing());
+    pass(&mut cluster, 10);
+    cluster.wake("a");
+    assert_eq!(cluster.state("a"), "gone");
+    assert!(cluster.holds_nothing());
 }

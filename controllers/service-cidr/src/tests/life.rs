@@ -118,3 +118,16 @@ fn a_range_that_is_not_there_is_no_work() {
     assert!(cluster.wake("a").is_empty());
     assert!(cluster.work().is_empty());
 }
+
+#[test]
+fn a_range_is_written_by_one_request_at_a_time_and_its_successor_does_not_wait_for_that() {
+    let mut cluster = Cluster::new();
+    cluster.create("a", &["10.0.0.0/24"]);
+    assert_eq!(cluster.requests("a"), 1);
+    assert_eq!(cluster.requests("a"), 0, "one is under way");
+    // No finalizer holds it yet.
+    cluster.delete("a");
+    assert_eq!(cluster.state("a"), "gone");
+    cluster.create("a", &["10.0.0.0/24"]);
+    assert_eq!(cluster.requests("a"), 1);
+}

@@ -1,7 +1,7 @@
 //! What is hashed. The digests were read off the real printing library.
 
 use quaymaster_model::rules::PortOrder;
-use quaymaster_model::{Protocol, SubsetPort, digest};
+use quaymaster_model::{Protocol, SubsetAddress, SubsetPort, Text, digest};
 
 use super::fixture::{bare, h2c, of_pod, port, subset};
 use crate::printed;
@@ -35,5 +35,20 @@ fn the_digest_of_a_subset_equals_that_of_the_printing_library() {
     assert_eq!(
         fnv(&printed::subset(&subset)),
         0x81b9_f437_2d9f_df10_da49_647e_ec36_82cd
+    );
+}
+
+#[test]
+fn a_hostname_counts_in_the_digest_of_a_subset() {
+    let named = |address: SubsetAddress, hostname: &str| SubsetAddress {
+        hostname: Some(Text::new(hostname)),
+        ..address
+    };
+    let ready = [named(of_pod("1.2.3.4", "u"), "web-0")];
+    let not_ready = [named(bare("1.2.3.5"), "web-1")];
+    let subset = subset(&ready, &not_ready, &[h2c("a", 8080)]);
+    assert_eq!(
+        fnv(&printed::subset(&subset)),
+        0x7c2c_fd91_2310_a42d_e815_a343_5612_736b
     );
 }
