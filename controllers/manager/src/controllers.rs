@@ -68,7 +68,20 @@ pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
     }
     if flags.externalname.delete_stale_endpoints_after.is_some() {
         let part = parts.iter_mut().find(|part| **part == &externalname::PART);
-        *part.ok_or(SelectionError::Unserved)? = &externalname::DELETING;
+        *part.ok_or(SelectionError::Unserved {
+            flag: "--delete-stale-endpoints-after",
+            controller: externalname::PART.canonical,
+        })? = &externalname::DELETING;
+    }
+    let slices = &flags.endpointslice;
+    if slices.rebalance_quiet.is_some() && !slices.rebalance {
+        return Err(SelectionError::NotRebalanced);
+    }
+    if slices.rebalance && !parts.contains(&&endpointslice::PART) {
+        return Err(SelectionError::Unserved {
+            flag: "--rebalance",
+            controller: endpointslice::PART.canonical,
+        });
     }
     Ok(parts)
 }

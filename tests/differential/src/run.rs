@@ -172,7 +172,12 @@ impl fmt::Display for Totals {
             violations,
             broken_off,
         } = self;
-        write!(f, "{clusters} clusters, {differences} differences")?;
+        let s = |count: usize| if count == 1 { "" } else { "s" };
+        let (of_clusters, of_differences) = (s(*clusters), s(*differences));
+        write!(
+            f,
+            "{clusters} cluster{of_clusters}, {differences} difference{of_differences}"
+        )?;
         if *violations > 0 {
             write!(f, ", {violations} violations")?;
         }

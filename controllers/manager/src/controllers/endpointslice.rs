@@ -25,6 +25,10 @@ pub(super) const PART: Part = Part {
     build,
 };
 
+/// Where `--rebalance-quiet` is not given: the time that an autoscaler waits before it takes Pods away
+/// (`--horizontal-pod-autoscaler-downscale-stabilization` of kube-controller-manager).
+const QUIET: Duration = Duration::from_mins(5);
+
 /// Settings of the EndpointSlice controller, with kube-controller-manager's names.
 #[derive(Debug, Args)]
 pub(crate) struct EndpointSliceFlags {
@@ -43,9 +47,9 @@ pub(crate) struct EndpointSliceFlags {
     #[arg(long)]
     pub(crate) rebalance: bool,
     /// With --rebalance: how long no Pod of a Service must have come or gone before its slices are merged, and how long
-    /// it is left alone after each merge
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true, default_value = "5m")]
-    pub(crate) rebalance_quiet: Duration,
+    /// it is left alone after each merge [default: 5m]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    pub(crate) rebalance_quiet: Option<Duration>,
 }
 
 fn build(setting: &Setting<'_>) -> Built {
@@ -54,7 +58,7 @@ fn build(setting: &Setting<'_>) -> Built {
         settings: Settings {
             max_endpoints: usize::from(flags.max_endpoints_per_slice),
             rules: setting.rules,
-            rebalance_after: flags.rebalance.then_some(flags.rebalance_quiet),
+            rebalance_after: flags.rebalance.then(|| flags.rebalance_quiet.unwrap_or(QUIET)),
         },
         batch_period: flags.endpointslice_updates_batch_period,
     };

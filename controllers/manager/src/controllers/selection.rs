@@ -5,16 +5,9 @@ use super::{ALL, Part, known, upstream};
 /// Why a list of controllers makes no sense.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SelectionError {
-    #[error("--controllers: there is no controller {name:?}{}; known are: {known}", suggestion(.nearest.as_ref()), known = known())]
-    Unknown {
-        name: String,
-        nearest: Option<&'static str>,
-    },
-    #[error(
-        "--controllers: {name} belongs to {program} and stays there; known are: {}",
-        known()
-    )]
-    Upstream { name: String, program: &'static str },
+    /// All names that are not ours, in the order given.
+    #[error("--controllers: {}. Known are: {}", together(.0), known())]
+    Names(Vec<WrongName>),
     #[error("--controllers: nothing is left to run; known are: {}", known())]
     Nothing,
     /// `*` and names left out.
@@ -31,16 +24,36 @@ pub(crate) enum SelectionError {
     )]
     StillUsed,
     /// Asked for what only a controller does that is left out.
-    #[error(
-        "--delete-stale-endpoints-after: the controller that does it is left out: add externalname-controller to \
-         --controllers"
-    )]
-    Unserved,
+    #[error("{flag}: the controller that does it is left out: add {controller} to --controllers")]
+    Unserved {
+        flag: &'static str,
+        controller: &'static str,
+    },
+    /// How to do what nobody asked for.
+    #[error("--rebalance-quiet: nothing is merged without --rebalance: give that as well, or leave this out")]
+    NotRebalanced,
 }
 
-fn suggestion(nearest: Option<&&'static str>) -> String {
+/// What is wrong with a name.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WrongName {
+    #[error("there is no controller {name:?}{}", suggestion(*.nearest))]
+    Unknown {
+        name: String,
+        nearest: Option<&'static str>,
+    },
+    #[error("{name} belongs to {program} and stays there")]
+    Upstream { name: String, program: &'static str },
+}
+
+fn together(names: &[WrongName]) -> String {
+    let each: Vec<String> = names.iter().map(ToString::to_string).collect();
+    each.join("; ")
+}
+
+fn suggestion(nearest: Option<&'static str>) -> String {
     nearest
-        .map(|name| format!(", did you mean {name:?}?"))
+        .map(|name| format!(" (did you mean {name:?}?)"))
         .unwrap_or_default()
 }
 
@@ -50,6 +63,7 @@ fn suggestion(nearest: Option<&&'static str>) -> String {
 pub(crate) fn select(list: &[String]) -> Result<Vec<&'static Part>, SelectionError> {
     let all = list.iter().any(|entry| entry == "*");
     let mut named: Vec<(&Part, bool)> = Vec::new();
+    let mut wrong: Vec<WrongName> = Vec::new();
     for entry in list
         .iter()
         .map(|entry| entry.trim())
@@ -58,10 +72,14 @@ pub(crate) fn select(list: &[String]) -> Result<Vec<&'static Part>, SelectionErr
         let (name, wanted) = entry
             .strip_prefix('-')
             .map_or((entry, true), |name| (name, false));
-        let part = find(name)?;
-        if !named.iter().any(|(known, _)| *known == part) {
-            named.push((part, wanted));
+        match find(name) {
+            Ok(part) if !named.iter().any(|(known, _)| *known == part) => named.push((part, wanted)),
+            Err(error) if !wrong.contains(&error) => wrong.push(error),
+            _ => {}
         }
+    }
+    if !wrong.is_empty() {
+        return Err(SelectionError::Names(wrong));
     }
     let selected: Vec<&Part> = ALL
         .iter()
@@ -82,7 +100,7 @@ pub(crate) fn select(list: &[String]) -> Result<Vec<&'static Part>, SelectionErr
     }
 }
 
-fn find(name: &str) -> Result<&'static Part, SelectionError> {
+fn find(name: &str) -> Result<&'static Part, WrongName> {
     let names = || {
         ALL.iter()
             .flat_map(|part| std::iter::once(&part.canonical).chain(part.aliases))
@@ -103,7 +121,7 @@ fn find(name: &str) -> Result<&'static Part, SelectionError> {
         ),
     ] {
         if names.contains(&&*name) {
-            return Err(SelectionError::Upstream { name, program });
+            return Err(WrongName::Upstream { name, program });
         }
     }
     // Half the letters wrong is another word.
@@ -112,7 +130,7 @@ fn find(name: &str) -> Result<&'static Part, SelectionError> {
         .filter(|(distance, known)| distance * 2 < known.len())
         .min()
         .map(|(_, known)| known);
-    Err(SelectionError::Unknown { name, nearest })
+    Err(WrongName::Unknown { name, nearest })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
+use super::cause::{find_cause, root_cause};
 use super::*;
 use crate::scripted::{self, Step};
 use crate::version::discover_version;
@@ -68,7 +69,7 @@ async fn refusals_are_told_apart_and_only_some_may_heal() {
         (
             Step::Answer(403, vec![], String::new()),
             "forbids reading /version (403",
-            false,
+            true,
         ),
         (
             Step::Answer(404, vec![], String::new()),
@@ -312,6 +313,42 @@ async fn what_is_no_apiserver_or_not_there_is_told_with_kubeconfig_context_and_c
             file.path().display()
         );
         for part in [words, &*origin, &*address] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_read_the_version_is_told_by_the_apiservers_name_with_the_kubeconfigs_user_and_what_fits()
+{
+    for (name, said, hint) in [
+        (
+            "joe",
+            " to joe (403 Forbidden)",
+            "bind the ClusterRole system:public-info-viewer",
+        ),
+        (
+            "system:anonymous",
+            " to system:anonymous (403 Forbidden)",
+            "give the user a token",
+        ),
+        ("a\\nb", "/version (403 Forbidden)", "bind the ClusterRole"),
+    ] {
+        let body = format!(
+            r#"{{"kind":"Status","message":"forbidden: User \"{name}\" cannot get path \"/version\"","code":403}}"#
+        );
+        let length = body.len();
+        let answer = format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {length}\r\n\r\n{body}");
+        let (address, _) = scripted::raw_server(Some(answer.leak().as_bytes())).await;
+        let file = kubeconfig(&format!("http://{address}"), "{}");
+        let connection = Connection::load(&Source::Kubeconfig(file.path().to_owned())).unwrap();
+        let client = connection.client(&agent()).unwrap();
+        let error = discover_version(&client, &connection.server(), SECOND * 5)
+            .await
+            .unwrap_err();
+        let line = is_one_line(&connection.explain(error));
+        let origin = format!("by the kubeconfig {}, context c, user u", file.path().display());
+        for part in [said, &*origin, hint] {
             assert!(line.contains(part), "{part}: {line}");
         }
     }

@@ -99,7 +99,7 @@ fn of_kube_controller_managers_other_controllers_it_is_said_that_they_stay_there
         ),
     ] {
         let error = selected(&["*", name]).unwrap_err().to_string();
-        assert!(error.contains(expected) && error.contains("known are"), "{error}");
+        assert!(error.contains(expected) && error.contains("Known are"), "{error}");
     }
 }
 
@@ -125,9 +125,18 @@ fn a_misspelled_name_is_refused_with_the_nearest_one() {
     );
     let error = selected(&["xyz"]).unwrap_err().to_string();
     assert!(
-        !error.contains("did you mean") && error.contains("known are"),
+        !error.contains("did you mean") && error.contains("Known are"),
         "{error}"
     );
+}
+
+#[test]
+fn all_wrong_names_are_told_at_once_each_with_what_fits() {
+    let error = selected(&["endpointslise", "-xyz", "*", "deployment", "xyz", "endpoints"]).unwrap_err();
+    let expected = "--controllers: there is no controller \"endpointslise\" (did you mean \"endpointslice\"?); there is \
+                    no controller \"xyz\"; deployment belongs to kube-controller-manager and stays there. Known are: \
+                    endpoints-controller, ";
+    assert!(error.to_string().starts_with(expected), "{error}");
 }
 
 /// What runs by these arguments.
@@ -157,7 +166,7 @@ fn what_deletes_stale_endpoints_needs_the_permission_to_and_its_controller() {
     assert_eq!(parts(&[alone, deletes]), Ok(vec!["externalname-controller"]));
     assert_eq!(verbs(&[alone, deletes]), ["endpoints", "endpointslices"]);
     let error = parts(&["--controllers=*,-externalname-controller", deletes]).unwrap_err();
-    assert_eq!(error, SelectionError::Unserved);
+    assert!(matches!(error, SelectionError::Unserved { .. }), "{error:?}");
     assert!(
         error.to_string().contains("add externalname-controller"),
         "{error}"
@@ -179,6 +188,34 @@ fn endpoints_are_cleaned_up_only_where_nobody_keeps_them() {
         error
             .to_string()
             .contains("--controllers=*,-endpoints-controller"),
+        "{error}"
+    );
+}
+
+#[test]
+fn flags_about_merging_are_refused_where_nothing_would_be_merged() {
+    let (merges, quiet) = ("--rebalance", "--rebalance-quiet=5m");
+    for right in [
+        &[merges][..],
+        &[merges, quiet],
+        &[merges, "--controllers=endpointslice"],
+    ] {
+        assert!(parts(right).is_ok(), "{right:?}");
+    }
+    for controllers in [
+        "--controllers=endpoints",
+        "--controllers=*,-endpointslice-controller",
+    ] {
+        let error = parts(&[merges, controllers]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("--rebalance: ")
+                && error.contains("add endpointslice-controller to --controllers"),
+            "{error}"
+        );
+    }
+    let error = parts(&[quiet]).unwrap_err().to_string();
+    assert!(
+        error.starts_with("--rebalance-quiet: ") && error.contains("without --rebalance"),
         "{error}"
     );
 }

@@ -119,7 +119,7 @@ fn config(name: &str, mut cluster: Cluster, mut user: AuthInfo) -> Result<Config
     cluster.certificate_authority = cluster.certificate_authority.filter(|path| !path.is_empty());
     let shown = ExecAuthCluster::try_from(&cluster).map_err(|error| Fault::Authority {
         cluster: name.to_owned(),
-        reason: super::super::unquoted(&error),
+        reason: super::super::error::unquoted(&error),
     })?;
     let mut config = Config::new(server);
     config.root_cert = match &shown.certificate_authority_data {
