@@ -251,11 +251,11 @@ fn the_key_of_a_create_without_an_answer_is_looked_at_again_when_nothing_more_ca
         until > start + Duration::from_mins(1),
         "the apiserver's time limit"
     );
-    let early = cluster.plan_at("web", until - Duration::from_secs(1));
+    let early = cluster.plan_at("web", start + Duration::from_mins(1));
     assert_eq!(early.look_again, Some(until), "the wait does not begin anew");
     assert_eq!(cluster.held(), 1);
-    let last = cluster.plan_at("web", until);
-    assert_eq!((last.requests.len(), last.look_again), (0, None));
+    let then = cluster.plan_at("web", until);
+    assert_eq!((then.requests.len(), then.look_again), (0, None));
     assert_eq!(cluster.held(), 0);
 }
 
