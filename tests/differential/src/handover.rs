@@ -112,6 +112,12 @@ impl Handover {
         if write.is(ENDPOINTS, "create") || write.is(ENDPOINTS, "update") {
             return endpoints.contains(service).then_some(Reason::RefusedTruncation);
         }
+        if self.is_of_hints(service, write) && write.change == Change::Hints {
+            // Those that kube-controller-manager does not leave alone either.
+            let mut baseline = self.baseline.by_service.get(service).into_iter().flatten();
+            let unsettled = baseline.any(|write| self.is_of_hints(service, write));
+            return unsettled.then_some(Reason::AutoHints);
+        }
         // A delete does not say what the slice was; the successor of a mirrored one mirrors.
         if !write.of(SLICES) || !(write.mirrors || write.verb() == "delete") {
             return None;
@@ -152,8 +158,13 @@ impl Handover {
                 .contains(service)
                 .then_some(Reason::ApplicationProtocol);
         }
-        let hints = self.auto.contains(service) && matches!(write.change, Change::Hints | Change::Nothing);
-        hints.then_some(Reason::AutoHints)
+        self.is_of_hints(service, write).then_some(Reason::AutoHints)
+    }
+
+    /// Whether a slice of a Service with hints by annotation is updated by no more than these.
+    fn is_of_hints(&self, service: &str, write: &Write) -> bool {
+        let hints = matches!(write.change, Change::Hints | Change::Nothing);
+        !write.mirrors && write.is(SLICES, "update") && self.auto.contains(service) && hints
     }
 }
 

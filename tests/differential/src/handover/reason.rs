@@ -32,7 +32,8 @@ reasons! {
     RefusedTruncation = "refused-truncation";
     /// What kube-controller-manager writes at every look, it writes any number of times.
     EachLook = "each-look";
-    /// kube-controller-manager may not know its nodes as it starts, and takes hints off, and puts them back later.
+    /// kube-controller-manager may not know its nodes as it starts, and takes hints off, and puts them back later. Hints that
+    /// no look of it leaves as they are, quaymaster puts where its own stay.
     AutoHints = "auto-hints";
     /// kube-controller-manager writes a mirrored slice as it is, or in another order.
     NothingChanged = "nothing-changed";

@@ -131,7 +131,7 @@ fn what_comes_back_may_be_written_where_a_restart_writes_it_in_any_case() {
 }
 
 #[test]
-fn hints_by_annotation_may_be_written_at_a_hand_back_and_not_at_a_take_over() {
+fn hints_by_annotation_may_be_written_at_a_hand_back_and_at_a_take_over_where_no_restart_leaves_them_alone() {
     let none = || writes(&[]);
     let auto = || {
         let mut auto = writes(&[("ns/auto", 6)]);
@@ -150,10 +150,24 @@ fn hints_by_annotation_may_be_written_at_a_hand_back_and_not_at_a_take_over() {
         6,
         "something else than hints"
     );
-    assert!(
-        !handover(none(), auto(), BTreeMap::new(), none())
+    assert_eq!(
+        handover(none(), auto(), BTreeMap::new(), none()).faults().len(),
+        6
+    );
+    let unsettled = handover(auto(), auto(), BTreeMap::new(), none());
+    assert_eq!(unsettled.faults(), [""; 0], "it does not leave them alone either");
+    let content = || writes(&[("ns/auto", 6)]);
+    assert_eq!(
+        handover(auto(), content(), BTreeMap::new(), none())
             .faults()
-            .is_empty()
+            .len(),
+        6
+    );
+    assert_eq!(
+        handover(content(), auto(), BTreeMap::new(), none())
+            .faults()
+            .len(),
+        6
     );
     for verb in ["create", "delete"] {
         let mut others = auto();
