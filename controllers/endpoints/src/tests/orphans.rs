@@ -243,15 +243,18 @@ fn the_key_of_a_create_without_an_answer_is_looked_at_again_when_nothing_more_ca
     cluster.take_marked();
     let request = cluster.send("web").unwrap();
     cluster.delete_service("web");
-    let lost = Err(WriteError::Aborted);
-    assert!(matches!(cluster.answer(&request, lost), Verdict::Retry { .. }));
+    let unanswered = Err(WriteError::Aborted);
+    assert!(matches!(
+        cluster.answer(&request, unanswered),
+        Verdict::Retry { .. }
+    ));
     let start = Instant::now();
     let until = cluster.plan_at("web", start).look_again.unwrap();
     assert!(
         until > start + Duration::from_mins(1),
         "the apiserver's time limit"
     );
-    let early = cluster.plan_at("web", until - Duration::from_secs(1));
+    let early = cluster.plan_at("web", start + Duration::from_mins(1));
     assert_eq!(early.look_again, Some(until), "the wait does not begin anew");
     assert_eq!(cluster.held(), 1);
     let last = cluster.plan_at("web", until);

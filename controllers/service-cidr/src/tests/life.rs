@@ -57,7 +57,7 @@ fn what_others_take_away_is_put_back_as_a_repair_which_slows_down_where_it_is_un
     assert_eq!(cluster.repairs(), 1);
     assert_eq!(cluster.work(), ["a ready=True"]);
     cluster.edit("a", |object| {
-        object["metadata"]["labels"] = json!({ "team": "net" })
+        object["metadata"]["labels"] = json!({ "team": "net" });
     });
     assert_eq!(cluster.repairs(), 0, "a label is no business of this controller");
     assert!(cluster.work().is_empty());
