@@ -243,8 +243,11 @@ fn the_key_of_a_create_without_an_answer_is_looked_at_again_when_nothing_more_ca
     cluster.take_marked();
     let request = cluster.send("web").unwrap();
     cluster.delete_service("web");
-    let lost = Err(WriteError::Aborted);
-    assert!(matches!(cluster.answer(&request, lost), Verdict::Retry { .. }));
+    let unanswered = Err(WriteError::Aborted);
+    assert!(matches!(
+        cluster.answer(&request, unanswered),
+        Verdict::Retry { .. }
+    ));
     let start = Instant::now();
     let until = cluster.plan_at("web", start).look_again.unwrap();
     assert!(
