@@ -59,6 +59,8 @@ pub(crate) fn content(slice: &EndpointSlice) -> EndpointSlice {
     metadata.resource_version = None;
     metadata.generation = None;
     metadata.managed_fields = None;
+    // kube-controller-manager puts it on mirrored slices that another one has named.
+    metadata.generate_name = None;
     if let Some(annotations) = &mut metadata.annotations {
         annotations.remove(TRIGGER_TIME);
         // It may be the only one.
