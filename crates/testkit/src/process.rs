@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -26,6 +26,15 @@ const SHOWN_LINES: usize = 20;
 /// Starts a command that the kernel kills when this process ends, however it ends. Its own children are not reached.
 pub fn tied(command: Command) -> io::Result<Child> {
     spawn::spawn(command, Signal::KILL)
+}
+
+/// Runs such a command to its end without input, and gives what it said; on standard error, where that is
+/// [`Stdio::piped`].
+///
+/// # Errors
+/// Where it cannot be started.
+pub fn output(command: Command, stderr: Stdio) -> io::Result<Output> {
+    spawn::output(command, stderr, Signal::KILL)
 }
 
 /// What Quaymaster is started with.

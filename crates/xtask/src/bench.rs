@@ -23,13 +23,14 @@ enum What {
         /// How quaymaster is built
         #[arg(long, value_enum, default_value_t = Profile::Fast)]
         profile: Profile,
-        /// Given to the benchmark, such as --pods 20000 --services 1000 --minor 1.37 --kcm --assert; --help lists all
+        /// Given to the benchmark, such as --pods 20000 --services 1000 --minor 1.37 --kcm --assert;
+        /// `cargo xtask bench flip -- --help` lists all
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
     /// The steps of a flip without servers: time and allocations of each
     Micro {
-        /// Given to the benchmark; --help lists all
+        /// Given to the benchmark; `cargo xtask bench micro -- --help` lists all
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
@@ -55,6 +56,13 @@ impl Profile {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.what {
         What::Flip { profile, arguments } => {
+            // The benchmark's own words about its arguments, before anything else is built.
+            let mut check = arguments.clone();
+            check.insert(0, "--check".into());
+            benchmark("flip", Profile::Fast, &check)?;
+            if asks_for_help(arguments) {
+                return Ok(());
+            }
             println!("quaymaster is built with the profile {}", profile.name());
             let binary = workspace::build_quaymaster_by(workspace::cargo(), profile.name())?;
             let mut all = vec![OsString::from("--quaymaster"), binary.into()];
@@ -65,6 +73,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
+/// Whether the benchmark ends after its help.
+fn asks_for_help(arguments: &[OsString]) -> bool {
+    arguments
+        .iter()
+        .any(|argument| argument == "--help" || argument == "-h")
+}
+
 /// Builds one of the benchmarks and runs it.
 fn benchmark(name: &str, profile: Profile, arguments: &[OsString]) -> Result<()> {
     let mut command = workspace::cargo();
@@ -73,4 +88,38 @@ fn benchmark(name: &str, profile: Profile, arguments: &[OsString]) -> Result<()>
         .args(["--package", "quaymaster-bench", "--bin", name, "--"])
         .args(arguments);
     workspace::run(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn help_behind_two_dashes_is_the_benchmarks_and_help_before_them_says_so() {
+        let flip = |line: &[&str]| {
+            let line = ["bench", "flip"].iter().chain(line);
+            Line::try_parse_from(line).map(|line| match line.arguments.what {
+                What::Flip { arguments, .. } => asks_for_help(&arguments),
+                What::Micro { .. } => false,
+            })
+        };
+        assert!(flip(&["--", "--help"]).unwrap());
+        assert!(flip(&["--pods", "40", "-h"]).unwrap());
+        assert!(!flip(&["--pods", "40"]).unwrap());
+        let Err(help) = flip(&["--help"]) else {
+            panic!("no help")
+        };
+        assert!(
+            help.to_string().contains("cargo xtask bench flip -- --help"),
+            "{help}"
+        );
+    }
 }

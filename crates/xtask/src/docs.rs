@@ -11,7 +11,7 @@ use std::{fs, thread};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use quaymaster_testkit::process::{Launch, Quaymaster};
+use quaymaster_testkit::process::{self, Launch, Quaymaster};
 
 use crate::workspace;
 
@@ -57,14 +57,13 @@ fn generate() -> Result<Vec<(&'static str, String)>> {
 }
 
 fn flags(binary: &Path) -> Result<String> {
-    let output = Command::new(binary)
+    let mut command = Command::new(binary);
+    command
         .arg("--help")
         // Defaults that come from the environment would be shown as this machine's.
         .env_clear()
-        .env("COLUMNS", COLUMNS)
-        .stdin(Stdio::null())
-        .output()
-        .context("running quaymaster --help")?;
+        .env("COLUMNS", COLUMNS);
+    let output = process::output(command, Stdio::piped()).context("running quaymaster --help")?;
     if !output.status.success() {
         bail!("quaymaster --help ended with {}", output.status);
     }

@@ -44,10 +44,9 @@ pub(crate) fn cargo() -> Command {
 /// # Errors
 /// Where cargo does not answer, or not in JSON.
 pub(crate) fn metadata() -> Result<Value> {
-    let output = cargo()
-        .args(["metadata", "--format-version", "1", "--no-deps"])
-        .output()
-        .context("running cargo metadata")?;
+    let mut command = cargo();
+    command.args(["metadata", "--format-version", "1", "--no-deps"]);
+    let output = process::output(command, Stdio::piped()).context("running cargo metadata")?;
     if !output.status.success() {
         bail!(
             "cargo metadata failed: {}",
@@ -115,10 +114,8 @@ fn build_by(cargo: Command, profile: &str, packages: &[&str]) -> Result<BTreeMap
     for package in packages {
         command.args(["--package", package]);
     }
-    command
-        .args(["--message-format", "json-render-diagnostics"])
-        .stderr(Stdio::inherit());
-    let output = command.output().context("running cargo build")?;
+    command.args(["--message-format", "json-render-diagnostics"]);
+    let output = process::output(command, Stdio::inherit()).context("running cargo build")?;
     if !output.status.success() {
         bail!("building {} failed", packages.join(" and "));
     }
@@ -194,11 +191,11 @@ pub(crate) fn control_plane(minor: Option<Minor>, places: &Places) -> Result<Ass
 
 /// The files of the work tree, relative to [`root`]: those that git tracks and new ones that it does not ignore.
 pub(crate) fn files() -> Result<Vec<PathBuf>> {
-    let output = Command::new("git")
+    let mut command = Command::new("git");
+    command
         .current_dir(root())
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
-        .output()
-        .context("running git ls-files")?;
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    let output = process::output(command, Stdio::piped()).context("running git ls-files")?;
     if !output.status.success() {
         bail!(
             "git ls-files failed: {}",

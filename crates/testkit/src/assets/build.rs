@@ -2,12 +2,15 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+
+use rustix::process::Signal;
 
 use super::module::Module;
 use super::progress::{self, Step};
 use super::{AssetsError, Kind, Recipe};
 use crate::server::tail;
+use crate::spawn;
 
 /// Flags of `go build` beside those for the linker; part of the cache key.
 pub(super) const FLAGS: [&str; 1] = ["-trimpath"];
@@ -119,7 +122,7 @@ impl Go<'_> {
         if name == "GOVERSION" {
             command.env("GOTOOLCHAIN", "local");
         }
-        match command.output() {
+        match output(command) {
             Ok(output) => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
             Err(source) if source.kind() == std::io::ErrorKind::NotFound => Err(AssetsError::GoMissing {
                 needed: self.module.go.clone(),
@@ -171,7 +174,7 @@ impl Go<'_> {
     pub(super) fn source(&self, module: &str) -> Result<PathBuf, AssetsError> {
         let mut command = self.command();
         command.args(["list", "-m", "-f", "{{.Dir}}", module]);
-        let output = command.output().map_err(io("running", self.program))?;
+        let output = output(command).map_err(io("running", self.program))?;
         let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         if output.status.success() && !folder.is_empty() {
             return Ok(PathBuf::from(folder));
@@ -212,6 +215,11 @@ impl Go<'_> {
             .run(command)
             .map_err(io("running", self.program))
     }
+}
+
+/// What Go answers. Like a build, it is interrupted when this process ends.
+fn output(command: Command) -> std::io::Result<Output> {
+    spawn::output(command, Stdio::piped(), Signal::INT)
 }
 
 /// Whether Go of `version` (`go1.26.8`) can build a module that asks for `needed`, given what GOTOOLCHAIN is set to.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use quaymaster_testkit::ControlPlane;
 use quaymaster_testkit::assets::Program;
+use quaymaster_testkit::{ControlPlane, process};
 
 use crate::workspace;
 
@@ -53,15 +53,14 @@ impl Kubectl {
     fn call<S: AsRef<str>>(&self, arguments: &[S]) -> Result<Output> {
         let typed: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
         println!("  $ kubectl {}", typed.join(" "));
-        let output = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(&typed)
             .current_dir(workspace::root())
             .env("KUBECONFIG", &self.kubeconfig)
             // Goes with the control plane, where ~/.kube/cache would stay.
-            .env("KUBECACHEDIR", self.kubeconfig.with_file_name("kubectl-cache"))
-            .stdin(Stdio::null())
-            .output()
-            .context("running kubectl")?;
+            .env("KUBECACHEDIR", self.kubeconfig.with_file_name("kubectl-cache"));
+        let output = process::output(command, Stdio::piped()).context("running kubectl")?;
         for line in text(&output.stdout).lines().chain(text(&output.stderr).lines()) {
             println!("    {line}");
         }

@@ -1,8 +1,10 @@
 //! Which crate may use which.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
+use quaymaster_testkit::process;
 use serde_json::Value;
 
 use crate::workspace;
@@ -112,11 +114,9 @@ struct Package {
 }
 
 pub(super) fn check() -> Result<Vec<String>> {
-    let output = workspace::cargo()
-        .args(["metadata", "--format-version", "1"])
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("running cargo metadata")?;
+    let mut command = workspace::cargo();
+    command.args(["metadata", "--format-version", "1"]);
+    let output = process::output(command, Stdio::inherit()).context("running cargo metadata")?;
     if !output.status.success() {
         bail!("cargo metadata failed");
     }

@@ -107,10 +107,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Table::path(minor).display()
         ),
     };
+    // What is recorded may be of tests that the table does not have yet.
+    let wrong = unknown(&arguments.test, &table, &arguments.package);
+    if !arguments.record && !wrong.is_empty() {
+        bail!("{}: {}", Table::path(minor).display(), wrong.join("; "));
+    }
     let packages: Vec<&str> = PACKAGES
         .into_iter()
         .filter(|package| arguments.package.is_empty() || arguments.package.iter().any(|one| one == package))
-        // What is recorded may be of tests that the table does not have yet; else a package without a test is not built.
+        // Else a package without a test is not built.
         .filter(|package| {
             arguments.record
                 || table
@@ -119,7 +124,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                     .any(|entry| arguments.chooses(entry, package))
         })
         .collect();
-    let no_such_test = || format!("the table has no such test: {}", Table::path(minor).display());
+    let no_such_test = || {
+        let path = Table::path(minor);
+        format!(
+            "no test in {} is of the packages, names and choice asked for",
+            path.display()
+        )
+    };
     if packages.is_empty() {
         bail!(no_such_test());
     }
@@ -171,6 +182,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         1 => bail!("1 finding"),
         count => bail!("{count} findings"),
     }
+}
+
+/// What is wrong with these names of tests, each with the nearest in the table, if there is one; where packages are asked
+/// for, only theirs count.
+fn unknown(names: &[String], table: &Table, packages: &[String]) -> Vec<String> {
+    let of_packages = |entry: &&Entry| packages.is_empty() || packages.contains(&entry.package);
+    let known: Vec<&str> = table
+        .entries
+        .iter()
+        .filter(of_packages)
+        .map(|entry| &*entry.test)
+        .collect();
+    let wrong = names.iter().filter(|name| !known.contains(&name.as_str()));
+    wrong
+        .map(|name| {
+            let nearest = known
+                .iter()
+                .map(|known| (strsim::damerau_levenshtein(name, known), known))
+                // Half the letters wrong is another name.
+                .filter(|(distance, known)| distance * 2 < known.len())
+                .min();
+            match nearest {
+                Some((_, nearest)) => format!("there is no test {name} (did you mean {nearest}?)"),
+                None => format!("there is no test {name}"),
+            }
+        })
+        .collect()
 }
 
 /// The minor whose source is built: also that of the programs, or tests of one version would run against another.
@@ -250,4 +288,31 @@ fn run_all<'a>(rig: &Rig, chosen: &[&'a Entry], arguments: &Arguments) -> Result
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_that_no_test_has_is_told_with_the_nearest_one() {
+        let text = "# A head\nendpoints  TestEndpointUpdates  passed  failed  quick\nnetwork  TestServices  passed  passed  -\n";
+        let table = Table::parse(text).unwrap();
+        let unknown = |names: &[&str], packages: &[&str]| {
+            let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+            unknown(&owned(names), &table, &owned(packages))
+        };
+        assert_eq!(
+            unknown(&["TestEndpointUpdate", "TestServices", "TestNope"], &[]),
+            [
+                "there is no test TestEndpointUpdate (did you mean TestEndpointUpdates?)",
+                "there is no test TestNope"
+            ]
+        );
+        assert_eq!(unknown(&["TestServices"], &["network"]), [""; 0]);
+        assert_eq!(
+            unknown(&["TestServices"], &["endpoints"]),
+            ["there is no test TestServices"]
+        );
+    }
 }

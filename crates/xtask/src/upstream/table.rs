@@ -98,7 +98,7 @@ impl Table {
         }
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let is_head = |line: &&str| line.starts_with('#');
         let head: Vec<String> = text.lines().take_while(is_head).map(str::to_owned).collect();
         let mut entries = Vec::new();

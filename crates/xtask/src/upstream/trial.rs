@@ -110,8 +110,7 @@ impl Rig {
         let etcd = Etcd::start(&self.assets)?;
         let mut command = self.command(package, &etcd)?;
         command.args(["-test.list", "."]);
-        let output = command
-            .output()
+        let output = process::output(command, Stdio::piped())
             .with_context(|| format!("asking {package} for its tests"))?;
         let tests = events::listed(&String::from_utf8_lossy(&output.stdout));
         if !output.status.success() || tests.is_empty() {

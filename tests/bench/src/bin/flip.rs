@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use quaymaster_bench::flip;
 
+/// What a readiness flip costs on a real control plane
 #[derive(Parser)]
+#[command(bin_name = "cargo xtask bench flip")]
 struct Arguments {
     #[command(flatten)]
     options: flip::Options,

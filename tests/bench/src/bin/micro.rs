@@ -8,7 +8,9 @@ use quaymaster_bench::micro;
 #[global_allocator]
 static ALLOCATOR: micro::Counting = micro::Counting;
 
+/// Time and allocations of each step of a readiness flip, without servers
 #[derive(Parser)]
+#[command(bin_name = "cargo xtask bench micro")]
 struct Arguments {
     #[command(flatten)]
     options: micro::Options,

@@ -26,9 +26,12 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// What is measured.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The quaymaster binary
-    #[arg(long, value_name = "FILE")]
-    quaymaster: PathBuf,
+    /// The quaymaster binary; `cargo xtask bench flip` gives it
+    #[arg(long, value_name = "FILE", hide = true, required_unless_present = "check")]
+    quaymaster: Option<PathBuf>,
+    /// Only look at the arguments
+    #[arg(long, hide = true)]
+    check: bool,
     /// Pods; a quarter of them in one Service
     #[arg(long, default_value_t = 20_000)]
     pods: usize,
@@ -56,31 +59,42 @@ pub struct Options {
     assert: bool,
 }
 
+impl Options {
+    /// What is in the cluster.
+    fn checked(&self) -> Result<Layout> {
+        let layout = Layout::new(self.pods, self.services, self.family)
+            .context("too few Pods for so many Services")?;
+        if self.rounds == 0 || self.flips < 2 || self.flips % 2 == 1 {
+            bail!("at least one round is needed, and an even number of flips");
+        }
+        Ok(layout)
+    }
+}
+
 /// Runs it and prints the figures.
 ///
 /// # Errors
 /// A server or a controller failed, slices were wrong before or after the flips, or with `--assert` the ratio is too
 /// high.
 pub async fn run(options: &Options) -> Result<()> {
-    let layout = Layout::new(options.pods, options.services, options.family)
-        .context("too few Pods for so many Services")?;
-    if options.rounds == 0 || options.flips < 2 || options.flips % 2 == 1 {
-        bail!("at least one round is needed, and an even number of flips");
-    }
+    let layout = options.checked()?;
+    let Some(binary) = options.quaymaster.as_deref().filter(|_| !options.check) else {
+        return Ok(());
+    };
     // What is started with it, garbage collector and namespace controller, would only take CPU: nothing is deleted.
     let mut builder = ControlPlane::builder().no_kcm();
     if let Some(minor) = &options.minor {
         builder = builder.minor(minor);
     }
     let plane = builder.start().await?;
-    let result = measure(&plane, &layout, options).await;
+    let result = measure(&plane, &layout, binary, options).await;
     if result.is_err() {
         plane.keep_logs();
     }
     result
 }
 
-async fn measure(plane: &ControlPlane, layout: &Layout, options: &Options) -> Result<()> {
+async fn measure(plane: &ControlPlane, layout: &Layout, binary: &Path, options: &Options) -> Result<()> {
     let client = plane.client().await?;
     println!(
         "Kubernetes {}, {} Pods, {} Services in {} namespaces, {} processors",
@@ -97,7 +111,7 @@ async fn measure(plane: &ControlPlane, layout: &Layout, options: &Options) -> Re
         rounds: options.rounds,
         flips: options.flips,
     };
-    let ours = quaymaster(plane, &client, layout, &options.quaymaster, plan).await?;
+    let ours = quaymaster(plane, &client, layout, binary, plan).await?;
     report::table(&ours, layout);
     let ratio = ours.ratio(2, 0);
     println!(
@@ -107,7 +121,7 @@ async fn measure(plane: &ControlPlane, layout: &Layout, options: &Options) -> Re
         layout.groups[1].size,
         ours.ratio(2, 1),
     );
-    restart(plane, &client, layout, &options.quaymaster).await?;
+    restart(plane, &client, layout, binary).await?;
     if options.kcm {
         let plan = Plan {
             rounds: options.rounds.div_ceil(3),
@@ -231,4 +245,33 @@ const fn controllers(layout: &Layout) -> &'static [&'static str] {
 #[expect(clippy::cast_precision_loss, reason = "bytes to be shown")]
 fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / (1024.0 * 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn check(arguments: &[&str]) -> Result<Options> {
+        let line = ["flip"].iter().chain(arguments);
+        Ok(Line::try_parse_from(line)?.options)
+    }
+
+    #[tokio::test]
+    async fn arguments_are_looked_at_without_a_binary_or_servers() {
+        for wrong in [["--pods", "1"], ["--flips", "3"], ["--rounds", "0"]] {
+            let options = check(&["--check", wrong[0], wrong[1]]).unwrap();
+            assert!(run(&options).await.is_err(), "{wrong:?}");
+        }
+        run(&check(&["--check", "--kcm"]).unwrap()).await.unwrap();
+        assert!(check(&["--check", "--nope"]).is_err());
+        assert!(check(&["--kcm"]).is_err(), "nothing to measure");
+    }
 }
