@@ -25,6 +25,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 
 /// What is measured.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Options {
     /// The quaymaster binary; `cargo xtask bench flip` gives it
     #[arg(long, value_name = "FILE", hide = true, required_unless_present = "check")]
