@@ -224,9 +224,10 @@ impl<'a> Pair<'a> {
         iter(each).buffer_unordered(PARALLEL).collect::<Vec<()>>().await;
     }
 
-    /// Compares all clusters; what differs is looked at a second time.
+    /// Compares all clusters. What differs is looked at a second time, when kube-controller-manager has been started once more:
+    /// where it does not know its nodes yet as it looks first, it gives no hints by annotation, and looks no more.
     pub(crate) async fn compare(
-        &self,
+        &mut self,
         worlds: &[World],
         when: &str,
         fresh: bool,
@@ -235,6 +236,9 @@ impl<'a> Pair<'a> {
         let first = self.look(worlds, fresh, outcome).await?;
         let suspects = first.0.len();
         let (found, exceptions) = if suspects > 0 {
+            let [left, _] = &mut self.planes;
+            left.release().await?;
+            left.hold(HOLDERS[0]).await?;
             self.settle(self.settings.again).await?;
             self.look(worlds, fresh, outcome).await?
         } else {
