@@ -27,12 +27,9 @@ const SETTLE: Duration = Duration::from_secs(3);
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Options {
-    /// The quaymaster binary; `cargo xtask bench flip` gives it
-    #[arg(long, value_name = "FILE", hide = true, required_unless_present = "check")]
+    /// The quaymaster binary, which `cargo xtask bench flip` gives. Without, only the other arguments are looked at
+    #[arg(long, value_name = "FILE", hide = true)]
     quaymaster: Option<PathBuf>,
-    /// Only look at the arguments
-    #[arg(long, hide = true)]
-    check: bool,
     /// Pods; a quarter of them in one Service
     #[arg(long, default_value_t = 20_000)]
     pods: usize,
@@ -79,7 +76,7 @@ impl Options {
 /// high.
 pub async fn run(options: &Options) -> Result<()> {
     let layout = options.checked()?;
-    let Some(binary) = options.quaymaster.as_deref().filter(|_| !options.check) else {
+    let Some(binary) = options.quaymaster.as_deref() else {
         return Ok(());
     };
     // What is started with it, garbage collector and namespace controller, would only take CPU: nothing is deleted.
@@ -268,11 +265,10 @@ mod tests {
     #[tokio::test]
     async fn arguments_are_looked_at_without_a_binary_or_servers() {
         for wrong in [["--pods", "1"], ["--flips", "3"], ["--rounds", "0"]] {
-            let options = check(&["--check", wrong[0], wrong[1]]).unwrap();
+            let options = check(&wrong).unwrap();
             assert!(run(&options).await.is_err(), "{wrong:?}");
         }
-        run(&check(&["--check", "--kcm"]).unwrap()).await.unwrap();
-        assert!(check(&["--check", "--nope"]).is_err());
-        assert!(check(&["--kcm"]).is_err(), "nothing to measure");
+        run(&check(&["--kcm"]).unwrap()).await.unwrap();
+        assert!(check(&["--nope"]).is_err());
     }
 }
