@@ -293,6 +293,11 @@ impl<'a> Pair<'a> {
             recreated.extend(planes.flat_map(|plane| plane.recorder.recreated(Kind::Service)));
         }
         let remade = self.planes[0].recorder.recreated(Kind::Endpoints);
+        let kept_once: BTreeSet<String> = self
+            .planes
+            .iter()
+            .flat_map(|plane| plane.recorder.kept_endpoints())
+            .collect();
         let refused = [self.planes[0].refused()?, self.planes[1].refused()?];
         let look = Look {
             left: &left,
@@ -304,6 +309,7 @@ impl<'a> Pair<'a> {
             upstream: [true, settings.subject.is_kcm()],
             recreated: &recreated,
             remade: &remade,
+            kept_once: &kept_once,
             refused: refused.each_ref().map(|refused| &refused.slices),
         };
         let mut exceptions = Exceptions::new();

@@ -10,6 +10,7 @@ use kube::api::{WatchEvent, WatchParams};
 use kube::{Api, Client, Resource};
 use quaymaster_oracle::cidrs::GRACE_SECONDS;
 use quaymaster_oracle::generate::{Kind, Object};
+use quaymaster_oracle::names::{ENDPOINTS_CONTROLLER, ENDPOINTS_MANAGED_BY};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
 
@@ -117,6 +118,18 @@ impl Recorder {
         }
         uids.retain(|_, uids| uids.len() > 1);
         uids.into_keys().collect()
+    }
+
+    /// Paths of Endpoints that ever had the label of their controller.
+    pub(crate) fn kept_endpoints(&self) -> BTreeSet<String> {
+        let log = self.locked();
+        let labelled = log.events.iter().filter(|event| {
+            let labels = event.object.metadata().labels.as_ref();
+            let manager = labels.and_then(|labels| labels.get(ENDPOINTS_MANAGED_BY));
+            event.object.kind() == Kind::Endpoints
+                && manager.map(String::as_str) == Some(ENDPOINTS_CONTROLLER)
+        });
+        labelled.map(|event| event.object.key().path()).collect()
     }
 
     /// Changes so far of what controllers keep, by kind.

@@ -30,6 +30,8 @@ pub struct Setting<'a> {
     pub recreated: bool,
     /// Whether there were Endpoints of this name on the left side, kube-controller-manager's, that went and others that came.
     pub remade: bool,
+    /// Whether Endpoints of this name ever had the label of their controller, on either side: somebody may have taken it off.
+    pub kept_once: bool,
     /// What differs between Kubernetes versions.
     pub rules: Rules,
 }
@@ -86,7 +88,7 @@ pub fn fair(
         return found;
     }
     // Nobody keeps them: those of a controller stay as they were, and those of users are nobody's business.
-    if sides.into_iter().flatten().any(is_of_controller) {
+    if setting.kept_once || sides.into_iter().flatten().any(is_of_controller) {
         apply(Exception::LeftBehind);
         return Vec::new();
     }

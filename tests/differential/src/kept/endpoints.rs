@@ -42,6 +42,7 @@ fn compare(look: &Look<'_>, world: &World, exceptions: &mut Exceptions) -> Vec<D
             fresh: look.fresh,
             recreated: look.recreated.contains(&format!("{namespace}/{name}")),
             remade: look.upstream[0] && look.remade.contains(&format!("{namespace}/{name}")),
+            kept_once: look.kept_once.contains(&format!("{namespace}/{name}")),
             rules: Rules { minor: look.minor },
         };
         let of_name = sides.map(|side| side.objects.get::<Endpoints>(namespace, name));

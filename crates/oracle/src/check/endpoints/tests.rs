@@ -23,6 +23,7 @@ fn setting<'a>(service: &'a Service, pods: [&'a [Pod]; 2], fresh: bool) -> Setti
         fresh,
         recreated: false,
         remade: false,
+        kept_once: false,
         rules: RULES,
     }
 }
@@ -188,6 +189,15 @@ fn what_is_there_on_one_side_alone_is_a_difference_unless_nobody_keeps_it() {
     let setting = setting(&service, both, false);
     assert_eq!(run_on(&setting, Some(&kept), None), (0, vec!["left-behind"]));
     assert_eq!(run_on(&setting, Some(&hand_made), None), (1, vec![]));
+    let kept_once = Setting {
+        kept_once: true,
+        ..setting
+    };
+    assert_eq!(
+        run_on(&kept_once, Some(&hand_made), None),
+        (0, vec!["left-behind"]),
+        "somebody took the label off"
+    );
     let recreated = Setting {
         recreated: true,
         ..setting
