@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use k8s_openapi::api::core::v1::Endpoints;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::ResourceExt as _;
+use kube::{Resource, ResourceExt as _};
 use quaymaster_oracle::endpoints::{PortHash, repack};
-use quaymaster_oracle::names::MIRRORING_CONTROLLER;
+use quaymaster_oracle::names::{HEADLESS, MIRRORING_CONTROLLER};
 use quaymaster_testkit::audit::Entry;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub(super) struct Writes {
 /// What an update that was stored made of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// The same again, but for the trigger time and orders that say nothing. Or a conflict, so that nothing was stored.
+    /// The same again, but for the trigger time, the headless label and orders that say nothing. Or a conflict, so that nothing was stored.
     Nothing,
     /// A slice that differs by hints alone, and by the trigger time.
     Hints,
@@ -189,9 +189,11 @@ impl Log {
                     return Change::Content;
                 };
                 let old = self.slices.insert(path.to_owned(), new.clone());
-                match old.filter(|_| updated) {
-                    Some(old) if content(&old) == content(&new) => Change::Nothing,
-                    Some(old) if without_hints(&old) == without_hints(&new) => Change::Hints,
+                let [old, new] =
+                    [old.filter(|_| updated), Some(new)].map(|slice| slice.map(without_headless));
+                match (old, new) {
+                    (Some(old), Some(new)) if content(&old) == content(&new) => Change::Nothing,
+                    (Some(old), Some(new)) if without_hints(&old) == without_hints(&new) => Change::Hints,
                     _ => Change::Content,
                 }
             }
@@ -200,15 +202,26 @@ impl Log {
                     return Change::Content;
                 };
                 let old = self.endpoints.insert(path.to_owned(), new.clone());
-                match old.filter(|_| updated) {
-                    Some(old) if content_of_endpoints(&old) == content_of_endpoints(&new) => Change::Nothing,
-                    Some(old) if self.is_edited(&old) && reordered(&old, &new) => Change::Order,
+                let [old, new] = [old.filter(|_| updated), Some(new)].map(|one| one.map(without_headless));
+                match (old, new) {
+                    (Some(old), Some(new)) if content_of_endpoints(&old) == content_of_endpoints(&new) => {
+                        Change::Nothing
+                    }
+                    (Some(old), Some(new)) if self.is_edited(&old) && reordered(&old, &new) => Change::Order,
                     _ => Change::Content,
                 }
             }
             _ => Change::Content,
         }
     }
+}
+
+/// An object without the label that is put right with whatever else is written, and is no reason for a write.
+fn without_headless<K: Resource>(mut object: K) -> K {
+    if let Some(labels) = &mut object.meta_mut().labels {
+        labels.remove(HEADLESS);
+    }
+    object
 }
 
 /// What of a slice may not differ where hints alone do.
@@ -306,9 +319,13 @@ mod tests {
                 "endpoints": [{ "addresses": ["10.0.0.1"], "conditions": { "ready": ready }, "hints": hints }],
             })
         };
+        let headless = |mut slice: Value| {
+            slice["metadata"]["labels"][HEADLESS] = json!("");
+            slice
+        };
         let written = [
             slice("1", true, "a"),
-            slice("2", true, "a"),
+            headless(slice("2", true, "a")),
             slice("2", true, "b"),
             slice("3", false, "b"),
             slice("4", true, "a"),
