@@ -19,6 +19,10 @@ mod tests;
 
 /// What is known beside the Endpoints of one name.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own of one name"
+)]
 pub struct Setting<'a> {
     /// The Service of that name on each side.
     pub services: [Option<&'a Service>; 2],

@@ -25,7 +25,6 @@ const SETTLE: Duration = Duration::from_secs(3);
 
 /// What is measured.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Options {
     /// The quaymaster binary, which `cargo xtask bench flip` gives. Without, only the other arguments are looked at
     #[arg(long, value_name = "FILE", hide = true)]
