@@ -96,7 +96,7 @@ impl<V: Copy + Eq + Hash> Quarantine<V> {
 mod tests {
     use super::*;
 
-    const TIME: Duration = Duration::from_secs(300);
+    const TIME: Duration = Duration::from_mins(5);
 
     #[test]
     fn a_value_comes_free_when_its_time_has_come_and_not_before() {
