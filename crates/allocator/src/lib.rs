@@ -7,6 +7,7 @@
 //! - [`Range`] holds what is taken of a range and why, few values by a bitmap and many by a table;
 //! - [`Order`] says where the search for a free one begins;
 //! - [`Quarantine`] keeps what was released until its time has come;
+//! - [`shards`] says which replica may hand out which part of a range;
 //! - [`net`] maps networks to ranges: addresses that Services may have, and those that they may not.
 
 mod bitmap;
@@ -15,6 +16,7 @@ mod order;
 mod quarantine;
 mod range;
 mod reason;
+pub mod shards;
 
 pub use bitmap::Bitmap;
 pub use order::{Given, Order};
