@@ -8,6 +8,7 @@
 //! - [`Order`] says where the search for a free one begins;
 //! - [`Quarantine`] keeps what was released until its time has come;
 //! - [`shards`] says which replica may hand out which part of a range;
+//! - [`Spans`] are sets of addresses, which say what a pool serves beside others;
 //! - [`net`] maps networks to ranges: addresses that Services may have, and those that they may not.
 
 mod bitmap;
@@ -17,9 +18,11 @@ mod quarantine;
 mod range;
 mod reason;
 pub mod shards;
+mod spans;
 
 pub use bitmap::Bitmap;
 pub use order::{Given, Order};
 pub use quarantine::Quarantine;
 pub use range::{Counts, DENSE, Range};
 pub use reason::Reason;
+pub use spans::{Spans, divided};
