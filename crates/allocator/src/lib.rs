@@ -8,10 +8,12 @@
 //! - [`Order`] says where the search for a free one begins;
 //! - [`Quarantine`] keeps what was released until its time has come;
 //! - [`shards`] says which replica may hand out which part of a range;
+//! - [`Intervals`] are sets of numbers;
 //! - [`Spans`] are sets of addresses, which say what a pool serves beside others;
 //! - [`net`] maps networks to ranges: addresses that Services may have, and those that they may not.
 
 mod bitmap;
+mod intervals;
 pub mod net;
 mod order;
 mod quarantine;
@@ -21,6 +23,7 @@ pub mod shards;
 mod spans;
 
 pub use bitmap::Bitmap;
+pub use intervals::Intervals;
 pub use order::{Given, Order};
 pub use quarantine::Quarantine;
 pub use range::{Counts, DENSE, Range};

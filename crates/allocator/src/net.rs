@@ -66,7 +66,8 @@ fn host_bits(net: IpNet) -> u32 {
     u32::from(net.max_prefix_len() - net.prefix_len())
 }
 
-fn number(address: IpAddr) -> u128 {
+/// An address as a number: those of a family are in the order of their addresses.
+pub fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u32::from(address).into(),
         IpAddr::V6(address) => address.into(),

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use hashbrown::HashMap;
 
-use crate::{Bitmap, Reason};
+use crate::{Bitmap, Intervals, Reason};
 
 /// Ranges of at most so many values have a bit for each: 2 MiB at most, and a step of at most five words. Larger ones have a
 /// table of what is taken, which is found by chance so seldom that the next value is nearly always free.
@@ -17,8 +17,8 @@ pub struct Range {
     taken: Taken,
     /// Without [`Reason::Excluded`], which is by intervals.
     reasons: HashMap<u128, Reason>,
-    /// Sorted, apart from each other, within the range.
-    excluded: Vec<RangeInclusive<u128>>,
+    /// Within the range.
+    excluded: Intervals,
 }
 
 #[derive(Clone, Debug)]
@@ -54,7 +54,8 @@ impl Range {
     /// A range of so many values, of which these may not be given. What of them is beyond the range is ignored, and they may
     /// overlap.
     pub fn new(size: u128, excluded: impl IntoIterator<Item = RangeInclusive<u128>>) -> Self {
-        let excluded = apart(size, excluded);
+        let within = |one: RangeInclusive<u128>| Some(*one.start()..=(*one.end()).min(size.checked_sub(1)?));
+        let excluded = Intervals::new(excluded.into_iter().filter_map(within));
         let taken = match u32::try_from(size) {
             Ok(small) if size <= DENSE => {
                 let mut bits = Bitmap::new(small);
@@ -82,7 +83,7 @@ impl Range {
     /// Why a value is not free; `None` where it is, or is beyond the range.
     pub fn reason(&self, value: u128) -> Option<Reason> {
         let reason = self.reasons.get(&value).copied();
-        reason.or_else(|| self.interval_with(value).map(|_| Reason::Excluded))
+        reason.or_else(|| self.excluded.with_number(value).map(|_| Reason::Excluded))
     }
 
     /// Takes a value, or gives one that is taken another reason. Returns the one it had. What is excluded may be taken all the
@@ -106,7 +107,7 @@ impl Range {
     /// Frees a value; one that is excluded stays so. Returns the reason it had.
     pub fn free(&mut self, value: u128) -> Option<Reason> {
         let before = self.reasons.remove(&value)?;
-        let excluded = self.interval_with(value).is_some();
+        let excluded = self.excluded.with_number(value).is_some();
         if let (Taken::Dense(bits), Ok(number), false) = (&mut self.taken, u32::try_from(value), excluded) {
             bits.remove(number);
         }
@@ -133,9 +134,9 @@ impl Range {
         let mut both = 0;
         for (value, reason) in &self.reasons {
             counts.taken[*reason as usize] += 1;
-            both += u128::from(self.interval_with(*value).is_some());
+            both += u128::from(self.excluded.with_number(*value).is_some());
         }
-        let excluded: u128 = self.excluded.iter().map(|one| one.end() - one.start() + 1).sum();
+        let excluded = self.excluded.count();
         counts.taken[Reason::Excluded as usize] = excluded - both;
         counts
     }
@@ -145,7 +146,7 @@ impl Range {
     fn search(&self, start: u128, end: u128) -> Option<u128> {
         let mut at = start;
         while at < end.min(self.size) {
-            if let Some(interval) = self.interval_with(at) {
+            if let Some(interval) = self.excluded.with_number(at) {
                 at = interval.end().checked_add(1)?;
             } else if self.reasons.contains_key(&at) {
                 at += 1;
@@ -155,37 +156,6 @@ impl Range {
         }
         None
     }
-
-    fn interval_with(&self, value: u128) -> Option<&RangeInclusive<u128>> {
-        let after = self
-            .excluded
-            .partition_point(|interval| *interval.start() <= value);
-        self.excluded[..after]
-            .last()
-            .filter(|interval| interval.contains(&value))
-    }
-}
-
-/// Intervals within a range, sorted, and joined where they touch.
-fn apart(size: u128, intervals: impl IntoIterator<Item = RangeInclusive<u128>>) -> Vec<RangeInclusive<u128>> {
-    let Some(last) = size.checked_sub(1) else {
-        return Vec::new();
-    };
-    let within = intervals
-        .into_iter()
-        .map(|interval| *interval.start()..=(*interval.end()).min(last));
-    let mut sorted: Vec<RangeInclusive<u128>> = within.filter(|interval| !interval.is_empty()).collect();
-    sorted.sort_unstable_by_key(|interval| *interval.start());
-    let mut apart: Vec<RangeInclusive<u128>> = Vec::new();
-    for interval in sorted {
-        match apart.last_mut() {
-            Some(before) if *interval.start() <= before.end().saturating_add(1) => {
-                *before = *before.start()..=(*before.end()).max(*interval.end());
-            }
-            _ => apart.push(interval),
-        }
-    }
-    apart
 }
 
 #[cfg(test)]

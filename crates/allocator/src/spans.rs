@@ -1,15 +1,17 @@
 //! Sets of addresses, of both families.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 
-/// A set of addresses: spans of each family, sorted, and apart from each other by at least an address.
+use crate::Intervals;
+use crate::net::number;
+
+/// A set of addresses: of each family the numbers of its addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spans {
-    four: Vec<RangeInclusive<u128>>,
-    six: Vec<RangeInclusive<u128>>,
+    four: Intervals,
+    six: Intervals,
 }
 
 impl Spans {
@@ -17,11 +19,7 @@ impl Spans {
     pub fn of_nets(nets: impl IntoIterator<Item = IpNet>) -> Self {
         let mut spans = Self::default();
         for net in nets {
-            let (first, last) = match net {
-                IpNet::V4(net) => (IpAddr::V4(net.network()), IpAddr::V4(net.broadcast())),
-                IpNet::V6(net) => (IpAddr::V6(net.network()), IpAddr::V6(net.broadcast())),
-            };
-            spans.add(first, last);
+            spans.add(net.network(), net.broadcast());
         }
         spans
     }
@@ -29,12 +27,8 @@ impl Spans {
     /// Adds the addresses from `first` to `last`. `false`, and nothing is added, where they are of two families, or the last one
     /// comes before the first.
     pub fn add(&mut self, first: IpAddr, last: IpAddr) -> bool {
-        let span = match (first, last) {
-            (IpAddr::V4(first), IpAddr::V4(last)) => u32::from(first).into()..=u32::from(last).into(),
-            (IpAddr::V6(first), IpAddr::V6(last)) => u128::from(first)..=u128::from(last),
-            _ => return false,
-        };
-        if span.is_empty() {
+        let span = number(first)..=number(last);
+        if first.is_ipv4() != last.is_ipv4() || span.is_empty() {
             return false;
         }
         let spans = if first.is_ipv4() {
@@ -42,39 +36,56 @@ impl Spans {
         } else {
             &mut self.six
         };
-        spans.push(span);
-        *spans = joined(std::mem::take(spans));
+        *spans = spans.with(&Intervals::new([span]));
         true
+    }
+
+    /// Those that are in this set or in another one.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        Self {
+            four: self.four.with(&other.four),
+            six: self.six.with(&other.six),
+        }
     }
 
     /// Those that are not in another set.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         Self {
-            four: minus(&self.four, &other.four),
-            six: minus(&self.six, &other.six),
+            four: self.four.without(&other.four),
+            six: self.six.without(&other.six),
         }
     }
 
     /// Those that are in another set as well.
     #[must_use]
     pub fn common(&self, other: &Self) -> Self {
-        self.without(&self.without(other))
+        Self {
+            four: self.four.common(&other.four),
+            six: self.six.common(&other.six),
+        }
     }
 
     /// Whether an address is in the set.
     pub fn contains(&self, address: IpAddr) -> bool {
-        let (spans, number) = match address {
-            IpAddr::V4(address) => (&self.four, u32::from(address).into()),
-            IpAddr::V6(address) => (&self.six, u128::from(address)),
-        };
-        let after = spans.partition_point(|span| *span.start() <= number);
-        spans[..after].last().is_some_and(|span| span.contains(&number))
+        let family = if address.is_ipv4() { &self.four } else { &self.six };
+        family.contains(number(address))
     }
 
     /// Whether no address is in the set.
     pub fn is_empty(&self) -> bool {
         self.four.is_empty() && self.six.is_empty()
+    }
+
+    /// The numbers of its IPv4 addresses.
+    pub fn four(&self) -> &Intervals {
+        &self.four
+    }
+
+    /// The numbers of its IPv6 addresses.
+    pub fn six(&self) -> &Intervals {
+        &self.six
     }
 
     /// As few networks as there are for just these addresses, sorted, those of IPv4 first.
@@ -98,55 +109,10 @@ pub fn divided(pools: &[Spans]) -> Vec<Spans> {
     let mut divided = Vec::with_capacity(pools.len());
     for pool in pools {
         let own = pool.without(&served);
-        served.four.extend(own.four.iter().cloned());
-        served.six.extend(own.six.iter().cloned());
-        served.four = joined(served.four);
-        served.six = joined(served.six);
+        served = served.with(&own);
         divided.push(own);
     }
     divided
-}
-
-/// The same numbers in spans that are sorted and apart.
-fn joined(mut spans: Vec<RangeInclusive<u128>>) -> Vec<RangeInclusive<u128>> {
-    spans.sort_unstable_by_key(|span| *span.start());
-    let mut joined: Vec<RangeInclusive<u128>> = Vec::with_capacity(spans.len());
-    for span in spans {
-        match joined.last_mut() {
-            Some(before) if *span.start() <= before.end().saturating_add(1) => {
-                *before = *before.start()..=(*before.end()).max(*span.end());
-            }
-            _ => joined.push(span),
-        }
-    }
-    joined
-}
-
-/// The numbers of sorted spans that are in none of others, which are sorted as well.
-fn minus(spans: &[RangeInclusive<u128>], others: &[RangeInclusive<u128>]) -> Vec<RangeInclusive<u128>> {
-    let mut left = Vec::new();
-    for span in spans {
-        let mut from = Some(*span.start());
-        for other in others {
-            let Some(start) = from.filter(|start| start <= span.end()) else {
-                break;
-            };
-            if *other.end() < start {
-                continue;
-            }
-            if other.start() > span.end() {
-                break;
-            }
-            if *other.start() > start {
-                left.push(start..=other.start() - 1);
-            }
-            from = other.end().checked_add(1);
-        }
-        if let Some(start) = from.filter(|start| start <= span.end()) {
-            left.push(start..=*span.end());
-        }
-    }
-    left
 }
 
 #[cfg(test)]
