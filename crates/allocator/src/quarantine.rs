@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
 
+/// Entries of no use that are kept at least.
+const SLACK: usize = 64;
+
 /// Values that were released and may not be given again yet. All of one wait equally long, so that they come free in the order
 /// in which they were released; that order is also the one in which [least recently](Quarantine::oldest) used values are told.
 #[derive(Clone, Debug)]
 pub struct Quarantine<V> {
     time: Duration,
     /// In the order of release. One that was released again, or taken back, stands here with an older number, too.
-    queue: VecDeque<(V, u64)>,
+    queue: VecDeque<(V, u64, Instant)>,
     /// The number and time of the latest release of each.
     waiting: HashMap<V, (u64, Instant)>,
     next: u64,
@@ -29,11 +32,19 @@ impl<V: Copy + Eq + Hash> Quarantine<V> {
         }
     }
 
-    /// A value was released; one that waits already begins anew.
-    pub fn release(&mut self, value: V, now: Instant) {
+    /// A value was released at a time, usually later than all others; one that waits already begins anew.
+    pub fn release(&mut self, value: V, at: Instant) {
         self.next += 1;
-        self.waiting.insert(value, (self.next, now));
-        self.queue.push_back((value, self.next));
+        self.waiting.insert(value, (self.next, at));
+        let before = self.queue.iter().rposition(|(.., released)| *released <= at);
+        let place = before.map_or(0, |before| before + 1);
+        self.queue.insert(place, (value, self.next, at));
+        // One that nobody takes may stay in front for ever, and old entries behind it.
+        if self.queue.len() > 2 * self.waiting.len() + SLACK {
+            let waiting = &self.waiting;
+            self.queue
+                .retain(|(value, number, _)| waiting.get(value).is_some_and(|(latest, _)| latest == number));
+        }
     }
 
     /// A value is taken again before its time has come, by whom it was kept for. Whether it waited.
@@ -82,7 +93,7 @@ impl<V: Copy + Eq + Hash> Quarantine<V> {
 
     /// The first that still waits by its latest release; entries before it are of no use any more.
     fn first(&mut self) -> Option<(V, Instant)> {
-        while let Some((value, number)) = self.queue.front().copied() {
+        while let Some((value, number, _)) = self.queue.front().copied() {
             match self.waiting.get(&value) {
                 Some((latest, released)) if *latest == number => return Some((value, *released)),
                 _ => _ = self.queue.pop_front(),
@@ -123,6 +134,28 @@ mod tests {
         assert_eq!((quarantine.oldest(), quarantine.len()), (Some(3), 2));
         assert_eq!(quarantine.due(at(400)), [3]);
         assert_eq!(quarantine.due(at(500)), [1]);
+    }
+
+    #[test]
+    fn one_that_was_released_before_others_is_told_before_them_also_when_that_is_learned_later() {
+        let (mut quarantine, start) = (Quarantine::new(TIME), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for (value, seconds) in [(1, 10), (2, 30), (3, 20), (4, 0)] {
+            quarantine.release(value, at(seconds));
+        }
+        assert_eq!(quarantine.due(at(330)), [4, 1, 3, 2]);
+    }
+
+    #[test]
+    fn what_is_taken_back_again_and_again_behind_one_that_stays_is_not_kept() {
+        let (mut quarantine, start) = (Quarantine::new(TIME), Instant::now());
+        quarantine.release(0, start);
+        for n in 0..10_000 {
+            quarantine.release(1, start + Duration::from_secs(n));
+            quarantine.take_back(1);
+        }
+        assert!(quarantine.queue.len() <= 2 + SLACK + 1);
+        assert_eq!(quarantine.oldest(), Some(0));
     }
 
     #[test]

@@ -125,6 +125,17 @@ impl Range {
         }
     }
 
+    /// How many values are free. As [`Range::counts`] says, but at once; of a range without bits it may be too few where
+    /// something that is excluded is taken.
+    pub fn free_values(&self) -> u128 {
+        match &self.taken {
+            Taken::Dense(bits) => (bits.size() - bits.len()).into(),
+            Taken::Sparse => self
+                .size
+                .saturating_sub(self.reasons.len() as u128 + self.excluded.count()),
+        }
+    }
+
     /// How many values there are of each kind: one that is excluded and taken counts as taken.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts {

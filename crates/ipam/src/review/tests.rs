@@ -1,0 +1,453 @@
+use std::time::Duration;
+
+use quaymaster_allocator::{Intervals, Order};
+use quaymaster_model::{Interned, IpFamily};
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::needs::Families;
+use crate::pool::{Admits, OnExhausted, Pool, State, Strategy};
+use crate::{AddressObject, LabelSelector, Operator, Requirement, Reservation};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn ip(text: &str) -> Value {
+    Value::from(text.parse::<std::net::IpAddr>().unwrap())
+}
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::new(Text::new("team-a"), Text::new(name))
+}
+
+fn span(first: &str, last: &str) -> Intervals {
+    Intervals::new([ip(first).number..=ip(last).number])
+}
+
+fn pool(name: &str, serves: [Intervals; 3]) -> Pool {
+    Pool {
+        name: name.to_owned(),
+        admits: Admits::default(),
+        priority: 100,
+        state: State::Active,
+        exclusive: false,
+        strategy: Strategy::From(Order::Sequential),
+        on_exhausted: OnExhausted::NextPool,
+        quarantine: 300 * SECOND,
+        retain: Duration::ZERO,
+        serves,
+    }
+}
+
+fn addresses(name: &str, first: &str, last: &str) -> Pool {
+    let six = span(
+        &first.replace("10.0.0.", "fd00::"),
+        &last.replace("10.0.0.", "fd00::"),
+    );
+    pool(name, [span(first, last), six, Intervals::default()])
+}
+
+/// A cluster of both families, with a pool of four addresses of each and one of four ports, and the namespaces team-a and team-b.
+struct Cluster {
+    index: Index,
+    now: Instant,
+    requests: u32,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let mut index = Index::default();
+        index.families = Some(Families {
+            default: IpFamily::V4,
+            both: true,
+            single_cidr: true,
+        });
+        index.addresses_ready = true;
+        index.ports_ready = true;
+        index
+            .addresses
+            .set_pools(vec![addresses("blue", "10.0.0.1", "10.0.0.4")]);
+        let ports = [
+            Intervals::default(),
+            Intervals::default(),
+            Intervals::new([30_000..=30_003]),
+        ];
+        index.ports.set_pools(vec![pool("ports", ports)]);
+        for team in ["team-a", "team-b"] {
+            let labels = LabelSet::new([(Text::new("team"), Text::new(team))]);
+            index.set_namespace(&Text::new(team), Some(Interned::from_value(labels)));
+        }
+        Self {
+            index,
+            now: Instant::now(),
+            requests: 0,
+        }
+    }
+
+    fn ask(&mut self, name: &str, object: &Json, old: Option<&Json>, dry_run: bool) -> Decision {
+        let read = |json: &Json| Service::read(json.to_string().as_bytes()).unwrap();
+        let (object, old) = (read(object), old.map(read));
+        self.requests += 1;
+        let uid = self.requests.to_string();
+        let (namespace, name) = name.split_once('/').unwrap_or(("team-a", name));
+        let ask = Ask {
+            uid: &uid,
+            operation: if old.is_some() {
+                Operation::Update
+            } else {
+                Operation::Create
+            },
+            dry_run,
+            namespace,
+            name,
+            object: &object,
+            old: old.as_ref(),
+        };
+        review(&mut self.index, &ask, self.now, &mut || 0)
+    }
+
+    fn create(&mut self, name: &str, spec: &Json) -> Decision {
+        self.ask(name, &json!({ "spec": spec }), None, false)
+    }
+
+    /// The Service is stored with what was filled in.
+    fn stored(&mut self, name: &str, ips: &[&str]) {
+        let values: Vec<Value> = ips.iter().map(|text| ip(text)).collect();
+        self.index.addresses.set_service(&key(name), &values, self.now);
+    }
+}
+
+fn told(decision: &Decision) -> String {
+    match decision {
+        Decision::Pass => "pass".to_owned(),
+        Decision::Refuse(refusal) => format!("{} {}", refusal.status().0, refusal.label()),
+        Decision::Fill(filled) => {
+            let ips = filled.cluster_ips.iter().flatten().cloned();
+            let ports = filled
+                .node_ports
+                .iter()
+                .map(|(place, port)| format!("{place}:{port}"));
+            let health = filled.health_check.map(|port| format!("health:{port}"));
+            let all: Vec<String> = ips.chain(ports).chain(health).collect();
+            all.join(" ")
+        }
+    }
+}
+
+#[test]
+fn values_that_are_lacking_come_from_the_pools_and_none_comes_twice() {
+    let mut cluster = Cluster::new();
+    let balancer = json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "ipFamilyPolicy": "PreferDualStack",
+        "ports": [{"name": "a", "port": 53}, {"name": "b", "port": 53, "protocol": "UDP"}, {"name": "c", "port": 80}]});
+    assert_eq!(
+        told(&cluster.create("one", &balancer)),
+        "10.0.0.1 fd00::1 0:30000 1:30000 2:30001 health:30002"
+    );
+    assert_eq!(told(&cluster.create("two", &json!({}))), "10.0.0.2");
+    assert_eq!(told(&cluster.create("", &json!({}))), "10.0.0.3");
+    assert_eq!(
+        told(&cluster.create("", &json!({"ipFamilies": ["IPv6"]}))),
+        "fd00::2"
+    );
+    assert_eq!(
+        told(&cluster.create("three", &json!({"clusterIP": "None"}))),
+        "pass"
+    );
+}
+
+#[test]
+fn a_create_that_is_tried_again_gets_the_same_values_also_when_the_pool_is_full() {
+    let mut cluster = Cluster::new();
+    let spec = json!({"type": "NodePort", "ports": [{"port": 80}]});
+    let first = told(&cluster.create("one", &spec));
+    for name in ["two", "three", "four"] {
+        assert_ne!(told(&cluster.create(name, &spec)), first);
+    }
+    cluster.now += 74 * SECOND;
+    for _ in 0..3 {
+        assert_eq!(told(&cluster.create("one", &spec)), first);
+    }
+    assert_eq!(told(&cluster.create("five", &spec)), "422 exhausted");
+    // What was never stored is free again after a while; what is asked for again and again is kept.
+    cluster.now += SECOND;
+    assert_eq!(told(&cluster.create("five", &json!({}))), "10.0.0.2");
+}
+
+#[test]
+fn an_address_that_the_apiserver_holds_for_the_service_already_is_not_given_again() {
+    let mut cluster = Cluster::new();
+    assert_eq!(told(&cluster.create("one", &json!({}))), "10.0.0.1");
+    let object = AddressObject::Allocators(Some(key("one")));
+    cluster.index.addresses.set_object(ip("10.0.0.1"), Some(object));
+    assert_eq!(told(&cluster.create("one", &json!({}))), "10.0.0.2");
+}
+
+#[test]
+fn a_full_pool_is_named_with_a_way_out() {
+    let mut cluster = Cluster::new();
+    for n in 0..4 {
+        assert!(matches!(
+            cluster.create(&format!("s{n}"), &json!({})),
+            Decision::Fill(_)
+        ));
+    }
+    let Decision::Refuse(refusal) = cluster.create("late", &json!({})) else {
+        panic!("given")
+    };
+    assert_eq!(
+        refusal.to_string(),
+        "no IPv4 address is free for Service team-a/late: ServiceIPPool blue has none of 4 left; give the pool more, delete \
+         Services that use it, or name another pool with the annotation quaymaster.io/pool"
+    );
+    // Nothing is taken by a request that is refused: of both families neither.
+    assert_eq!(
+        told(&cluster.create(
+            "late",
+            &json!({"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv6"]})
+        )),
+        "422 exhausted"
+    );
+    assert_eq!(
+        told(&cluster.create("six", &json!({"ipFamilies": ["IPv6"]}))),
+        "fd00::1"
+    );
+}
+
+#[test]
+fn what_is_exhausted_leads_where_the_pool_says() {
+    for (on_exhausted, expected) in [
+        (OnExhausted::NextPool, "10.0.0.9"),
+        (OnExhausted::Reject, "422 exhausted"),
+        (OnExhausted::BuiltIn, "pass"),
+    ] {
+        let mut cluster = Cluster::new();
+        let first = Pool {
+            on_exhausted,
+            priority: 1,
+            ..addresses("first", "10.0.0.8", "10.0.0.8")
+        };
+        cluster
+            .index
+            .addresses
+            .set_pools(vec![addresses("second", "10.0.0.9", "10.0.0.9"), first]);
+        assert_eq!(told(&cluster.create("one", &json!({}))), "10.0.0.8");
+        assert_eq!(told(&cluster.create("two", &json!({}))), expected);
+    }
+}
+
+fn selecting(team: &str) -> Admits {
+    Admits {
+        namespace_selector: Some(LabelSelector::new([Requirement {
+            key: "team".to_owned(),
+            operator: Operator::In(vec![team.to_owned()]),
+        }])),
+        ..Admits::default()
+    }
+}
+
+#[test]
+fn each_namespace_draws_from_the_pools_that_select_it() {
+    let mut cluster = Cluster::new();
+    let of = |name: &str, team: &str, ip: &str| Pool {
+        admits: selecting(team),
+        ..addresses(name, ip, ip)
+    };
+    cluster
+        .index
+        .addresses
+        .set_pools(vec![of("a", "team-a", "10.0.0.1"), of("b", "team-b", "10.0.0.2")]);
+    assert_eq!(told(&cluster.create("team-b/web", &json!({}))), "10.0.0.2");
+    assert_eq!(told(&cluster.create("team-a/web", &json!({}))), "10.0.0.1");
+    assert_eq!(
+        told(&cluster.create("unseen/web", &json!({}))),
+        "503 namespace_unknown"
+    );
+    cluster.index.set_namespace(
+        &Text::new("unseen"),
+        Some(Interned::from_value(LabelSet::empty())),
+    );
+    assert_eq!(told(&cluster.create("unseen/web", &json!({}))), "pass");
+}
+
+#[test]
+fn a_pool_that_is_named_serves_if_it_may() {
+    let mut cluster = Cluster::new();
+    let of = |name: &str, state, ip: &str| Pool {
+        state,
+        admits: selecting("team-a"),
+        ..addresses(name, ip, ip)
+    };
+    cluster.index.addresses.set_pools(vec![
+        of("active", State::Active, "10.0.0.1"),
+        of("manual", State::Manual, "10.0.0.2"),
+        of("draining", State::Draining, "10.0.0.3"),
+        of("disabled", State::Disabled, "10.0.0.4"),
+    ]);
+    let mut named = |service: &str, pool: &str| {
+        let object = json!({"metadata": {"annotations": {"quaymaster.io/pool": pool}}, "spec": {}});
+        told(&cluster.ask(service, &object, None, true))
+    };
+    assert_eq!(named("web", "manual"), "10.0.0.2");
+    assert_eq!(named("web", "active"), "10.0.0.1");
+    assert_eq!(named("web", "draining"), "422 closed");
+    assert_eq!(named("web", "disabled"), "422 closed");
+    assert_eq!(named("web", "nowhere"), "422 no_such_pool");
+    assert_eq!(named("team-b/web", "manual"), "403 not_admitted");
+    // Unnamed, only the active one serves.
+    assert_eq!(named("web", ""), "10.0.0.1");
+}
+
+#[test]
+fn a_dry_run_takes_nothing_and_of_several_service_cidrs_gives_no_address() {
+    let mut cluster = Cluster::new();
+    let object = json!({"spec": {"type": "NodePort", "ports": [{"port": 80}]}});
+    for _ in 0..3 {
+        assert_eq!(told(&cluster.ask("dry", &object, None, true)), "10.0.0.1 0:30000");
+    }
+    cluster.index.families.as_mut().unwrap().single_cidr = false;
+    assert_eq!(told(&cluster.ask("dry", &object, None, true)), "0:30000");
+    assert_eq!(
+        told(&cluster.ask("wet", &object, None, false)),
+        "10.0.0.1 0:30000"
+    );
+}
+
+#[test]
+fn of_an_update_that_the_apiserver_repeats_only_the_first_attempt_gets_values() {
+    let mut cluster = Cluster::new();
+    let old = json!({"metadata": {"uid": "u"}, "spec": {"type": "ExternalName", "externalName": "a.b"}});
+    let object = json!({"spec": {"type": "NodePort", "ports": [{"port": 80}]}});
+    assert_eq!(
+        told(&cluster.ask("one", &object, Some(&old), false)),
+        "10.0.0.1 0:30000"
+    );
+    assert_eq!(
+        told(&cluster.ask("one", &object, Some(&old), false)),
+        "409 repeated"
+    );
+    // A dry run is no attempt.
+    assert_eq!(
+        told(&cluster.ask("one", &object, Some(&old), true)),
+        "10.0.0.1 0:30001"
+    );
+    cluster.now += 2 * SECOND;
+    // The port may be lost with the apiserver; the address is known not to be.
+    assert_eq!(
+        told(&cluster.ask("one", &object, Some(&old), false)),
+        "10.0.0.1 0:30001"
+    );
+}
+
+#[test]
+fn an_update_is_refused_as_long_as_the_apiserver_holds_an_address_that_an_earlier_one_left() {
+    let mut cluster = Cluster::new();
+    let old = json!({"metadata": {"uid": "u"}, "spec": {"type": "ExternalName", "externalName": "a.b"}});
+    let object = json!({"spec": {}});
+    let left = AddressObject::Allocators(Some(key("one")));
+    cluster.index.addresses.set_object(ip("10.0.0.3"), Some(left));
+    assert_eq!(told(&cluster.ask("one", &object, Some(&old), false)), "409 stray");
+    cluster.index.addresses.set_object(ip("10.0.0.3"), None);
+    assert_eq!(told(&cluster.ask("one", &object, Some(&old), false)), "10.0.0.1");
+}
+
+#[test]
+fn a_second_family_comes_beside_the_first_and_a_released_port_is_not_given_back_at_once() {
+    let mut cluster = Cluster::new();
+    let of = |policy: &str, ports: Json| {
+        json!({"metadata": {"uid": "u"}, "spec": {"type": "NodePort", "clusterIP": "10.0.0.9",
+        "clusterIPs": ["10.0.0.9"], "ipFamilies": ["IPv4"], "ipFamilyPolicy": policy, "ports": ports}})
+    };
+    let old = of(
+        "SingleStack",
+        json!([{"name": "a", "port": 80, "nodePort": 30000}]),
+    );
+    let object = of("PreferDualStack", json!([{"name": "b", "port": 80}]));
+    assert_eq!(
+        told(&cluster.ask("one", &object, Some(&old), false)),
+        "10.0.0.9 fd00::1 0:30001"
+    );
+}
+
+#[test]
+fn what_is_reserved_is_for_its_service_alone() {
+    let mut cluster = Cluster::new();
+    let reservation = Reservation {
+        addresses: vec![ip("10.0.0.1"), ip("fd00::77")],
+        node_ports: vec![("web".to_owned(), Value::port(30_000))],
+        health_check: None,
+    };
+    cluster.index.set_reservation(&key("mine"), Some(reservation));
+    assert_eq!(told(&cluster.create("other", &json!({}))), "10.0.0.2");
+    let given = |ip: &str| json!({ "clusterIP": ip });
+    assert_eq!(told(&cluster.create("other", &given("10.0.0.1"))), "403 reserved");
+    let spec = json!({"type": "NodePort", "ipFamilyPolicy": "RequireDualStack", "ports": [{"name": "web", "port": 80}]});
+    assert_eq!(told(&cluster.create("mine", &spec)), "10.0.0.1 fd00::77 0:30000");
+    assert_eq!(told(&cluster.create("mine", &given("10.0.0.1"))), "pass");
+    cluster.index.set_reservation(&key("mine"), None);
+    cluster
+        .index
+        .addresses
+        .set_service(&key("thief"), &[ip("10.0.0.1")], cluster.now);
+    cluster.index.set_reservation(
+        &key("mine"),
+        Some(Reservation {
+            addresses: vec![ip("10.0.0.1")],
+            ..Reservation::default()
+        }),
+    );
+    assert_eq!(
+        told(&cluster.create("mine", &json!({}))),
+        "422 reservation_conflict"
+    );
+}
+
+#[test]
+fn a_given_value_must_be_canonical_rested_and_of_no_exclusive_pool_of_others() {
+    let mut cluster = Cluster::new();
+    let exclusive = Pool {
+        exclusive: true,
+        admits: selecting("team-b"),
+        ..addresses("theirs", "10.0.0.8", "10.0.0.9")
+    };
+    let pools = vec![addresses("blue", "10.0.0.1", "10.0.0.4"), exclusive];
+    cluster.index.addresses.set_pools(pools);
+    let given = |cluster: &mut Cluster, name: &str, ip: &str| {
+        told(&cluster.create(name, &json!({ "clusterIP": ip })))
+    };
+    assert_eq!(given(&mut cluster, "one", "10.0.0.8"), "403 out_of_bounds");
+    assert_eq!(given(&mut cluster, "team-b/one", "10.0.0.8"), "pass");
+    assert_eq!(given(&mut cluster, "one", "fd00:0::1"), "422 not_canonical");
+    assert_eq!(given(&mut cluster, "one", "fd00::1"), "pass");
+    assert_eq!(given(&mut cluster, "one", "nonsense"), "pass");
+    cluster.stored("gone", &["10.0.0.2"]);
+    cluster.stored("gone", &[]);
+    assert_eq!(given(&mut cluster, "one", "10.0.0.2"), "422 quarantined");
+    assert_eq!(given(&mut cluster, "gone", "10.0.0.2"), "pass");
+    // A Service keeps what it has, canonical or not.
+    let old = json!({"spec": {"clusterIP": "fd00:0::1", "clusterIPs": ["fd00:0::1"]}});
+    assert_eq!(told(&cluster.ask("one", &old, Some(&old), false)), "pass");
+}
+
+#[test]
+fn a_service_that_is_made_again_gets_what_it_had_where_the_pool_keeps_it() {
+    let mut cluster = Cluster::new();
+    let retaining = Pool {
+        retain: 600 * SECOND,
+        ..addresses("blue", "10.0.0.1", "10.0.0.4")
+    };
+    cluster.index.addresses.set_pools(vec![retaining]);
+    cluster.stored("one", &["10.0.0.3"]);
+    cluster.stored("one", &[]);
+    assert_eq!(told(&cluster.create("two", &json!({}))), "10.0.0.1");
+    assert_eq!(told(&cluster.create("one", &json!({}))), "10.0.0.3");
+}
+
+#[test]
+fn nothing_is_given_before_everything_is_known() {
+    let mut cluster = Cluster::new();
+    cluster.index.ports_ready = false;
+    assert_eq!(told(&cluster.create("one", &json!({}))), "10.0.0.1");
+    let ports = json!({"type": "NodePort", "ports": [{"port": 80}]});
+    assert_eq!(told(&cluster.create("one", &ports)), "503 not_ready");
+    cluster.index.families = None;
+    assert_eq!(told(&cluster.create("one", &json!({}))), "503 not_ready");
+}
