@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema;
 
-/// One value that a replica is about to give to a Service; its name says which ([`Claimed`]). Of two replicas that make
+/// One value that a replica is about to give to a Service; the name of the object says which. Of two replicas that make
 /// one of the same name one is refused. Not meant for users.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(

@@ -102,7 +102,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ),
     ("oracle", &[]),
     ("testkit", &[]),
-    ("xtask", &["differential", "testkit"]),
+    ("xtask", &["api", "differential", "testkit"]),
 ];
 
 /// Where a new edge is to be entered.
