@@ -1,11 +1,12 @@
 //! All that requests are answered from.
 
 use hashbrown::HashMap;
+use quaymaster_api::{PortUse, State};
 use quaymaster_model::{Interned, LabelSet, ObjectKey, Text};
 
 use crate::attempts::Attempts;
 use crate::needs::Families;
-use crate::pool::{Pool, State};
+use crate::pool::Pool;
 use crate::{Class, Ledger, Refusal, Value, names};
 
 /// All that requests are answered from. Every replica has one, built from what it reads.
@@ -51,6 +52,15 @@ pub struct Asker<'a> {
     pub labels: &'a LabelSet,
     /// The pool that it names.
     pub named: Option<&'a str>,
+    /// What a port is sought for.
+    pub port_use: Option<PortUse>,
+}
+
+impl Asker<'_> {
+    /// Whether a pool is for it.
+    pub fn is_admitted(&self, pool: &Pool) -> bool {
+        pool.admits_namespace(self.namespace, self.namespace_labels) && pool.admits_service(self.labels)
+    }
 }
 
 impl Index {
@@ -115,10 +125,10 @@ impl Index {
             };
         }
         let serves = |pool: &Pool| {
-            pool.state == State::Active
+            pool.is_open()
+                && pool.is_for(asker.port_use)
                 && !pool.serves(class).is_empty()
-                && pool.admits.namespace(asker.namespace, asker.namespace_labels)
-                && pool.admits.service(asker.labels)
+                && asker.is_admitted(pool)
         };
         let mut places: Vec<(usize, &Pool)> = ledger
             .pools()
@@ -131,8 +141,9 @@ impl Index {
             (free, size) => free as f64 / size as f64,
         };
         places.sort_by(|(a, one), (b, other)| {
-            one.priority
-                .cmp(&other.priority)
+            one.policy
+                .priority
+                .cmp(&other.policy.priority)
                 .then_with(|| share(*b).total_cmp(&share(*a)))
                 .then_with(|| one.name.cmp(&other.name))
         });
@@ -157,10 +168,10 @@ fn may_name(pool: &Pool, asker: &Asker<'_>, class: Class) -> Result<(), Refusal>
         pool: pool.name.clone(),
         by_namespace,
     };
-    if !pool.admits.namespace(asker.namespace, asker.namespace_labels) {
+    if !pool.admits_namespace(asker.namespace, asker.namespace_labels) {
         return Err(not_admitted(true));
     }
-    if !pool.admits.service(asker.labels) {
+    if !pool.admits_service(asker.labels) {
         return Err(not_admitted(false));
     }
     let closed = |state| Refusal::Closed {
@@ -168,13 +179,14 @@ fn may_name(pool: &Pool, asker: &Asker<'_>, class: Class) -> Result<(), Refusal>
         pool: pool.name.clone(),
         state,
     };
-    match pool.state {
+    match pool.policy.state {
         State::Draining => Err(closed("Draining")),
         State::Disabled => Err(closed("Disabled")),
-        State::Active | State::Manual if pool.serves(class).is_empty() => {
+        State::Active | State::Manual if pool.serves(class).is_empty() || !pool.is_for(asker.port_use) => {
             Err(no_such_pool(asker, &pool.name, class))
         }
         State::Active | State::Manual => Ok(()),
+        State::Unknown => Err(no_such_pool(asker, &pool.name, class)),
     }
 }
 

@@ -258,7 +258,7 @@ impl Ledger {
             .map(|value| value.number)
             .collect();
         let held = self.pools.get_mut(pool)?;
-        let found = held.parts[class as usize].find(held.pool.strategy, given, now, &avoid)?;
+        let found = held.parts[class as usize].find(&held.pool, given, now, &avoid)?;
         Some(Chosen {
             value: Value {
                 class,
@@ -274,7 +274,7 @@ impl Ledger {
         let left = self.left.get(key)?;
         left.iter().find_map(|value| {
             let pool = self.pool_of(*value)?;
-            let retain = self.pools[pool].pool.retain;
+            let retain = self.pools[pool].pool.retain();
             let known = self.values.get(value)?;
             let released = known.released.as_ref()?;
             let kept = now.saturating_duration_since(released.at) < retain;
@@ -337,7 +337,7 @@ impl Ledger {
             }
         }
         for pool in 0..self.pools.len() {
-            if self.pools[pool].pool.strategy == crate::pool::Strategy::LeastRecent {
+            if self.pools[pool].pool.is_least_recent() {
                 continue;
             }
             for class in Class::ALL {
@@ -356,7 +356,7 @@ impl Ledger {
         let resting = self
             .pools
             .iter_mut()
-            .filter(|held| held.pool.strategy != crate::pool::Strategy::LeastRecent)
+            .filter(|held| !held.pool.is_least_recent())
             .flat_map(|held| held.parts.iter_mut().filter_map(Part::next_rested));
         pending.into_iter().chain(resting).min()
     }

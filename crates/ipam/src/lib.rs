@@ -3,7 +3,7 @@
 //! The truth is `spec` of the Services, and the apiserver has the last word: what is chosen here it only checks and records. So
 //! nothing here has to be stored, and a wrong choice costs a refused request and never a second Service with the same value.
 //!
-//! - [`Pool`] is a pool as it serves, [`Admits`] says whom;
+//! - [`Pool`] is a pool as it serves;
 //! - [`Ledger`] knows which value is whose, and which are free;
 //! - [`Index`] is all that requests are answered from: pools, values, namespaces, and what the cluster serves;
 //! - [`service`] reads what a request says of a Service, and [`needs`] which values it lacks that the apiserver would choose;
@@ -18,7 +18,6 @@ pub mod needs;
 mod pool;
 mod refusal;
 mod review;
-mod selector;
 pub mod service;
 mod space;
 mod value;
@@ -26,8 +25,7 @@ mod value;
 pub use attempts::Attempts;
 pub use index::{Asker, Index, Reservation};
 pub use ledger::{AddressObject, Chosen, Grant, Holder, Ledger, Owner, PENDING, Replicas, Slot};
-pub use pool::{Admits, OnExhausted, Pool, State, Strategy};
+pub use pool::Pool;
 pub use refusal::Refusal;
 pub use review::{Ask, Decision, Filled, Operation, review};
-pub use selector::{LabelSelector, Operator, Requirement};
 pub use value::{Class, Value};

@@ -6,6 +6,7 @@ mod given;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use quaymaster_api::PortUse;
 use quaymaster_model::{LabelSet, ObjectKey, ServiceType, Text};
 
 use crate::index::Asker;
@@ -130,13 +131,14 @@ struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    fn asker(&self, class: Class) -> Asker<'_> {
+    fn asker(&self, class: Class, port_use: Option<PortUse>) -> Asker<'_> {
         Asker {
             name: self.service,
             namespace: self.ask.namespace,
             namespace_labels: self.namespace_labels,
             labels: self.labels,
             named: self.ask.object.annotation(names::annotation(class)),
+            port_use,
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use quaymaster_allocator::{Counts, Given, Order, Quarantine, Range, Reason};
+use quaymaster_allocator::{Counts, Given, Quarantine, Range, Reason};
 
 use crate::blocks::Blocks;
-use crate::pool::Strategy;
+use crate::pool::Pool;
 use crate::space::Space;
 
 /// The values of one sort of one pool: which are free.
@@ -13,7 +13,7 @@ use crate::space::Space;
 pub(super) struct Part {
     pub(super) space: Space,
     range: Range,
-    /// Released values by place. Under [`Strategy::LeastRecent`] they stay here until they are given.
+    /// Released values by place. Those of a pool that gives the least recently used one stay here until they are given.
     resting: Quarantine<u128>,
     last: Option<u128>,
     blocks: Blocks,
@@ -85,17 +85,7 @@ impl Part {
     }
 
     /// The value that is given next, and is none of those to be avoided. It stays free.
-    pub(super) fn find(
-        &mut self,
-        strategy: Strategy,
-        given: Given,
-        now: Instant,
-        avoid: &[u128],
-    ) -> Option<Found> {
-        let order = match strategy {
-            Strategy::From(order) => order,
-            Strategy::LeastRecent => Order::Random,
-        };
+    pub(super) fn find(&mut self, pool: &Pool, given: Given, now: Instant, avoid: &[u128]) -> Option<Found> {
         let given = Given {
             last: self.last,
             ..given
@@ -105,11 +95,11 @@ impl Part {
             .filter_map(|number| self.space.place(*number))
             .collect();
         avoid.sort_unstable();
-        let found = self.search(order.start(self.size(), given), &avoid);
-        let (place, of_another) = match (found, strategy) {
-            (Some(found), _) => found,
-            (None, Strategy::LeastRecent) => (self.oldest(now, &avoid)?, false),
-            (None, Strategy::From(_)) => return None,
+        let found = self.search(pool.order().start(self.size(), given), &avoid);
+        let mut oldest = || pool.is_least_recent().then(|| self.oldest(now, &avoid))?;
+        let (place, of_another) = match found {
+            Some(found) => found,
+            None => (oldest()?, false),
         };
         Some(Found {
             number: self.space.number(place)?,

@@ -1,11 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use quaymaster_allocator::{Intervals, Order, Reason};
+use quaymaster_allocator::{Intervals, Reason};
+use quaymaster_api::{Policy, Strategy as Which};
 use quaymaster_model::Text;
 
 use super::*;
-use crate::pool::{Admits, OnExhausted, State, Strategy as Which};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -16,14 +16,12 @@ fn key(name: &str) -> ObjectKey {
 fn pool(name: &str, first: u128, last: u128, strategy: Which, quarantine: u32) -> Pool {
     Pool {
         name: name.to_owned(),
-        admits: Admits::default(),
-        priority: 100,
-        state: State::Active,
-        exclusive: false,
-        strategy,
-        on_exhausted: OnExhausted::NextPool,
+        policy: Policy {
+            strategy,
+            ..Policy::default()
+        },
+        uses: Vec::new(),
         quarantine: quarantine * SECOND,
-        retain: Duration::ZERO,
         serves: [
             Intervals::default(),
             Intervals::default(),
@@ -58,7 +56,7 @@ fn grant(ledger: &mut Ledger, name: &str, number: u16, now: Instant) {
 
 #[test]
 fn what_is_handed_out_waits_for_its_service_and_then_is_its_own_or_free() {
-    let (mut ledger, now) = (ledger(Which::From(Order::Random), 0), Instant::now());
+    let (mut ledger, now) = (ledger(Which::Random, 0), Instant::now());
     grant(&mut ledger, "a", 10, now);
     grant(&mut ledger, "b", 11, now);
     assert_eq!(next(&mut ledger, now), Some(12));
@@ -84,7 +82,7 @@ fn what_is_handed_out_waits_for_its_service_and_then_is_its_own_or_free() {
 
 #[test]
 fn a_value_that_is_handed_out_again_waits_anew() {
-    let (mut ledger, now) = (ledger(Which::From(Order::Random), 0), Instant::now());
+    let (mut ledger, now) = (ledger(Which::Random, 0), Instant::now());
     grant(&mut ledger, "a", 10, now);
     grant(&mut ledger, "a", 10, now + 10 * SECOND);
     ledger.expire(now + PENDING);
@@ -95,12 +93,12 @@ fn a_value_that_is_handed_out_again_waits_anew() {
 
 #[test]
 fn what_is_released_rests_also_over_a_change_of_the_pool() {
-    let (mut ledger, now) = (ledger(Which::From(Order::Random), 300), Instant::now());
+    let (mut ledger, now) = (ledger(Which::Random, 300), Instant::now());
     ledger.set_service(&key("a"), &[port(10)], now);
     ledger.remove_service(&key("a"), now);
     assert_eq!(ledger.holder(port(10)), Some(Holder::Released(&key("a"))));
     assert_eq!(ledger.counts(0, Class::Port).of(Reason::Quarantined), 1);
-    ledger.set_pools(vec![pool("four", 9, 13, Which::From(Order::Random), 200)]);
+    ledger.set_pools(vec![pool("four", 9, 13, Which::Random, 200)]);
     assert_eq!(ledger.next_expiry(), Some(now + 200 * SECOND));
     ledger.expire(now + 199 * SECOND);
     assert_eq!(ledger.counts(0, Class::Port).free(), 4);
@@ -128,8 +126,8 @@ fn the_least_recently_used_value_comes_after_those_that_nobody_had() {
 #[test]
 fn a_value_is_kept_for_the_service_that_had_it_as_long_as_the_pool_says() {
     let mut ledger = Ledger::default();
-    let mut retaining = pool("four", 10, 13, Which::From(Order::Random), 10);
-    retaining.retain = 60 * SECOND;
+    let mut retaining = pool("four", 10, 13, Which::Random, 10);
+    retaining.policy.retain.seconds_after_delete = 60;
     ledger.set_pools(vec![retaining]);
     let now = Instant::now();
     ledger.set_service(&key("a"), &[port(11)], now);
@@ -150,7 +148,7 @@ fn a_value_is_kept_for_the_service_that_had_it_as_long_as_the_pool_says() {
 
 #[test]
 fn a_service_with_the_value_of_another_one_is_told_and_the_value_is_free_only_without_both() {
-    let (mut ledger, now) = (ledger(Which::From(Order::Random), 0), Instant::now());
+    let (mut ledger, now) = (ledger(Which::Random, 0), Instant::now());
     ledger.set_service(&key("a"), &[port(10)], now);
     ledger.set_service(&key("b"), &[port(10)], now);
     let duplicates: Vec<_> = ledger
@@ -193,7 +191,7 @@ fn an_ip_address_that_its_service_never_listed_is_stray_and_one_that_it_released
 #[test]
 fn of_several_pools_each_value_is_of_one_or_of_none() {
     let mut ledger = Ledger::default();
-    let order = Which::From(Order::Random);
+    let order = Which::Random;
     ledger.set_pools(vec![pool("b", 20, 29, order, 0), pool("a", 10, 19, order, 0)]);
     let of = |number| ledger.pool_of(port(number));
     assert_eq!(
@@ -251,7 +249,7 @@ impl Naive {
 proptest! {
     #[test]
     fn it_says_what_plain_tables_say(steps in proptest::collection::vec(step(), 1..60)) {
-        let order = Which::From(Order::Random);
+        let order = Which::Random;
         let split = |at| vec![pool("low", 10, at, order, 30), pool("high", at + 1, 25, order, 30)];
         let (mut ledger, mut naive) = (Ledger::default(), Naive::default());
         ledger.set_pools(split(15));

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use quaymaster_allocator::Given;
-use quaymaster_model::IpFamily;
+use quaymaster_api::{Consistency, OnExhausted, PortUse};
+use quaymaster_model::{IpFamily, ServiceType};
 
 use super::{Setting, slot_of};
 use crate::needs::{Needs, NodePort};
-use crate::pool::OnExhausted;
 use crate::{Chosen, Class, Grant, Holder, Index, Owner, Refusal, Slot, Value};
 
 /// Chooses the values of one request; none of them twice.
@@ -96,7 +96,8 @@ impl<'a, 'r> Chooser<'a, 'r> {
             self.reserved(value)?;
             return Ok(Some(self.take(value, None, port)));
         }
-        let asker = self.setting.asker(class);
+        let port_use = self.port_use(class, port);
+        let asker = self.setting.asker(class, port_use);
         let pools = self.index.pools_for(&asker, class)?;
         let slot = slot_of(Value { class, number: 0 }, port);
         if let Some(chosen) = self.again(class, slot, &pools) {
@@ -105,7 +106,7 @@ impl<'a, 'r> Chooser<'a, 'r> {
         let mut full = Vec::new();
         for pool in pools {
             if let Some(chosen) = self.of_pool(pool, class) {
-                if chosen.of_another {
+                if chosen.of_another || self.is_strict(pool, class) {
                     self.contested.push(chosen.value);
                 }
                 return Ok(Some(self.take(chosen.value, Some(pool), port)));
@@ -115,8 +116,8 @@ impl<'a, 'r> Chooser<'a, 'r> {
                 continue;
             };
             full.push((exhausted.name.clone(), ledger.room(pool, class).1));
-            match exhausted.on_exhausted {
-                OnExhausted::NextPool => {}
+            match exhausted.policy.on_exhausted {
+                OnExhausted::NextPool | OnExhausted::Unknown => {}
                 OnExhausted::Reject => break,
                 OnExhausted::BuiltIn => return Ok(None),
             }
@@ -130,6 +131,24 @@ impl<'a, 'r> Chooser<'a, 'r> {
             class,
             pools: full,
         })
+    }
+
+    /// Whether every value of a pool is claimed.
+    fn is_strict(&self, pool: usize, class: Class) -> bool {
+        let pool = self.index.ledger(class).pool(pool);
+        pool.is_some_and(|pool| pool.policy.consistency == Consistency::Strict)
+    }
+
+    /// What a port is sought for.
+    fn port_use(&self, class: Class, port: Option<i32>) -> Option<PortUse> {
+        match (class, port) {
+            (Class::V4 | Class::V6, _) => None,
+            (Class::Port, None) => Some(PortUse::HealthCheck),
+            (Class::Port, Some(_)) if self.setting.ask.object.kind() == ServiceType::LoadBalancer => {
+                Some(PortUse::LoadBalancer)
+            }
+            (Class::Port, Some(_)) => Some(PortUse::NodePort),
+        }
     }
 
     /// A value that is reserved for the Service must not be another one's.

@@ -71,19 +71,13 @@ fn allowed(index: &Index, setting: &Setting<'_>, value: Value) -> Result<(), Ref
         }
         _ => {}
     }
-    let asker = setting.asker(value.class);
+    let asker = setting.asker(value.class, None);
     match pool {
-        Some(pool)
-            if pool.exclusive
-                && !(pool.admits.namespace(asker.namespace, asker.namespace_labels)
-                    && pool.admits.service(asker.labels)) =>
-        {
-            Err(Refusal::OutOfBounds {
-                service: service(),
-                value,
-                pool: pool.name.clone(),
-            })
-        }
+        Some(pool) if pool.policy.exclusive && !asker.is_admitted(pool) => Err(Refusal::OutOfBounds {
+            service: service(),
+            value,
+            pool: pool.name.clone(),
+        }),
         _ => Ok(()),
     }
 }

@@ -1,13 +1,14 @@
 use std::time::Duration;
 
-use quaymaster_allocator::{Intervals, Order};
+use quaymaster_allocator::Intervals;
+use quaymaster_api::{LabelSelector, OnExhausted, Operator, Policy, Requirement, State, Strategy};
 use quaymaster_model::{Interned, IpFamily};
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::Pool;
 use crate::needs::Families;
-use crate::pool::{Admits, OnExhausted, Pool, State, Strategy};
-use crate::{AddressObject, LabelSelector, Operator, Requirement, Reservation};
+use crate::{AddressObject, Reservation};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -26,14 +27,12 @@ fn span(first: &str, last: &str) -> Intervals {
 fn pool(name: &str, serves: [Intervals; 3]) -> Pool {
     Pool {
         name: name.to_owned(),
-        admits: Admits::default(),
-        priority: 100,
-        state: State::Active,
-        exclusive: false,
-        strategy: Strategy::From(Order::Sequential),
-        on_exhausted: OnExhausted::NextPool,
+        policy: Policy {
+            strategy: Strategy::Sequential,
+            ..Policy::default()
+        },
+        uses: vec![PortUse::NodePort, PortUse::LoadBalancer, PortUse::HealthCheck],
         quarantine: 300 * SECOND,
-        retain: Duration::ZERO,
         serves,
     }
 }
@@ -220,11 +219,9 @@ fn what_is_exhausted_leads_where_the_pool_says() {
         (OnExhausted::BuiltIn, "pass"),
     ] {
         let mut cluster = Cluster::new();
-        let first = Pool {
-            on_exhausted,
-            priority: 1,
-            ..addresses("first", "10.0.0.8", "10.0.0.8")
-        };
+        let mut first = addresses("first", "10.0.0.8", "10.0.0.8");
+        first.policy.on_exhausted = on_exhausted;
+        first.policy.priority = 1;
         cluster
             .index
             .addresses
@@ -234,27 +231,27 @@ fn what_is_exhausted_leads_where_the_pool_says() {
     }
 }
 
-fn selecting(team: &str) -> Admits {
-    Admits {
-        namespace_selector: Some(LabelSelector::new([Requirement {
+/// A pool of one address for Services of one namespace.
+fn of_team(name: &str, team: &str, ip: &str) -> Pool {
+    let mut pool = addresses(name, ip, ip);
+    pool.policy.namespace_selector = Some(LabelSelector {
+        match_expressions: vec![Requirement {
             key: "team".to_owned(),
-            operator: Operator::In(vec![team.to_owned()]),
-        }])),
-        ..Admits::default()
-    }
+            operator: Operator::In,
+            values: vec![team.to_owned()],
+        }],
+        ..LabelSelector::default()
+    });
+    pool
 }
 
 #[test]
 fn each_namespace_draws_from_the_pools_that_select_it() {
     let mut cluster = Cluster::new();
-    let of = |name: &str, team: &str, ip: &str| Pool {
-        admits: selecting(team),
-        ..addresses(name, ip, ip)
-    };
-    cluster
-        .index
-        .addresses
-        .set_pools(vec![of("a", "team-a", "10.0.0.1"), of("b", "team-b", "10.0.0.2")]);
+    cluster.index.addresses.set_pools(vec![
+        of_team("a", "team-a", "10.0.0.1"),
+        of_team("b", "team-b", "10.0.0.2"),
+    ]);
     assert_eq!(told(&cluster.create("team-b/web", &json!({}))), "10.0.0.2");
     assert_eq!(told(&cluster.create("team-a/web", &json!({}))), "10.0.0.1");
     assert_eq!(
@@ -271,10 +268,10 @@ fn each_namespace_draws_from_the_pools_that_select_it() {
 #[test]
 fn a_pool_that_is_named_serves_if_it_may() {
     let mut cluster = Cluster::new();
-    let of = |name: &str, state, ip: &str| Pool {
-        state,
-        admits: selecting("team-a"),
-        ..addresses(name, ip, ip)
+    let of = |name: &str, state, ip: &str| {
+        let mut pool = of_team(name, "team-a", ip);
+        pool.policy.state = state;
+        pool
     };
     cluster.index.addresses.set_pools(vec![
         of("active", State::Active, "10.0.0.1"),
@@ -403,11 +400,8 @@ fn what_is_reserved_is_for_its_service_alone() {
 #[test]
 fn a_given_value_must_be_canonical_rested_and_of_no_exclusive_pool_of_others() {
     let mut cluster = Cluster::new();
-    let exclusive = Pool {
-        exclusive: true,
-        admits: selecting("team-b"),
-        ..addresses("theirs", "10.0.0.8", "10.0.0.9")
-    };
+    let mut exclusive = of_team("theirs", "team-b", "10.0.0.8");
+    exclusive.policy.exclusive = true;
     let pools = vec![addresses("blue", "10.0.0.1", "10.0.0.4"), exclusive];
     cluster.index.addresses.set_pools(pools);
     let given = |cluster: &mut Cluster, name: &str, ip: &str| {
@@ -430,10 +424,8 @@ fn a_given_value_must_be_canonical_rested_and_of_no_exclusive_pool_of_others() {
 #[test]
 fn a_service_that_is_made_again_gets_what_it_had_where_the_pool_keeps_it() {
     let mut cluster = Cluster::new();
-    let retaining = Pool {
-        retain: 600 * SECOND,
-        ..addresses("blue", "10.0.0.1", "10.0.0.4")
-    };
+    let mut retaining = addresses("blue", "10.0.0.1", "10.0.0.4");
+    retaining.policy.retain.seconds_after_delete = 600;
     cluster.index.addresses.set_pools(vec![retaining]);
     cluster.stored("one", &["10.0.0.3"]);
     cluster.stored("one", &[]);
