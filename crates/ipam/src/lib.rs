@@ -11,6 +11,7 @@
 
 mod attempts;
 mod blocks;
+pub mod compile;
 mod index;
 mod ledger;
 pub mod names;
