@@ -1,0 +1,1 @@
+//! When the next certificates are due.
