@@ -1,6 +1,6 @@
 //! The transport of admission webhooks. What is decided, is decided by an [`Admission`] of the caller's.
 //!
-//! - [`review`] and [`response`]: AdmissionReviews, as little of them as is needed.
+//! - [`review`] and [`response`]: admission reviews, as little of them as is needed.
 //! - [`server`]: HTTP/1.1 over TLS, as the apiserver speaks it.
 //! - [`tls`]: the certificate that is served; it can be exchanged while requests come.
 //! - [`authority`] and [`rotation`]: certificates of our own, and when the next ones are due.

@@ -51,8 +51,8 @@ impl Response {
         }
     }
 
-    /// Adds a warning for the user. The apiserver shows some 120 characters of it well, and no more than 4,096
-    /// of all warnings of a request.
+    /// Adds a warning for the user. At best it has up to 120 characters; where all warnings of a request have more
+    /// than 4,096, the apiserver cuts each to 256 (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
     #[must_use]
     pub fn warn(mut self, warning: impl Into<String>) -> Self {
         self.warnings.push(warning.into());
@@ -111,7 +111,7 @@ impl Response {
                 // The one without the other is an error to the apiserver.
                 patch_type: patch.is_some().then_some("JSONPatch"),
                 patch,
-                status: self.denial().map(Status::from),
+                status: self.denial().map(Refusal::from),
                 warnings: &self.warnings,
                 audit_annotations: &self.audit_annotations,
             },
@@ -282,7 +282,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     patch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status<'a>>,
+    status: Option<Refusal<'a>>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     warnings: &'a [String],
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -290,7 +290,7 @@ struct Body<'a> {
 }
 
 #[derive(Serialize)]
-struct Status<'a> {
+struct Refusal<'a> {
     status: &'static str,
     message: &'a str,
     reason: &'static str,
@@ -305,7 +305,7 @@ struct Details {
     retry_after_seconds: u32,
 }
 
-impl<'a> From<&'a Denial> for Status<'a> {
+impl<'a> From<&'a Denial> for Refusal<'a> {
     fn from(denial: &'a Denial) -> Self {
         Self {
             status: "Failure",

@@ -1,4 +1,4 @@
-//! AdmissionReviews as the apiserver sends them, `admission.k8s.io/v1`.
+//! Admission reviews as the apiserver sends them, `admission.k8s.io/v1`.
 
 #[cfg(test)]
 mod tests;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The version of AdmissionReviews that is understood and answered with. The webhook's
+/// The version of admission reviews that is understood and answered with. The webhook's
 /// `admissionReviewVersions` has to name `v1`, and nothing else.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
 
@@ -115,7 +115,7 @@ pub enum DecodeError {
     /// Not the expected JSON.
     #[error("the body is no {KIND} of {API_VERSION}: {0}")]
     Json(#[from] serde_json::Error),
-    /// Something else than an AdmissionReview of v1.
+    /// Something else than an `AdmissionReview` of v1.
     #[error("the body is a {kind:?} of {api_version:?}; a {KIND} of {API_VERSION} is expected")]
     Kind {
         /// Its `apiVersion`.

@@ -61,7 +61,7 @@ impl Default for Settings {
             max_bodies: 256 << 20,
             max_connections: 1024,
             handshake_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(180),
+            idle_timeout: Duration::from_mins(3),
             read_timeout: Duration::from_secs(10),
             review_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(10),
@@ -91,7 +91,7 @@ pub enum BindError {
     },
 }
 
-/// Serves AdmissionReviews over TLS.
+/// Serves admission reviews over TLS.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,

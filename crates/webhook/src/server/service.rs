@@ -101,13 +101,12 @@ async fn reviewed<A: Admission>(
     let waits = waits(request.uri());
     let mut held = Held::new(&shared.held);
     let limit = shared.settings.read_timeout;
-    let body = match timeout(limit, read(request.into_body(), shared, &mut held)).await {
-        Ok(body) => body?,
-        Err(_) => {
+    let body = timeout(limit, read(request.into_body(), shared, &mut held))
+        .await
+        .map_err(|_| {
             let text = format!("the request did not come within {} s", limit.as_secs_f64());
-            return Err(Failure::closing(StatusCode::REQUEST_TIMEOUT, "slow", text));
-        }
-    };
+            Failure::closing(StatusCode::REQUEST_TIMEOUT, "slow", text)
+        })??;
     activity.enter(Phase::Review);
     let began = Instant::now();
     let mut review = review::Request::decode(&body)
