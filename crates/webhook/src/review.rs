@@ -116,7 +116,7 @@ pub enum DecodeError {
     #[error("the body is no {KIND} of {API_VERSION}: {0}")]
     Json(#[from] serde_json::Error),
     /// Something else than an `AdmissionReview` of v1.
-    #[error("the body is a {kind:?} of {api_version:?}; a {KIND} of {API_VERSION} is expected")]
+    #[error("the body is of the kind {kind:?} of {api_version:?}; {KIND} of {API_VERSION} is expected")]
     Kind {
         /// Its `apiVersion`.
         api_version: String,

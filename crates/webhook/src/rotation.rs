@@ -135,10 +135,11 @@ pub fn next(now: Timestamp, policy: &Policy, state: Option<&State>) -> Step {
         return Step::Create(Cause::Missing);
     };
     let authority = &state.current.certificate;
-    let candidate = state
-        .next
-        .as_ref()
-        .filter(|next| !next.authority.certificate.validity.expired(now));
+    // One that does not hold now is as good as none: another is announced in its place.
+    let candidate = state.next.as_ref().filter(|next| {
+        let validity = next.authority.certificate.validity;
+        !validity.expired(now) && !validity.early(now)
+    });
     if authority.validity.expired(now) {
         // All it signed has expired as well, so nothing is lost by being early with the next one.
         return match candidate {

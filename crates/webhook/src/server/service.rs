@@ -130,12 +130,12 @@ async fn reviewed<A: Admission>(
 /// The whole body, and no more than may be.
 async fn read<A>(mut body: Incoming, shared: &Shared<A>, held: &mut Held<'_>) -> Result<Bytes, Failure> {
     let max = shared.settings.max_body;
-    let too_large = || {
-        let text = format!("the body is larger than {max} bytes");
-        Failure::closing(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text)
-    };
-    if body.size_hint().lower() > max as u64 {
-        return Err(too_large());
+    let declared = body.size_hint().lower();
+    if declared > max as u64 {
+        if declared <= 2 * max as u64 {
+            discard(body, max).await;
+        }
+        return Err(too_large(max));
     }
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
@@ -146,7 +146,8 @@ async fn read<A>(mut body: Incoming, shared: &Shared<A>, held: &mut Held<'_>) ->
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if held.bytes + data.len() > max {
-            return Err(too_large());
+            discard(body, max).await;
+            return Err(too_large(max));
         }
         if held.grow(data.len()) > shared.settings.max_bodies {
             let text = "too many requests are being read";
@@ -169,6 +170,23 @@ async fn read<A>(mut body: Incoming, shared: &Shared<A>, held: &mut Held<'_>) ->
         }
     }
     Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+fn too_large(max: usize) -> Failure {
+    let text = format!("the body is larger than {max} bytes");
+    Failure::closing(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text)
+}
+
+/// Takes what still comes, within reason: who is still sending when the connection is closed gets to see that in place of
+/// the answer.
+async fn discard(mut body: Incoming, mut most: usize) {
+    while let Some(Ok(frame)) = body.frame().await {
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        match most.checked_sub(bytes) {
+            Some(left) => most = left,
+            None => return,
+        }
+    }
 }
 
 /// Bytes of a body, counted among those of all requests as long as it lives.
