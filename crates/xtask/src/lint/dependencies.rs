@@ -51,6 +51,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("world", &["membership", "model"]),
     ("watch", &["model", "wire"]),
     ("runtime", &["model", "queue", "wire"]),
+    ("webhook", &["runtime"]),
     ("engine", &["model", "queue", "runtime", "watch", "wire", "world"]),
     (
         "endpoints",
