@@ -1,11 +1,57 @@
 //! Objects that are not valid: refused with the field, and what to do.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use serde_json::{Value, json};
 
 use super::{served, tried};
 use crate::harness::{Minor, alone_on_each_minor};
 
-alone_on_each_minor!(what_is_not_valid_is_refused_with_its_field_and_what_to_do);
+alone_on_each_minor!(
+    what_is_not_valid_is_refused_with_its_field_and_what_to_do,
+    ends_of_ranges_are_compared_as_numbers
+);
+
+/// A pair for each bit in which two addresses may differ first, in both orders.
+async fn ends_of_ranges_are_compared_as_numbers(minor: Minor) {
+    let (_plane, client) = served(minor).await;
+    // Digits without a pattern, always the same.
+    let mut noise = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        noise = noise
+            .wrapping_mul(0x5851_f42d_4c95_7f2d)
+            .wrapping_add(0x1405_7b7e_f767_814f);
+        noise ^ (noise >> 32)
+    };
+    let mut pairs: Vec<(IpAddr, IpAddr)> = Vec::new();
+    for bit in 0..64 {
+        let (low, high) = split(next(), next(), bit);
+        let address =
+            |bits: u64| Ipv6Addr::from((0xfd00_0010_0096_0008_u128 << 64) | u128::from(bits)).into();
+        pairs.push((address(low), address(high)));
+    }
+    for bit in 0..32 {
+        let (low, high) = split(next() >> 32, next() >> 32, bit);
+        let address = |bits: u64| Ipv4Addr::from(u32::try_from(bits).unwrap()).into();
+        pairs.push((address(low), address(high)));
+    }
+    for (low, high) in pairs {
+        let range = |first: IpAddr, last: IpAddr| json!({ "ranges": [{ "first": first, "last": last }] });
+        let taken = tried(&client, "ServiceIPPool", &range(low, high)).await;
+        assert!(taken.is_ok(), "{low} to {high}: {taken:?}");
+        let refusal = tried(&client, "ServiceIPPool", &range(high, low))
+            .await
+            .unwrap_err();
+        assert!(refusal.contains("exchange them"), "{high} to {low}: {refusal}");
+    }
+}
+
+/// Two numbers, the smaller first, that differ in this bit, and as they like in those below it.
+fn split(one: u64, other: u64, bit: u32) -> (u64, u64) {
+    let below = (1_u64 << bit) - 1;
+    let above = one & !below & !(1 << bit);
+    (above | (one & below), above | (1 << bit) | (other & below))
+}
 
 async fn what_is_not_valid_is_refused_with_its_field_and_what_to_do(minor: Minor) {
     let (_plane, client) = served(minor).await;
