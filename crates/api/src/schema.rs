@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
+
+use crate::words::{self, Words};
 
 /// A type that is a schema and nothing else.
 macro_rules! schema {
@@ -389,7 +391,8 @@ pub(crate) fn claim(schema: &mut Schema) {
 
 /// What kube's derive makes of a definition, in the form that is shipped.
 ///
-/// `nullable` goes: fields are left out, not null, as with all of Kubernetes. Lines of documentation are joined.
+/// `nullable` goes: fields are left out, not null, as with all of Kubernetes. Lines of documentation are joined, and
+/// what words mean is told with their field, for `kubectl explain`.
 pub(crate) fn finish(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
     let versions = &mut definition.spec.versions;
     for version in versions {
@@ -404,9 +407,33 @@ pub(crate) fn finish(mut definition: CustomResourceDefinition) -> CustomResource
     definition
 }
 
+/// What words mean, one on each line.
+fn meanings(words: &[JSON]) -> Option<String> {
+    let of = |known: &&Words| {
+        words
+            .iter()
+            .map(|word| word.0.as_str())
+            .eq(known.iter().map(|(word, _)| Some(*word)))
+    };
+    let known = words::ALL.iter().find(of)?;
+    let lines = known
+        .iter()
+        .map(|(word, meaning)| format!("- `{word}`:{meaning}"));
+    Some(lines.collect::<Vec<_>>().join("\n"))
+}
+
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.description = schema.description.take().map(|text| text.replace('\n', " "));
+    let items = match &schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(items)) => items.enum_.as_ref(),
+        _ => None,
+    };
+    let meanings = schema.enum_.as_ref().or(items).and_then(|words| meanings(words));
+    if let (Some(text), Some(meanings)) = (&mut schema.description, meanings) {
+        text.push('\n');
+        text.push_str(&meanings);
+    }
     for field in schema.properties.iter_mut().flat_map(BTreeMap::values_mut) {
         tidy(field);
     }
@@ -414,3 +441,6 @@ fn tidy(schema: &mut JSONSchemaProps) {
         tidy(items);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,8 +53,18 @@ async fn what_matters_shows_in_columns(minor: Minor) {
                 "ipv4": { "used": "12", "free": "240", "quarantined": "2" },
                 "ipv6": { "used": "3", "free": "18446744073709551612", "quarantined": "0" },
             }),
-            r#"shown, Usage ClusterIP, (CIDRs ["10.96.8.0/24","fd00:10:96:8::/64"]), Used null, Free null, Quar null, State Active, Ready null"#,
-            r#"shown, Usage ClusterIP, (CIDRs ["10.96.8.0/24","fd00:10:96:8::/64"]), Used 12 3, Free 240 18446744073709551612, Quar 2 0, State Active, Ready True"#,
+            r#"shown, Usage ClusterIP, (CIDRs ["10.96.8.0/24","fd00:10:96:8::/64"]), Used null, Free null, Quar null, (Used-IPv6 null), (Free-IPv6 null), State Active, Ready null"#,
+            r#"shown, Usage ClusterIP, (CIDRs ["10.96.8.0/24","fd00:10:96:8::/64"]), Used 12, Free 240, Quar 2, (Used-IPv6 3), (Free-IPv6 18446744073709551612), State Active, Ready True"#,
+        ),
+        (
+            "ServiceIPPool",
+            "serviceippools/shown-ipv6",
+            json!({ "ranges": [{ "first": "fd00::1", "last": "fd00::8" }], "state": "Disabled" }),
+            json!({ "ipv6": { "used": "3", "free": "5", "quarantined": "0" } }),
+            "shown-ipv6, Usage ClusterIP, (CIDRs null), Used null, Free null, Quar null, (Used-IPv6 null), \
+             (Free-IPv6 null), State Disabled, Ready null",
+            "shown-ipv6, Usage ClusterIP, (CIDRs null), Used 3, Free 5, Quar 0, (Used-IPv6 3), (Free-IPv6 5), \
+             State Disabled, Ready null",
         ),
         (
             "NodePortPool",
@@ -71,17 +81,18 @@ async fn what_matters_shows_in_columns(minor: Minor) {
                 { "portName": "a", "nodePort": 30_001 }, { "portName": "b", "nodePort": 30_002 },
             ] }),
             json!({ "conditions": [condition("Reserved", "True"), condition("Bound", "False")] }),
-            r#"shown, Service db, ClusterIPs ["10.96.8.1"], (NodePorts 30001 30002), Reserved null, Bound null"#,
-            r#"shown, Service db, ClusterIPs ["10.96.8.1"], (NodePorts 30001 30002), Reserved True, Bound False"#,
+            r#"shown, Service db, ClusterIPs ["10.96.8.1"], (NodePorts [{"nodePort":30001,"portName":"a"},{"nodePort":30002,"portName":"b"}]), Reserved null, Bound null"#,
+            r#"shown, Service db, ClusterIPs ["10.96.8.1"], (NodePorts [{"nodePort":30001,"portName":"a"},{"nodePort":30002,"portName":"b"}]), Reserved True, Bound False"#,
         ),
     ] {
         let api = api(&client, kind);
-        api.create(&PostParams::default(), &object(kind, "shown", &spec))
+        let name = path.rsplit('/').next().unwrap();
+        api.create(&PostParams::default(), &object(kind, name, &spec))
             .await
             .unwrap();
         assert_eq!(cells(&client, path).await.join(", "), before, "{kind}");
         let patch = json!({ "status": status });
-        api.patch_status("shown", &PatchParams::default(), &Patch::Merge(&patch))
+        api.patch_status(name, &PatchParams::default(), &Patch::Merge(&patch))
             .await
             .unwrap();
         assert_eq!(cells(&client, path).await.join(", "), after, "{kind}");
