@@ -45,7 +45,7 @@ impl Endpoints {
         world: &World,
         dirty: &mut Dirty,
     ) {
-        if before.is_some_and(|before| before.same_but_for_version(service)) {
+        if before.is_some_and(|before| before.same_but_for_allocation(service)) {
             return;
         }
         if !service.selects_pods() {

@@ -28,14 +28,15 @@ pub use endpoints::{EndpointsRecord, Subset, SubsetAddress, SubsetPort};
 pub use intern::{Interned, Interner, InternerSizes, Text};
 pub use key::ObjectKey;
 pub use labels::LabelSet;
-pub use network::{Condition, IpAddressRecord, ServiceCidrRecord};
+pub use network::{Condition, IpAddressRecord, ParentRef, ServiceCidrRecord};
 pub use node::NodeRecord;
 pub use pod::{ContainerPort, PodFlags, PodHostname, PodRecord};
 pub use port::{AddressType, EndpointPort, PortSet, Protocol};
 pub use rules::{KubernetesVersion, UpstreamRules};
 pub use selector::Selector;
 pub use service::{
-    ClusterAddress, IpFamily, ServicePort, ServiceRecord, ServiceType, TargetPort, TrafficDistribution,
+    ClusterAddress, ClusterIp, IpFamily, IpFamilyPolicy, PoolNames, ServicePort, ServiceRecord, ServiceType,
+    TargetPort, TrafficDistribution,
 };
 pub use slice::{
     Conditions, EndpointAddress, EndpointRecord, Hints, OwnerRef, SliceRecord, TargetDetails, TargetRef,

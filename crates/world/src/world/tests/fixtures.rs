@@ -63,6 +63,12 @@ pub(super) fn service(name: &str, id: u64, at: u64, selector: &[(&str, &str)]) -
         traffic_distribution: None,
         topology_auto: false,
         external_name: None,
+        cluster_ips: smallvec![],
+        health_check_node_port: 0,
+        allocate_node_ports: None,
+        external_traffic_policy_local: false,
+        ip_family_policy: None,
+        pools: None,
     }
 }
 
@@ -141,6 +147,10 @@ pub(super) fn ip_address(name: &str, id: u64, at: u64) -> IpAddressRecord {
         resource_version: version(at),
         labels: labels(&[]),
         address: None,
+        finalizers: Vec::new(),
+        deleted: None,
+        parent: None,
+        released_at: None,
     }
 }
 
