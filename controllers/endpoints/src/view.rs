@@ -34,7 +34,8 @@ impl Endpoints {
             | Delta::Node { .. }
             | Delta::Slice { .. }
             | Delta::ServiceCidr { .. }
-            | Delta::IpAddress { .. } => {}
+            | Delta::IpAddress { .. }
+            | Delta::Namespace { .. } => {}
         }
     }
 

@@ -50,7 +50,8 @@ impl Mirroring {
             | Delta::Pod { .. }
             | Delta::Node { .. }
             | Delta::ServiceCidr { .. }
-            | Delta::IpAddress { .. } => {}
+            | Delta::IpAddress { .. }
+            | Delta::Namespace { .. } => {}
         }
     }
 

@@ -31,7 +31,8 @@ impl EndpointSlices {
             }
             | Delta::Endpoints { .. }
             | Delta::ServiceCidr { .. }
-            | Delta::IpAddress { .. } => {}
+            | Delta::IpAddress { .. }
+            | Delta::Namespace { .. } => {}
             Delta::Slice {
                 change,
                 origin: Origin::Watch,

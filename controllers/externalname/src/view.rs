@@ -43,7 +43,11 @@ impl ExternalNames {
             Delta::Service { change, .. } => self.service_changed(*change, dirty),
             Delta::Slice { change, .. } => self.slice_changed(world, *change, dirty),
             Delta::Endpoints { change, .. } => Self::endpoints_changed(world, *change, dirty),
-            Delta::Pod { .. } | Delta::Node { .. } | Delta::ServiceCidr { .. } | Delta::IpAddress { .. } => {}
+            Delta::Pod { .. }
+            | Delta::Node { .. }
+            | Delta::ServiceCidr { .. }
+            | Delta::IpAddress { .. }
+            | Delta::Namespace { .. } => {}
         }
     }
 

@@ -136,6 +136,7 @@ impl Controller for ServiceCidrs {
             Delta::Service { .. }
             | Delta::Pod { .. }
             | Delta::Node { .. }
+            | Delta::Namespace { .. }
             | Delta::Slice { .. }
             | Delta::Endpoints { .. } => {}
         }

@@ -44,6 +44,10 @@ pub(crate) fn node_json(name: &str, version: u64) -> String {
     )
 }
 
+pub(crate) fn namespace_json(name: &str, version: u64) -> String {
+    node_json(name, version).replace("Node", "Namespace")
+}
+
 pub(crate) fn slice_json(name: &str, uid: &str, version: u64) -> String {
     let meta = meta(name, uid, version);
     format!(
@@ -176,7 +180,8 @@ impl Controller for Fake {
             | Delta::Node { .. }
             | Delta::Endpoints { .. }
             | Delta::ServiceCidr { .. }
-            | Delta::IpAddress { .. } => {}
+            | Delta::IpAddress { .. }
+            | Delta::Namespace { .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod endpoints;
 mod ip_address;
+mod namespace;
 mod node;
 mod pod;
 mod resource;
@@ -16,8 +17,8 @@ mod slice;
 use std::sync::Arc;
 
 use quaymaster_model::{
-    EndpointsRecord, Interner, IpAddressRecord, NodeRecord, ObjectKey, PodRecord, ServiceCidrRecord,
-    ServiceRecord, SliceRecord, Uid,
+    EndpointsRecord, Interner, IpAddressRecord, NamespaceRecord, NodeRecord, ObjectKey, PodRecord,
+    ServiceCidrRecord, ServiceRecord, SliceRecord, Uid,
 };
 use quaymaster_runtime::api::Verb;
 use quaymaster_runtime::pool::BodyError;
@@ -63,6 +64,8 @@ pub enum Object {
     ServiceCidr(Arc<ServiceCidrRecord>),
     /// An IPAddress.
     IpAddress(Arc<IpAddressRecord>),
+    /// A Namespace.
+    Namespace(Arc<NamespaceRecord>),
 }
 
 /// What is done with a kind without knowing its record.
@@ -100,6 +103,7 @@ pub(crate) const fn ops(kind: Kind) -> &'static Ops {
         Kind::Endpoints => &Of::<EndpointsRecord>::OPS,
         Kind::ServiceCidr => &Of::<ServiceCidrRecord>::OPS,
         Kind::IpAddress => &Of::<IpAddressRecord>::OPS,
+        Kind::Namespace => &Of::<NamespaceRecord>::OPS,
     }
 }
 
@@ -132,7 +136,7 @@ pub(crate) fn written(object: &Object, world: &mut World, views: &mut dyn View) 
         Object::Endpoints(endpoints) => world.observe_written(&Arc::new(endpoints.held()), views),
         Object::ServiceCidr(cidr) => world.observe_written(cidr, views),
         Object::IpAddress(address) => world.observe_written(address, views),
-        Object::Pod(_) | Object::Service(_) | Object::Node(_) => {}
+        Object::Pod(_) | Object::Service(_) | Object::Node(_) | Object::Namespace(_) => {}
     }
 }
 
@@ -143,7 +147,7 @@ pub(crate) fn deleted(kind: Kind, key: &ObjectKey, uid: &Uid, world: &mut World,
         Kind::Endpoints => world.observe_deleted::<EndpointsRecord>(key, uid, views),
         Kind::ServiceCidr => world.observe_deleted::<ServiceCidrRecord>(key, uid, views),
         Kind::IpAddress => world.observe_deleted::<IpAddressRecord>(key, uid, views),
-        Kind::Pod | Kind::Service | Kind::Node => {}
+        Kind::Pod | Kind::Service | Kind::Node | Kind::Namespace => {}
     }
 }
 

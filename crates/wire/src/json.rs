@@ -9,6 +9,7 @@ mod endpoints;
 mod frame;
 mod kept;
 mod list;
+mod namespace;
 mod network;
 mod node;
 mod pod;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use quaymaster_membership::{Moved, PodId, ServiceId};
 use quaymaster_model::{
-    EndpointsRecord, IpAddressRecord, NodeRecord, PodRecord, ServiceCidrRecord, ServiceRecord, SliceRecord,
+    EndpointsRecord, IpAddressRecord, NamespaceRecord, NodeRecord, PodRecord, ServiceCidrRecord,
+    ServiceRecord, SliceRecord,
 };
 
 use crate::{Kind, World};
@@ -120,6 +121,11 @@ pub enum Delta<'a> {
         /// From where it became known.
         origin: Origin,
     },
+    /// A Namespace.
+    Namespace {
+        /// Before and after.
+        change: Change<'a, NamespaceRecord>,
+    },
 }
 
 impl Delta<'_> {
@@ -150,7 +156,8 @@ impl Delta<'_> {
                 moved: _,
             }
             | Self::Service { id: _, change: _ }
-            | Self::Node { change: _ } => self,
+            | Self::Node { change: _ }
+            | Self::Namespace { change: _ } => self,
         }
     }
 
@@ -164,6 +171,7 @@ impl Delta<'_> {
             Self::Endpoints { .. } => Kind::Endpoints,
             Self::ServiceCidr { .. } => Kind::ServiceCidr,
             Self::IpAddress { .. } => Kind::IpAddress,
+            Self::Namespace { .. } => Kind::Namespace,
         }
     }
 }

@@ -17,11 +17,13 @@ pub enum Kind {
     ServiceCidr,
     /// `networking.k8s.io/v1` IPAddress.
     IpAddress,
+    /// `v1` Namespace.
+    Namespace,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Pod,
         Self::Service,
         Self::Node,
@@ -29,6 +31,7 @@ impl Kind {
         Self::Endpoints,
         Self::ServiceCidr,
         Self::IpAddress,
+        Self::Namespace,
     ];
 }
 

@@ -1,5 +1,6 @@
 //! Stores and indexes.
 
+mod namespaces;
 mod nodes;
 mod pods;
 mod services;
@@ -9,8 +10,8 @@ use std::sync::Arc;
 
 use quaymaster_membership::{Membership, PodId, ServiceId};
 use quaymaster_model::{
-    EndpointRecord, EndpointsRecord, IpAddressRecord, NodeRecord, ObjectKey, PodRecord, ResourceVersion,
-    ServiceCidrRecord, ServiceRecord, SliceRecord, Text,
+    EndpointRecord, EndpointsRecord, IpAddressRecord, NamespaceRecord, NodeRecord, ObjectKey, PodRecord,
+    ResourceVersion, ServiceCidrRecord, ServiceRecord, SliceRecord, Text,
 };
 
 use crate::buckets::Buckets;
@@ -29,6 +30,7 @@ pub struct World {
     pods: Table<PodRecord>,
     services: Table<ServiceRecord>,
     nodes: Table<NodeRecord>,
+    namespaces: Table<NamespaceRecord>,
     pub(crate) slices: Written<SliceRecord>,
     pub(crate) endpoints: Written<EndpointsRecord>,
     pub(crate) service_cidrs: Written<ServiceCidrRecord>,
@@ -52,6 +54,8 @@ pub struct Sizes {
     pub services: usize,
     /// Nodes.
     pub nodes: usize,
+    /// Namespaces.
+    pub namespaces: usize,
     /// EndpointSlices of all managers.
     pub slices: usize,
     /// Endpoints of all slices together.
@@ -88,6 +92,7 @@ impl World {
             pods: Table::new(),
             services: Table::new(),
             nodes: Table::new(),
+            namespaces: Table::new(),
             slices: Written::new(),
             endpoints: Written::new(),
             service_cidrs: Written::new(),
@@ -112,6 +117,7 @@ impl World {
             Kind::Endpoints => self.endpoints.begin(),
             Kind::ServiceCidr => self.service_cidrs.begin(),
             Kind::IpAddress => self.ip_addresses.begin(),
+            Kind::Namespace => self.namespaces.begin(),
         }
     }
 
@@ -131,7 +137,7 @@ impl World {
             Kind::ServiceCidr => self.service_cidrs.lose_history(),
             Kind::IpAddress => self.ip_addresses.lose_history(),
             // Held as the watch tells them, whatever their versions.
-            Kind::Pod | Kind::Service | Kind::Node => {}
+            Kind::Pod | Kind::Service | Kind::Node | Kind::Namespace => {}
         }
     }
 
@@ -166,6 +172,11 @@ impl World {
                     self.remove_node(id, views);
                 }
             }
+            Kind::Namespace => {
+                for id in self.namespaces.unseen() {
+                    self.remove_namespace(id, views);
+                }
+            }
             Kind::Slice => self.end_stored::<SliceRecord>(listed_at, views),
             Kind::Endpoints => self.end_stored::<EndpointsRecord>(listed_at, views),
             Kind::ServiceCidr => self.end_stored::<ServiceCidrRecord>(listed_at, views),
@@ -183,6 +194,7 @@ impl World {
             Kind::Endpoints => self.endpoints.keep(key),
             Kind::ServiceCidr => self.service_cidrs.keep(key),
             Kind::IpAddress => self.ip_addresses.keep(key),
+            Kind::Namespace => self.namespaces.keep(key.name.as_str()),
         }
     }
 
@@ -239,6 +251,16 @@ impl World {
     /// All Nodes.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeRecord> {
         self.nodes.iter().map(|(_, node)| node)
+    }
+
+    /// A Namespace by name.
+    pub fn namespace(&self, name: &str) -> Option<&NamespaceRecord> {
+        self.namespaces.by_key(name)
+    }
+
+    /// All Namespaces. For a start from scratch and for comparison, not for an event.
+    pub fn namespaces(&self) -> impl Iterator<Item = &NamespaceRecord> {
+        self.namespaces.iter().map(|(_, namespace)| namespace)
     }
 
     /// A slice by key, of whatever manager.
@@ -305,6 +327,7 @@ impl World {
             pods: self.pods.len(),
             services: self.services.len(),
             nodes: self.nodes.len(),
+            namespaces: self.namespaces.len(),
             slices: self.slices.len(),
             endpoints_in_slices: self.endpoints_in_slices,
             endpoints: self.endpoints.len(),
@@ -321,6 +344,7 @@ impl World {
                 + self.pods.bytes()
                 + self.services.bytes()
                 + self.nodes.bytes()
+                + self.namespaces.bytes()
                 + self.slices.bytes()
                 + shared::<SliceRecord>(self.slices.len())
                 + self.endpoints_in_slices * size_of::<EndpointRecord>()

@@ -3,8 +3,8 @@ use quaymaster_world::Delta;
 use super::*;
 use crate::controller::Part;
 use crate::fixtures::{
-    endpoints_json, ip_address_json, key, node_json, pod_json, read, service_cidr_json, service_json,
-    slice_json,
+    endpoints_json, ip_address_json, key, namespace_json, node_json, pod_json, read, service_cidr_json,
+    service_json, slice_json,
 };
 
 #[test]
@@ -23,6 +23,7 @@ fn a_path_is_of_the_collection_for_a_create_and_of_the_object_or_its_part_else()
         ),
         (Kind::Pod, "/api/v1/pods", "/api/v1/namespaces/shop/pods"),
         (Kind::Node, "/api/v1/nodes", "/api/v1/nodes"),
+        (Kind::Namespace, "/api/v1/namespaces", "/api/v1/namespaces"),
         (
             Kind::Endpoints,
             "/api/v1/endpoints",
@@ -111,6 +112,8 @@ fn each_kind_reads_its_own_answers() {
     assert!(matches!(service, Ok(Some(Object::Service(service))) if *service.key.name == *"b"));
     let node = answer(Kind::Node, Verb::Get, &node_json("c", 3));
     assert!(matches!(node, Ok(Some(Object::Node(node))) if *node.name == *"c"));
+    let namespace = answer(Kind::Namespace, Verb::Get, &namespace_json("c", 3));
+    assert!(matches!(namespace, Ok(Some(Object::Namespace(namespace))) if *namespace.name == *"c"));
     let slice = answer(Kind::Slice, Verb::Create, &slice_json("d", "u-1", 3));
     assert!(matches!(slice, Ok(Some(Object::Slice(slice))) if *slice.key.name == *"d"));
     let endpoints = answer(Kind::Endpoints, Verb::Update, &endpoints_json("e", "u-1", 3));

@@ -1,6 +1,6 @@
 use quaymaster_model::{
-    EndpointsRecord, IpAddressRecord, NodeRecord, ObjectKey, PodRecord, ServiceCidrRecord, ServiceRecord,
-    SliceRecord, Text, Uid,
+    EndpointsRecord, IpAddressRecord, NamespaceRecord, NodeRecord, ObjectKey, PodRecord, ServiceCidrRecord,
+    ServiceRecord, SliceRecord, Text, Uid,
 };
 use quaymaster_wire::Gone;
 use quaymaster_world::{Change, Delta};
@@ -8,8 +8,8 @@ use quaymaster_world::{Change, Delta};
 use super::*;
 use crate::feed::Told;
 use crate::fixtures::{
-    endpoints_json, ip_address_json, key, node_json, pod_json, read, service_cidr_json, service_json,
-    slice_json, version,
+    endpoints_json, ip_address_json, key, namespace_json, node_json, pod_json, read, service_cidr_json,
+    service_json, slice_json, version,
 };
 
 const RESTART: fn() -> Item<SliceRecord> = || Item::Restart { history_lost: false };
@@ -46,6 +46,7 @@ impl Story {
                 Delta::Endpoints { change, .. } => line(change, |endpoints| endpoints.key.name.to_string()),
                 Delta::ServiceCidr { change, .. } => line(change, |cidr| cidr.key.name.to_string()),
                 Delta::IpAddress { change, .. } => line(change, |address| address.key.name.to_string()),
+                Delta::Namespace { change } => line(change, |namespace| namespace.name.to_string()),
             });
         })
     }
@@ -111,6 +112,9 @@ fn each_kind_goes_to_its_store_and_says_when_it_is_complete() {
     let address = read::<IpAddressRecord>(&ip_address_json("10.0.0.1", 3));
     let address = told::<IpAddressRecord>(items(address, clusterwide("10.0.0.1")));
     assert_eq!(story.tell(address), Some(Kind::IpAddress));
+    let namespace = read::<NamespaceRecord>(&namespace_json("shop", 3));
+    let namespace = told::<NamespaceRecord>(items(namespace, clusterwide("shop")));
+    assert_eq!(story.tell(namespace), Some(Kind::Namespace));
     assert_eq!(
         story.take(),
         [
@@ -127,7 +131,9 @@ fn each_kind_goes_to_its_store_and_says_when_it_is_complete() {
             "+c",
             "-c",
             "+10.0.0.1",
-            "-10.0.0.1"
+            "-10.0.0.1",
+            "+shop",
+            "-shop"
         ]
     );
     assert!(story.world.all_synced(&Kind::ALL));

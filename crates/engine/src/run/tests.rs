@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::controller::Planned;
-use crate::fixtures::{Fake, create, node_json, planned, pod_json, service_json, slice_json};
+use crate::fixtures::{Fake, create, namespace_json, node_json, planned, pod_json, service_json, slice_json};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -111,6 +111,7 @@ async fn serve(
             ("GET", "/api/v1/pods") => (200, list(&pod_json("web-0", "u-1", 3))),
             ("GET", "/api/v1/services") => (200, list(&service_json("web", "u-2", 4))),
             ("GET", "/api/v1/nodes") => (200, list(&node_json("n1", 5))),
+            ("GET", "/api/v1/namespaces") => (200, list(&namespace_json("shop", 6))),
             (
                 "GET",
                 "/apis/discovery.k8s.io/v1/endpointslices"
@@ -261,6 +262,7 @@ async fn from_what_is_read_to_what_is_written_and_back() {
         "/api/v1/endpoints?",
         "/apis/networking.k8s.io/v1/servicecidrs?",
         "/apis/networking.k8s.io/v1/ipaddresses?",
+        "/api/v1/namespaces?",
     ] {
         assert!(
             first(&format!("GET {path}")) < write,

@@ -45,6 +45,7 @@ fn each_metric_has_its_name_its_type_and_one_line_a_kind() {
                 r#"{kind="endpoints"}"#,
                 r#"{kind="servicecidrs"}"#,
                 r#"{kind="ipaddresses"}"#,
+                r#"{kind="namespaces"}"#,
             ],
             "{name}"
         );

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Container, Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Container, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use proptest::prelude::*;
 use quaymaster_model::{
     AddressType, ClusterAddress, ClusterIp, Conditions, ContainerPort, EndpointAddress, EndpointPort,
-    EndpointRecord, Hints, Interned, Interner, IpFamily, IpFamilyPolicy, LabelSet, NodeRecord, ObjectKey,
-    OwnerRef, PodFlags, PodHostname, PodRecord, PoolNames, PortSet, Protocol, ResourceVersion, Selector,
-    ServicePort, ServiceRecord, ServiceType, SliceRecord, TargetDetails, TargetPort, TargetRef, Text,
-    Timestamp, Uid, names,
+    EndpointRecord, Hints, Interned, Interner, IpFamily, IpFamilyPolicy, LabelSet, NamespaceRecord,
+    NodeRecord, ObjectKey, OwnerRef, PodFlags, PodHostname, PodRecord, PoolNames, PortSet, Protocol,
+    ResourceVersion, Selector, ServicePort, ServiceRecord, ServiceType, SliceRecord, TargetDetails,
+    TargetPort, TargetRef, Text, Timestamp, Uid, names,
 };
 use quaymaster_wire::json::{Json, Record};
 
@@ -249,6 +249,15 @@ fn expected_node(node: &Node) -> NodeRecord {
     }
 }
 
+fn expected_namespace(namespace: &Namespace) -> NamespaceRecord {
+    let metadata = &namespace.metadata;
+    NamespaceRecord {
+        name: plain(metadata.name.as_ref()),
+        labels: labels(metadata.labels.as_ref()),
+        terminating: metadata.deletion_timestamp.is_some(),
+    }
+}
+
 fn expected_endpoint(endpoint: &Endpoint) -> EndpointRecord {
     let mut addresses = endpoint.addresses.clone();
     addresses.sort();
@@ -362,6 +371,12 @@ proptest! {
     #[test]
     fn of_a_node_exactly_what_the_full_type_says_is_kept(node in generate::node::node()) {
         prop_assert_eq!(decode::<NodeRecord>(&node), expected_node(&node));
+    }
+
+    #[test]
+    fn of_a_namespace_exactly_what_the_full_type_says_is_kept(metadata in generate::any_metadata()) {
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        prop_assert_eq!(decode::<NamespaceRecord>(&namespace), expected_namespace(&namespace));
     }
 
     #[test]

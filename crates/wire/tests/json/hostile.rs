@@ -4,7 +4,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use quaymaster_model::{Interner, IpAddressRecord, NodeRecord, PodRecord, ServiceRecord, SliceRecord, Text};
+use quaymaster_model::{
+    Interner, IpAddressRecord, NamespaceRecord, NodeRecord, PodRecord, ServiceRecord, SliceRecord, Text,
+};
 use quaymaster_wire::json::{Json, Record};
 use quaymaster_wire::{DecodeError, Frame};
 use serde_json::{Value, json};
@@ -56,6 +58,13 @@ fn full_address() -> Value {
             "annotations": {"quaymaster.io/released-at": "2026-01-01T00:00:00Z"},
             "deletionTimestamp": "2026-01-01T00:00:00Z"},
         "spec": {"parentRef": {"group": "g", "resource": "services", "namespace": "x", "name": "a"}}
+    })
+}
+
+fn full_namespace() -> Value {
+    json!({
+        "metadata": {"name": "a", "resourceVersion": "1", "labels": {"k": "v", "l": "w"},
+            "deletionTimestamp": "2026-01-01T00:00:00Z"}
     })
 }
 
@@ -143,6 +152,7 @@ fn null_is_as_good_as_absent_everywhere() {
     null_is_as_good_as_absent::<NodeRecord>(&full_node());
     null_is_as_good_as_absent::<SliceRecord>(&full_slice());
     null_is_as_good_as_absent::<IpAddressRecord>(&full_address());
+    null_is_as_good_as_absent::<NamespaceRecord>(&full_namespace());
 }
 
 /// Every wrong type at every place: an error that names the object, or a record; never a panic, and never a frame

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use quaymaster_model::{
     AddressType, ClusterAddress, EndpointAddress, EndpointRecord, EndpointsRecord, Interned, IpAddressRecord,
-    LabelSet, NodeRecord, ObjectKey, PodFlags, PodRecord, PortSet, ResourceVersion, Selector,
-    ServiceCidrRecord, ServiceRecord, ServiceType, SliceRecord, Text, Uid,
+    LabelSet, NamespaceRecord, NodeRecord, ObjectKey, PodFlags, PodRecord, PortSet, ResourceVersion,
+    Selector, ServiceCidrRecord, ServiceRecord, ServiceType, SliceRecord, Text, Uid,
 };
 use smallvec::smallvec;
 
@@ -79,6 +79,14 @@ pub(super) fn node(name: &str, zone: Option<&str>) -> NodeRecord {
         ready: true,
         control_plane: false,
         allocatable_cpu_millis: 4_000,
+    }
+}
+
+pub(super) fn namespace(name: &str, pairs: &[(&str, &str)], terminating: bool) -> NamespaceRecord {
+    NamespaceRecord {
+        name: Text::new(name),
+        labels: labels(pairs),
+        terminating,
     }
 }
 
@@ -160,6 +168,7 @@ pub(super) struct Shadow {
     pub(super) pods: BTreeMap<PodId, PodRecord>,
     pub(super) services: BTreeMap<ServiceId, ServiceRecord>,
     pub(super) nodes: BTreeMap<Text, NodeRecord>,
+    pub(super) namespaces: BTreeMap<Text, NamespaceRecord>,
     pub(super) slices: BTreeMap<ObjectKey, Arc<SliceRecord>>,
     pub(super) endpoints: BTreeMap<ObjectKey, Arc<EndpointsRecord>>,
     pub(super) service_cidrs: BTreeMap<ObjectKey, Arc<ServiceCidrRecord>>,
@@ -259,6 +268,12 @@ impl View for Shadow {
                 assert_eq!(world.node(&name), change.after());
                 let what = replay(&mut self.nodes, name.clone(), change);
                 format!("node {name} {what}")
+            }
+            Delta::Namespace { change } => {
+                let name = change.latest().name.clone();
+                assert_eq!(world.namespace(&name), change.after());
+                let what = replay(&mut self.namespaces, name.clone(), change);
+                format!("namespace {name} {what}")
             }
             Delta::Slice { change, origin } => {
                 let held = |key: &ObjectKey| world.slice(key);

@@ -203,6 +203,7 @@ fn what_is_gone_leaves_nothing_behind_in_any_index() {
         world.apply_pod(pod(&name, number, &app, Some(&name)), &mut shadow);
         world.apply_service(service(&name, number, 5, &app), &mut shadow);
         world.apply_node(node(&name, None), &mut shadow);
+        world.apply_namespace(namespace(&name, &app, false), &mut shadow);
         world.apply(slice(&name, number, 5, Some(&name)), &mut shadow);
         world.apply(endpoints(&name, number, 5), &mut shadow);
         world.apply(service_cidr(&name, number, 5), &mut shadow);
@@ -214,8 +215,13 @@ fn what_is_gone_leaves_nothing_behind_in_any_index() {
     assert_eq!((sizes.slices, sizes.services_with_slices), (50, 50));
     assert_eq!((sizes.nodes, sizes.endpoints_in_slices), (50, 100));
     assert_eq!(
-        (sizes.endpoints, sizes.service_cidrs, sizes.ip_addresses),
-        (50, 50, 50)
+        (
+            sizes.endpoints,
+            sizes.service_cidrs,
+            sizes.ip_addresses,
+            sizes.namespaces
+        ),
+        (50, 50, 50, 50)
     );
     assert!(sizes.bytes > sizes.membership.bytes);
     for kind in Kind::ALL {
@@ -235,6 +241,7 @@ fn what_is_gone_leaves_nothing_behind_in_any_index() {
             pods: 0,
             services: 0,
             nodes: 0,
+            namespaces: 0,
             slices: 0,
             endpoints_in_slices: 0,
             endpoints: 0,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use quaymaster_model::{
-    EndpointsRecord, IpAddressRecord, NodeRecord, ObjectKey, PodRecord, ServiceCidrRecord, ServiceRecord,
-    SliceRecord, Text, Uid,
+    EndpointsRecord, IpAddressRecord, NamespaceRecord, NodeRecord, ObjectKey, PodRecord, ServiceCidrRecord,
+    ServiceRecord, SliceRecord, Text, Uid,
 };
 
 use super::fixtures::*;
@@ -25,6 +25,7 @@ enum Object {
     Pod(PodRecord),
     Service(ServiceRecord),
     Node(NodeRecord),
+    Namespace(NamespaceRecord),
     Slice(SliceRecord),
     Endpoints(EndpointsRecord),
     ServiceCidr(ServiceCidrRecord),
@@ -62,6 +63,7 @@ fn build(kind: Kind, object: usize, id: u64, at: u64, variant: u8) -> Object {
             Object::Service(ServiceRecord { key, ..record })
         }
         Kind::Node => Object::Node(node(&key.name, (variant < 6).then_some(place.as_str()))),
+        Kind::Namespace => Object::Namespace(namespace(&key.name, &[("app", &app)], variant < 6)),
         Kind::Slice => {
             let of = (variant < 9).then_some(place.as_str());
             let record = slice("", id, at, of);
@@ -169,6 +171,7 @@ impl Simulation {
             Object::Pod(pod) => self.world.apply_pod(pod, &mut self.shadow),
             Object::Service(service) => self.world.apply_service(service, &mut self.shadow),
             Object::Node(node) => self.world.apply_node(node, &mut self.shadow),
+            Object::Namespace(namespace) => self.world.apply_namespace(namespace, &mut self.shadow),
             Object::Slice(slice) => self.world.apply(slice, &mut self.shadow),
             Object::Endpoints(endpoints) => self.world.apply(endpoints, &mut self.shadow),
             Object::ServiceCidr(cidr) => self.world.apply(cidr, &mut self.shadow),
@@ -189,6 +192,7 @@ impl Simulation {
             Kind::Pod => self.world.delete_pod(&key, &uid, &mut self.shadow),
             Kind::Service => self.world.delete_service(&key, &uid, &mut self.shadow),
             Kind::Node => self.world.delete_node(&key.name, &mut self.shadow),
+            Kind::Namespace => self.world.delete_namespace(&key.name, &mut self.shadow),
             Kind::Slice => self.world.delete::<SliceRecord>(&key, &uid, &mut self.shadow),
             Kind::Endpoints => self.world.delete::<EndpointsRecord>(&key, &uid, &mut self.shadow),
             Kind::ServiceCidr => self
@@ -382,6 +386,9 @@ impl Simulation {
                 .service(world.service_id(&key)?)
                 .map(|service| Object::Service(service.clone())),
             Kind::Node => world.node(&key.name).map(|node| Object::Node(node.clone())),
+            Kind::Namespace => world
+                .namespace(&key.name)
+                .map(|namespace| Object::Namespace(namespace.clone())),
             Kind::Slice => world
                 .slice(&key)
                 .map(|slice| Object::Slice(SliceRecord::clone(slice))),

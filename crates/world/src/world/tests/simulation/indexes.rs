@@ -24,6 +24,11 @@ impl Simulation {
             .map(|node| (node.name.clone(), node.clone()))
             .collect();
         assert_eq!(nodes, shadow.nodes);
+        let namespaces: BTreeMap<_, _> = world
+            .namespaces()
+            .map(|namespace| (namespace.name.clone(), namespace.clone()))
+            .collect();
+        assert_eq!(namespaces, shadow.namespaces);
         let slices: BTreeMap<_, _> = world
             .slices()
             .map(|slice| (slice.key.clone(), Arc::clone(slice)))
