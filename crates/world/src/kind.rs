@@ -43,12 +43,23 @@ pub(crate) struct Progress([KindProgress; Kind::ALL.len()]);
 struct KindProgress {
     listing: bool,
     synced: bool,
+    absent: bool,
     losses: u32,
 }
 
 impl Progress {
     pub(crate) fn begin(&mut self, kind: Kind) {
-        self.0[kind as usize].listing = true;
+        let progress = &mut self.0[kind as usize];
+        progress.listing = true;
+        progress.absent = false;
+    }
+
+    pub(crate) fn miss(&mut self, kind: Kind) {
+        self.0[kind as usize].absent = true;
+    }
+
+    pub(crate) fn absent(&self, kind: Kind) -> bool {
+        self.0[kind as usize].absent
     }
 
     /// Ends a list; false if none was begun, and then nothing changes.

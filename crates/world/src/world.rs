@@ -184,6 +184,23 @@ impl World {
         }
     }
 
+    /// The apiserver does not serve a kind: none of its objects exists. Those that were known are told as removed, and the kind
+    /// counts as read. When it is served one day, a list begins as ever.
+    ///
+    /// Answers to what was asked before say nothing about objects of the time after ([`World::losses`]): those of a custom
+    /// resource go with its definition.
+    pub fn absent(&mut self, kind: Kind, views: &mut dyn View) {
+        self.begin_after_loss(kind);
+        // A version that compares with none: whatever is told next is news.
+        self.end(kind, &ResourceVersion::new(""), views);
+        self.progress.miss(kind);
+    }
+
+    /// Whether the apiserver does not serve a kind, by the last that was told ([`World::absent`]).
+    pub fn is_absent(&self, kind: Kind) -> bool {
+        self.progress.absent(kind)
+    }
+
     /// A list or a watch told an object that could not be read: what is held of it stays, though it is old.
     pub fn keep(&mut self, kind: Kind, key: &ObjectKey) {
         match kind {
@@ -198,12 +215,12 @@ impl World {
         }
     }
 
-    /// Whether a kind was read whole at least once.
+    /// Whether a kind was read whole at least once, or is absent.
     pub fn synced(&self, kind: Kind) -> bool {
         self.progress.synced(kind)
     }
 
-    /// Whether all these kinds were read whole at least once. Until then nothing may be written that depends on them.
+    /// Whether all these kinds were read whole at least once, or are absent. Until then nothing may be written that depends on them.
     pub fn all_synced(&self, kinds: &[Kind]) -> bool {
         kinds.iter().all(|kind| self.synced(*kind))
     }

@@ -17,6 +17,7 @@ impl Known for NamespaceRecord {
         name: "namespaces",
         namespaced: false,
         fields: "",
+        optional: false,
     };
 
     type Reader = Json<Self>;

@@ -175,6 +175,17 @@ fn what_a_later_list_does_not_have_is_swept_and_what_it_could_not_read_is_kept()
 }
 
 #[test]
+fn a_kind_that_turns_out_to_be_absent_is_complete_and_empty() {
+    let mut story = Story::new();
+    assert_eq!(story.slices(vec![Item::Absent]), Some(Kind::Slice));
+    assert!(story.world.synced(Kind::Slice));
+    story.slices(vec![RESTART(), slice("a", "u-1", 3), Item::Synced(version(9))]);
+    assert!(!story.world.is_absent(Kind::Slice));
+    assert_eq!(story.slices(vec![Item::Absent]), Some(Kind::Slice));
+    assert_eq!(story.take(), ["+a", "-a"]);
+}
+
+#[test]
 fn a_deletion_without_uid_is_of_what_is_held_and_one_with_another_uid_is_not() {
     let mut story = Story::new();
     story.slices(vec![

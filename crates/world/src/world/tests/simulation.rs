@@ -302,6 +302,22 @@ impl Simulation {
         }
     }
 
+    /// The definition of a kind goes with its objects, and comes back. Answers under way are lost with it.
+    fn vanish(&mut self, kind: Kind) {
+        for object in 0..OBJECTS {
+            self.write(kind, object, None);
+        }
+        self.answers.retain(|(of, _), _| *of != kind);
+        self.world.absent(kind, &mut self.shadow);
+        self.feeds.insert(kind, Feed::default());
+        for object in 0..OBJECTS {
+            assert_eq!(self.held(kind, object), None);
+        }
+        assert!(self.world.is_absent(kind) && self.world.synced(kind));
+        self.relist(kind, 0);
+        assert!(!self.world.is_absent(kind));
+    }
+
     /// Whether a write of ours, made from what the world holds, is accepted: the object is the one we know, and no
     /// write of it is under way.
     fn may_write(&self, kind: Kind, object: usize) -> bool {
@@ -374,6 +390,7 @@ impl Simulation {
                 }
             }
             Op::Answer(choice) => self.answer(choice),
+            Op::Vanish(kind) => self.vanish(kind),
             Op::Restore(back) => self.restore(back),
         }
     }
