@@ -8,6 +8,7 @@
 //! - [`logs`] gathers what a thread logs.
 //! - [`objects`] builds Services, Pods and Nodes that a real apiserver accepts; no kubelet needed.
 //! - [`wait`] waits for a state and says what it last saw.
+//! - [`definitions`] installs custom resources and waits until they are served.
 //! - [`process`] runs our own binary and reads its memory and CPU time.
 //!
 //! Linux only: children are tied to this process by `PR_SET_PDEATHSIG`, and figures come from `/proc`.
@@ -15,6 +16,7 @@
 pub mod assets;
 pub mod audit;
 pub mod controlplane;
+pub mod definitions;
 mod instance;
 pub mod logs;
 pub mod objects;

@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::stages::Stages;
-use crate::{docs, named, workspace};
+use crate::{crds, docs, named, workspace};
 pub(crate) use sources::below;
 
 /// Check form, lints, the direction of dependencies, stray files and documents
@@ -26,6 +26,7 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
     stages.run("source files", || none_of(&sources::check()?));
     stages.run("documents", || none_of(&markdown::check()?));
     stages.run("tests that documents name", || none_of(&named::missing()?));
+    stages.run("manifests of custom resources", || none_of(&crds::outdated()?));
     stages.run("clippy", || {
         cargo(
             &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],

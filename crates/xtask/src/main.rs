@@ -2,6 +2,7 @@
 
 mod assets;
 mod bench;
+mod crds;
 mod demo;
 mod differential;
 mod docs;
@@ -37,6 +38,7 @@ enum Command {
     Test(test::Arguments),
     Lint(lint::Arguments),
     Docs(docs::Arguments),
+    Crds(crds::Arguments),
     Bench(bench::Arguments),
     Upstream(upstream::Arguments),
 }
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),
+        Command::Crds(arguments) => crds::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Upstream(arguments) => upstream::run(&arguments),
     };

@@ -2,6 +2,7 @@
 
 mod binary;
 mod cluster;
+mod definitions;
 mod http;
 mod kubelet;
 mod manager;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub(crate) use binary::binary;
 pub(crate) use cluster::Cluster;
+pub(crate) use definitions::install_definitions;
 pub(crate) use http::{free_port, get, serve};
 pub(crate) use kubelet::Kubelet;
 pub(crate) use manager::{Manager, USER};

@@ -20,6 +20,7 @@ mod audit;
 mod chapter;
 mod connection;
 mod continuity;
+mod crds;
 mod endpoints;
 mod endpoints_alone;
 mod externalname;
