@@ -35,7 +35,11 @@ impl Endpoints {
             | Delta::Slice { .. }
             | Delta::ServiceCidr { .. }
             | Delta::IpAddress { .. }
-            | Delta::Namespace { .. } => {}
+            | Delta::Namespace { .. }
+            | Delta::ServiceIpPool { .. }
+            | Delta::NodePortPool { .. }
+            | Delta::ServiceReservation { .. }
+            | Delta::AllocationClaim { .. } => {}
         }
     }
 

@@ -51,7 +51,11 @@ impl Mirroring {
             | Delta::Node { .. }
             | Delta::ServiceCidr { .. }
             | Delta::IpAddress { .. }
-            | Delta::Namespace { .. } => {}
+            | Delta::Namespace { .. }
+            | Delta::ServiceIpPool { .. }
+            | Delta::NodePortPool { .. }
+            | Delta::ServiceReservation { .. }
+            | Delta::AllocationClaim { .. } => {}
         }
     }
 

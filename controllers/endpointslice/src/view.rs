@@ -32,7 +32,11 @@ impl EndpointSlices {
             | Delta::Endpoints { .. }
             | Delta::ServiceCidr { .. }
             | Delta::IpAddress { .. }
-            | Delta::Namespace { .. } => {}
+            | Delta::Namespace { .. }
+            | Delta::ServiceIpPool { .. }
+            | Delta::NodePortPool { .. }
+            | Delta::ServiceReservation { .. }
+            | Delta::AllocationClaim { .. } => {}
             Delta::Slice {
                 change,
                 origin: Origin::Watch,

@@ -47,7 +47,11 @@ impl ExternalNames {
             | Delta::Node { .. }
             | Delta::ServiceCidr { .. }
             | Delta::IpAddress { .. }
-            | Delta::Namespace { .. } => {}
+            | Delta::Namespace { .. }
+            | Delta::ServiceIpPool { .. }
+            | Delta::NodePortPool { .. }
+            | Delta::ServiceReservation { .. }
+            | Delta::AllocationClaim { .. } => {}
         }
     }
 

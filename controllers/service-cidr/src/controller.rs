@@ -137,6 +137,10 @@ impl Controller for ServiceCidrs {
             | Delta::Pod { .. }
             | Delta::Node { .. }
             | Delta::Namespace { .. }
+            | Delta::ServiceIpPool { .. }
+            | Delta::NodePortPool { .. }
+            | Delta::ServiceReservation { .. }
+            | Delta::AllocationClaim { .. }
             | Delta::Slice { .. }
             | Delta::Endpoints { .. } => {}
         }

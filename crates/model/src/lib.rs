@@ -4,6 +4,7 @@
 //! Everything here is pure data: no client, no clock, no runtime. Strings, label sets and port lists are shared
 //! through an [`Interner`], which forgets them again when the last record that uses them is gone.
 
+pub mod custom;
 pub mod digest;
 pub mod endpoints;
 pub mod intern;
@@ -25,6 +26,7 @@ pub mod uid;
 pub mod version;
 pub mod write;
 
+pub use custom::CustomRecord;
 pub use endpoints::{EndpointsRecord, Subset, SubsetAddress, SubsetPort};
 pub use intern::{Interned, Interner, InternerSizes, Text};
 pub use key::ObjectKey;

@@ -4,6 +4,7 @@
 //! unread, unknown values of enumerations are kept. What is read must have the right type; an object where it has
 //! not is reported by itself ([`Unreadable`](crate::Unreadable)), beside the good ones of its page.
 
+mod custom;
 mod encode;
 mod endpoints;
 mod frame;

@@ -8,7 +8,9 @@ use quaymaster_model::{
     ServiceRecord, SliceRecord,
 };
 
-use crate::{Kind, World};
+use crate::{
+    AllocationClaimRecord, Kind, NodePortPoolRecord, ServiceIpPoolRecord, ServiceReservationRecord, World,
+};
 
 /// An object before and after.
 #[derive(Debug, PartialEq, Eq)]
@@ -126,6 +128,34 @@ pub enum Delta<'a> {
         /// Before and after.
         change: Change<'a, NamespaceRecord>,
     },
+    /// A ServiceIPPool.
+    ServiceIpPool {
+        /// Before and after.
+        change: Change<'a, Arc<ServiceIpPoolRecord>>,
+        /// From where it became known.
+        origin: Origin,
+    },
+    /// A NodePortPool.
+    NodePortPool {
+        /// Before and after.
+        change: Change<'a, Arc<NodePortPoolRecord>>,
+        /// From where it became known.
+        origin: Origin,
+    },
+    /// A ServiceReservation.
+    ServiceReservation {
+        /// Before and after.
+        change: Change<'a, Arc<ServiceReservationRecord>>,
+        /// From where it became known.
+        origin: Origin,
+    },
+    /// An AllocationClaim.
+    AllocationClaim {
+        /// Before and after.
+        change: Change<'a, Arc<AllocationClaimRecord>>,
+        /// From where it became known.
+        origin: Origin,
+    },
 }
 
 impl Delta<'_> {
@@ -147,6 +177,22 @@ impl Delta<'_> {
                 origin: Origin::Watch,
             },
             Self::IpAddress { change, origin: _ } => Self::IpAddress {
+                change,
+                origin: Origin::Watch,
+            },
+            Self::ServiceIpPool { change, origin: _ } => Self::ServiceIpPool {
+                change,
+                origin: Origin::Watch,
+            },
+            Self::NodePortPool { change, origin: _ } => Self::NodePortPool {
+                change,
+                origin: Origin::Watch,
+            },
+            Self::ServiceReservation { change, origin: _ } => Self::ServiceReservation {
+                change,
+                origin: Origin::Watch,
+            },
+            Self::AllocationClaim { change, origin: _ } => Self::AllocationClaim {
                 change,
                 origin: Origin::Watch,
             },
@@ -172,6 +218,10 @@ impl Delta<'_> {
             Self::ServiceCidr { .. } => Kind::ServiceCidr,
             Self::IpAddress { .. } => Kind::IpAddress,
             Self::Namespace { .. } => Kind::Namespace,
+            Self::ServiceIpPool { .. } => Kind::ServiceIpPool,
+            Self::NodePortPool { .. } => Kind::NodePortPool,
+            Self::ServiceReservation { .. } => Kind::ServiceReservation,
+            Self::AllocationClaim { .. } => Kind::AllocationClaim,
         }
     }
 }

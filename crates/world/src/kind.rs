@@ -19,11 +19,19 @@ pub enum Kind {
     IpAddress,
     /// `v1` Namespace.
     Namespace,
+    /// `quaymaster.io/v1alpha1` ServiceIPPool.
+    ServiceIpPool,
+    /// `quaymaster.io/v1alpha1` NodePortPool.
+    NodePortPool,
+    /// `quaymaster.io/v1alpha1` ServiceReservation.
+    ServiceReservation,
+    /// `quaymaster.io/v1alpha1` AllocationClaim.
+    AllocationClaim,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Pod,
         Self::Service,
         Self::Node,
@@ -32,6 +40,10 @@ impl Kind {
         Self::ServiceCidr,
         Self::IpAddress,
         Self::Namespace,
+        Self::ServiceIpPool,
+        Self::NodePortPool,
+        Self::ServiceReservation,
+        Self::AllocationClaim,
     ];
 }
 

@@ -1,5 +1,6 @@
 //! Stores and indexes.
 
+mod custom;
 mod namespaces;
 mod nodes;
 mod pods;
@@ -18,7 +19,9 @@ use crate::buckets::Buckets;
 use crate::kind::Progress;
 use crate::table::Table;
 use crate::written::Written;
-use crate::{Kind, View};
+use crate::{
+    AllocationClaimRecord, Kind, NodePortPoolRecord, ServiceIpPoolRecord, ServiceReservationRecord, View,
+};
 
 /// What was read of the cluster, with its indexes.
 ///
@@ -35,6 +38,10 @@ pub struct World {
     pub(crate) endpoints: Written<EndpointsRecord>,
     pub(crate) service_cidrs: Written<ServiceCidrRecord>,
     pub(crate) ip_addresses: Written<IpAddressRecord>,
+    pub(crate) service_ip_pools: Written<ServiceIpPoolRecord>,
+    pub(crate) node_port_pools: Written<NodePortPoolRecord>,
+    pub(crate) service_reservations: Written<ServiceReservationRecord>,
+    pub(crate) allocation_claims: Written<AllocationClaimRecord>,
     membership: Membership,
     /// Pods by `spec.nodeName`, whether or not the Node is known.
     pods_by_node: Buckets<Text>,
@@ -66,6 +73,14 @@ pub struct Sizes {
     pub service_cidrs: usize,
     /// IPAddresses.
     pub ip_addresses: usize,
+    /// ServiceIPPools.
+    pub service_ip_pools: usize,
+    /// NodePortPools.
+    pub node_port_pools: usize,
+    /// ServiceReservations.
+    pub service_reservations: usize,
+    /// AllocationClaims.
+    pub allocation_claims: usize,
     /// Node names that Pods refer to.
     pub nodes_with_pods: usize,
     /// Services that slices refer to.
@@ -75,7 +90,7 @@ pub struct Sizes {
     /// Which Pods back which Service.
     pub membership: quaymaster_membership::Sizes,
     /// Estimate of the memory held, in bytes, with that of `membership` and without shared strings, label sets and
-    /// port lists.
+    /// port lists, and without specs and status of custom resources.
     pub bytes: usize,
 }
 
@@ -97,6 +112,10 @@ impl World {
             endpoints: Written::new(),
             service_cidrs: Written::new(),
             ip_addresses: Written::new(),
+            service_ip_pools: Written::new(),
+            node_port_pools: Written::new(),
+            service_reservations: Written::new(),
+            allocation_claims: Written::new(),
             membership: Membership::new(),
             pods_by_node: Buckets::new(),
             slices_by_service: Buckets::new(),
@@ -117,6 +136,10 @@ impl World {
             Kind::Endpoints => self.endpoints.begin(),
             Kind::ServiceCidr => self.service_cidrs.begin(),
             Kind::IpAddress => self.ip_addresses.begin(),
+            Kind::ServiceIpPool => self.service_ip_pools.begin(),
+            Kind::NodePortPool => self.node_port_pools.begin(),
+            Kind::ServiceReservation => self.service_reservations.begin(),
+            Kind::AllocationClaim => self.allocation_claims.begin(),
             Kind::Namespace => self.namespaces.begin(),
         }
     }
@@ -136,6 +159,10 @@ impl World {
             Kind::Endpoints => self.endpoints.lose_history(),
             Kind::ServiceCidr => self.service_cidrs.lose_history(),
             Kind::IpAddress => self.ip_addresses.lose_history(),
+            Kind::ServiceIpPool => self.service_ip_pools.lose_history(),
+            Kind::NodePortPool => self.node_port_pools.lose_history(),
+            Kind::ServiceReservation => self.service_reservations.lose_history(),
+            Kind::AllocationClaim => self.allocation_claims.lose_history(),
             // Held as the watch tells them, whatever their versions.
             Kind::Pod | Kind::Service | Kind::Node | Kind::Namespace => {}
         }
@@ -181,6 +208,10 @@ impl World {
             Kind::Endpoints => self.end_stored::<EndpointsRecord>(listed_at, views),
             Kind::ServiceCidr => self.end_stored::<ServiceCidrRecord>(listed_at, views),
             Kind::IpAddress => self.end_stored::<IpAddressRecord>(listed_at, views),
+            Kind::ServiceIpPool => self.end_stored::<ServiceIpPoolRecord>(listed_at, views),
+            Kind::NodePortPool => self.end_stored::<NodePortPoolRecord>(listed_at, views),
+            Kind::ServiceReservation => self.end_stored::<ServiceReservationRecord>(listed_at, views),
+            Kind::AllocationClaim => self.end_stored::<AllocationClaimRecord>(listed_at, views),
         }
     }
 
@@ -211,6 +242,10 @@ impl World {
             Kind::Endpoints => self.endpoints.keep(key),
             Kind::ServiceCidr => self.service_cidrs.keep(key),
             Kind::IpAddress => self.ip_addresses.keep(key),
+            Kind::ServiceIpPool => self.service_ip_pools.keep(key),
+            Kind::NodePortPool => self.node_port_pools.keep(key),
+            Kind::ServiceReservation => self.service_reservations.keep(key),
+            Kind::AllocationClaim => self.allocation_claims.keep(key),
             Kind::Namespace => self.namespaces.keep(key.name.as_str()),
         }
     }
@@ -350,12 +385,20 @@ impl World {
             endpoints: self.endpoints.len(),
             service_cidrs: self.service_cidrs.len(),
             ip_addresses: self.ip_addresses.len(),
+            service_ip_pools: self.service_ip_pools.len(),
+            node_port_pools: self.node_port_pools.len(),
+            service_reservations: self.service_reservations.len(),
+            allocation_claims: self.allocation_claims.len(),
             nodes_with_pods: self.pods_by_node.len(),
             services_with_slices: self.slices_by_service.len(),
             tombstones: self.slices.tombstones()
                 + self.endpoints.tombstones()
                 + self.service_cidrs.tombstones()
-                + self.ip_addresses.tombstones(),
+                + self.ip_addresses.tombstones()
+                + self.service_ip_pools.tombstones()
+                + self.node_port_pools.tombstones()
+                + self.service_reservations.tombstones()
+                + self.allocation_claims.tombstones(),
             membership,
             bytes: membership.bytes
                 + self.pods.bytes()
@@ -371,6 +414,14 @@ impl World {
                 + shared::<ServiceCidrRecord>(self.service_cidrs.len())
                 + self.ip_addresses.bytes()
                 + shared::<IpAddressRecord>(self.ip_addresses.len())
+                + self.service_ip_pools.bytes()
+                + shared::<ServiceIpPoolRecord>(self.service_ip_pools.len())
+                + self.node_port_pools.bytes()
+                + shared::<NodePortPoolRecord>(self.node_port_pools.len())
+                + self.service_reservations.bytes()
+                + shared::<ServiceReservationRecord>(self.service_reservations.len())
+                + self.allocation_claims.bytes()
+                + shared::<AllocationClaimRecord>(self.allocation_claims.len())
                 + self.pods_by_node.bytes()
                 + self.slices_by_service.bytes(),
         }

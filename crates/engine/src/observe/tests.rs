@@ -3,13 +3,16 @@ use quaymaster_model::{
     ServiceRecord, SliceRecord, Text, Uid,
 };
 use quaymaster_wire::Gone;
-use quaymaster_world::{Change, Delta};
+use quaymaster_world::{
+    AllocationClaimRecord, Change, Delta, NodePortPoolRecord, ServiceIpPoolRecord, ServiceReservationRecord,
+};
 
 use super::*;
 use crate::feed::Told;
 use crate::fixtures::{
-    endpoints_json, ip_address_json, key, namespace_json, node_json, pod_json, read, service_cidr_json,
-    service_json, slice_json, version,
+    allocation_claim_json, endpoints_json, ip_address_json, key, namespace_json, node_json,
+    node_port_pool_json, pod_json, read, service_cidr_json, service_ip_pool_json, service_json,
+    service_reservation_json, slice_json, version,
 };
 
 const RESTART: fn() -> Item<SliceRecord> = || Item::Restart { history_lost: false };
@@ -47,6 +50,12 @@ impl Story {
                 Delta::ServiceCidr { change, .. } => line(change, |cidr| cidr.key.name.to_string()),
                 Delta::IpAddress { change, .. } => line(change, |address| address.key.name.to_string()),
                 Delta::Namespace { change } => line(change, |namespace| namespace.name.to_string()),
+                Delta::ServiceIpPool { change, .. } => line(change, |record| record.key.name.to_string()),
+                Delta::NodePortPool { change, .. } => line(change, |record| record.key.name.to_string()),
+                Delta::ServiceReservation { change, .. } => {
+                    line(change, |record| record.key.name.to_string())
+                }
+                Delta::AllocationClaim { change, .. } => line(change, |record| record.key.name.to_string()),
             });
         })
     }
@@ -115,6 +124,18 @@ fn each_kind_goes_to_its_store_and_says_when_it_is_complete() {
     let namespace = read::<NamespaceRecord>(&namespace_json("shop", 3));
     let namespace = told::<NamespaceRecord>(items(namespace, clusterwide("shop")));
     assert_eq!(story.tell(namespace), Some(Kind::Namespace));
+    let pool = read::<ServiceIpPoolRecord>(&service_ip_pool_json("pool", 3));
+    let pool = told::<ServiceIpPoolRecord>(items(pool, clusterwide("pool")));
+    assert_eq!(story.tell(pool), Some(Kind::ServiceIpPool));
+    let pool = read::<NodePortPoolRecord>(&node_port_pool_json("ports", 3));
+    let pool = told::<NodePortPoolRecord>(items(pool, clusterwide("ports")));
+    assert_eq!(story.tell(pool), Some(Kind::NodePortPool));
+    let kept = read::<ServiceReservationRecord>(&service_reservation_json("kept", "u-1", 3));
+    let kept = told::<ServiceReservationRecord>(items(kept, gone("kept", Some("u-1"))));
+    assert_eq!(story.tell(kept), Some(Kind::ServiceReservation));
+    let claim = read::<AllocationClaimRecord>(&allocation_claim_json("np-30000", 3));
+    let claim = told::<AllocationClaimRecord>(items(claim, clusterwide("np-30000")));
+    assert_eq!(story.tell(claim), Some(Kind::AllocationClaim));
     assert_eq!(
         story.take(),
         [
@@ -133,7 +154,15 @@ fn each_kind_goes_to_its_store_and_says_when_it_is_complete() {
             "+10.0.0.1",
             "-10.0.0.1",
             "+shop",
-            "-shop"
+            "-shop",
+            "+pool",
+            "-pool",
+            "+ports",
+            "-ports",
+            "+kept",
+            "-kept",
+            "+np-30000",
+            "-np-30000"
         ]
     );
     assert!(story.world.all_synced(&Kind::ALL));

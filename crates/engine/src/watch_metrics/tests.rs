@@ -47,6 +47,10 @@ fn each_metric_has_its_name_its_type_and_one_line_a_kind() {
                 r#"{kind="servicecidrs"}"#,
                 r#"{kind="ipaddresses"}"#,
                 r#"{kind="namespaces"}"#,
+                r#"{kind="serviceippools"}"#,
+                r#"{kind="nodeportpools"}"#,
+                r#"{kind="servicereservations"}"#,
+                r#"{kind="allocationclaims"}"#,
             ],
             "{name}"
         );

@@ -48,10 +48,13 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("queue", &[]),
     ("slices", &["membership", "model"]),
     ("subsets", &["model"]),
-    ("world", &["membership", "model"]),
+    ("world", &["api", "membership", "model"]),
     ("watch", &["model", "wire"]),
     ("runtime", &["model", "queue", "wire"]),
-    ("engine", &["model", "queue", "runtime", "watch", "wire", "world"]),
+    (
+        "engine",
+        &["api", "model", "queue", "runtime", "watch", "wire", "world"],
+    ),
     (
         "endpoints",
         &[

@@ -208,6 +208,10 @@ fn what_is_gone_leaves_nothing_behind_in_any_index() {
         world.apply(endpoints(&name, number, 5), &mut shadow);
         world.apply(service_cidr(&name, number, 5), &mut shadow);
         world.apply(ip_address(&name, number, 5), &mut shadow);
+        world.apply(service_ip_pool(&name, number, 5), &mut shadow);
+        world.apply(node_port_pool(&name, number, 5), &mut shadow);
+        world.apply(service_reservation(&name, number, 5), &mut shadow);
+        world.apply(allocation_claim(&name, number, 5), &mut shadow);
     }
     let sizes = world.sizes();
     assert_eq!((sizes.pods, sizes.nodes_with_pods), (50, 50));
@@ -220,6 +224,15 @@ fn what_is_gone_leaves_nothing_behind_in_any_index() {
             sizes.service_cidrs,
             sizes.ip_addresses,
             sizes.namespaces
+        ),
+        (50, 50, 50, 50)
+    );
+    assert_eq!(
+        (
+            sizes.service_ip_pools,
+            sizes.node_port_pools,
+            sizes.service_reservations,
+            sizes.allocation_claims
         ),
         (50, 50, 50, 50)
     );
@@ -247,6 +260,10 @@ fn what_is_gone_leaves_nothing_behind_in_any_index() {
             endpoints: 0,
             service_cidrs: 0,
             ip_addresses: 0,
+            service_ip_pools: 0,
+            node_port_pools: 0,
+            service_reservations: 0,
+            allocation_claims: 0,
             nodes_with_pods: 0,
             services_with_slices: 0,
             tombstones: 0,
