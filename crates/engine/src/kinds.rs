@@ -70,13 +70,13 @@ pub enum Object {
     IpAddress(Arc<IpAddressRecord>),
     /// A Namespace.
     Namespace(Arc<NamespaceRecord>),
-    /// A ServiceIPPool.
+    /// A `ServiceIPPool`.
     ServiceIpPool(Arc<ServiceIpPoolRecord>),
-    /// A NodePortPool.
+    /// A `NodePortPool`.
     NodePortPool(Arc<NodePortPoolRecord>),
-    /// A ServiceReservation.
+    /// A `ServiceReservation`.
     ServiceReservation(Arc<ServiceReservationRecord>),
-    /// An AllocationClaim.
+    /// An `AllocationClaim`.
     AllocationClaim(Arc<AllocationClaimRecord>),
 }
 

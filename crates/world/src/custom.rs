@@ -7,11 +7,11 @@ use quaymaster_api::{
 use quaymaster_model::CustomRecord;
 use serde::de::IgnoredAny;
 
-/// A ServiceIPPool.
+/// A `ServiceIPPool`.
 pub type ServiceIpPoolRecord = CustomRecord<ServiceIPPoolSpec, ServiceIPPoolStatus>;
-/// A NodePortPool.
+/// A `NodePortPool`.
 pub type NodePortPoolRecord = CustomRecord<NodePortPoolSpec, NodePortPoolStatus>;
-/// A ServiceReservation.
+/// A `ServiceReservation`.
 pub type ServiceReservationRecord = CustomRecord<ServiceReservationSpec, ServiceReservationStatus>;
-/// An AllocationClaim, which has no status.
+/// An `AllocationClaim`, which has no status.
 pub type AllocationClaimRecord = CustomRecord<AllocationClaimSpec, IgnoredAny>;

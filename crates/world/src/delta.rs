@@ -128,28 +128,28 @@ pub enum Delta<'a> {
         /// Before and after.
         change: Change<'a, NamespaceRecord>,
     },
-    /// A ServiceIPPool.
+    /// A `ServiceIPPool`.
     ServiceIpPool {
         /// Before and after.
         change: Change<'a, Arc<ServiceIpPoolRecord>>,
         /// From where it became known.
         origin: Origin,
     },
-    /// A NodePortPool.
+    /// A `NodePortPool`.
     NodePortPool {
         /// Before and after.
         change: Change<'a, Arc<NodePortPoolRecord>>,
         /// From where it became known.
         origin: Origin,
     },
-    /// A ServiceReservation.
+    /// A `ServiceReservation`.
     ServiceReservation {
         /// Before and after.
         change: Change<'a, Arc<ServiceReservationRecord>>,
         /// From where it became known.
         origin: Origin,
     },
-    /// An AllocationClaim.
+    /// An `AllocationClaim`.
     AllocationClaim {
         /// Before and after.
         change: Change<'a, Arc<AllocationClaimRecord>>,

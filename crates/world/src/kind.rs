@@ -19,13 +19,13 @@ pub enum Kind {
     IpAddress,
     /// `v1` Namespace.
     Namespace,
-    /// `quaymaster.io/v1alpha1` ServiceIPPool.
+    /// `quaymaster.io/v1alpha1` `ServiceIPPool`.
     ServiceIpPool,
-    /// `quaymaster.io/v1alpha1` NodePortPool.
+    /// `quaymaster.io/v1alpha1` `NodePortPool`.
     NodePortPool,
-    /// `quaymaster.io/v1alpha1` ServiceReservation.
+    /// `quaymaster.io/v1alpha1` `ServiceReservation`.
     ServiceReservation,
-    /// `quaymaster.io/v1alpha1` AllocationClaim.
+    /// `quaymaster.io/v1alpha1` `AllocationClaim`.
     AllocationClaim,
 }
 

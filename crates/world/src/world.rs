@@ -73,13 +73,13 @@ pub struct Sizes {
     pub service_cidrs: usize,
     /// IPAddresses.
     pub ip_addresses: usize,
-    /// ServiceIPPools.
+    /// `ServiceIPPool`s.
     pub service_ip_pools: usize,
-    /// NodePortPools.
+    /// `NodePortPool`s.
     pub node_port_pools: usize,
-    /// ServiceReservations.
+    /// `ServiceReservation`s.
     pub service_reservations: usize,
-    /// AllocationClaims.
+    /// `AllocationClaim`s.
     pub allocation_claims: usize,
     /// Node names that Pods refer to.
     pub nodes_with_pods: usize,

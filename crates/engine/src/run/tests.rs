@@ -134,14 +134,14 @@ async fn serve(
             ("GET", "/apis/quaymaster.io/v1alpha1/servicereservations") => {
                 (200, list(&service_reservation_json("kept", "u-7", 7)))
             }
-            ("GET", "/apis/quaymaster.io/v1alpha1/allocationclaims") => (200, list("")),
             ("GET", "/api/v1/namespaces") => (200, list(&namespace_json("shop", 6))),
             (
                 "GET",
                 "/apis/discovery.k8s.io/v1/endpointslices"
                 | "/api/v1/endpoints"
                 | "/apis/networking.k8s.io/v1/servicecidrs"
-                | "/apis/networking.k8s.io/v1/ipaddresses",
+                | "/apis/networking.k8s.io/v1/ipaddresses"
+                | "/apis/quaymaster.io/v1alpha1/allocationclaims",
             ) => (200, list("")),
             _ => (
                 404,
