@@ -34,7 +34,12 @@ impl Endpoints {
             | Delta::Node { .. }
             | Delta::Slice { .. }
             | Delta::ServiceCidr { .. }
-            | Delta::IpAddress { .. } => {}
+            | Delta::IpAddress { .. }
+            | Delta::Namespace { .. }
+            | Delta::ServiceIpPool { .. }
+            | Delta::NodePortPool { .. }
+            | Delta::ServiceReservation { .. }
+            | Delta::AllocationClaim { .. } => {}
         }
     }
 
@@ -45,7 +50,7 @@ impl Endpoints {
         world: &World,
         dirty: &mut Dirty,
     ) {
-        if before.is_some_and(|before| before.same_but_for_version(service)) {
+        if before.is_some_and(|before| before.same_but_for_allocation(service)) {
             return;
         }
         if !service.selects_pods() {

@@ -31,7 +31,12 @@ impl EndpointSlices {
             }
             | Delta::Endpoints { .. }
             | Delta::ServiceCidr { .. }
-            | Delta::IpAddress { .. } => {}
+            | Delta::IpAddress { .. }
+            | Delta::Namespace { .. }
+            | Delta::ServiceIpPool { .. }
+            | Delta::NodePortPool { .. }
+            | Delta::ServiceReservation { .. }
+            | Delta::AllocationClaim { .. } => {}
             Delta::Slice {
                 change,
                 origin: Origin::Watch,
@@ -47,7 +52,7 @@ impl EndpointSlices {
         service: &ServiceRecord,
         dirty: &mut Dirty,
     ) {
-        if before.is_some_and(|before| before.same_but_for_version(service)) {
+        if before.is_some_and(|before| before.same_but_for_allocation(service)) {
             return;
         }
         if !service.selects_pods() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quaymaster_engine::Dirty;
-use quaymaster_model::{EndpointsRecord, ObjectKey, ServiceRecord, SliceRecord, names};
+use quaymaster_model::{EndpointsRecord, ObjectKey, ServicePort, ServiceRecord, SliceRecord, names};
 use quaymaster_queue::Priority;
 use quaymaster_world::{Change, Delta, World};
 
@@ -43,7 +43,15 @@ impl ExternalNames {
             Delta::Service { change, .. } => self.service_changed(*change, dirty),
             Delta::Slice { change, .. } => self.slice_changed(world, *change, dirty),
             Delta::Endpoints { change, .. } => Self::endpoints_changed(world, *change, dirty),
-            Delta::Pod { .. } | Delta::Node { .. } | Delta::ServiceCidr { .. } | Delta::IpAddress { .. } => {}
+            Delta::Pod { .. }
+            | Delta::Node { .. }
+            | Delta::ServiceCidr { .. }
+            | Delta::IpAddress { .. }
+            | Delta::Namespace { .. }
+            | Delta::ServiceIpPool { .. }
+            | Delta::NodePortPool { .. }
+            | Delta::ServiceReservation { .. }
+            | Delta::AllocationClaim { .. } => {}
         }
     }
 
@@ -126,7 +134,7 @@ fn looks_the_same(before: &ServiceRecord, after: &ServiceRecord) -> bool {
     before.kind == after.kind
         && before.selector == after.selector
         && before.external_name == after.external_name
-        && before.ports == after.ports
+        && ServicePort::same_but_for_node_ports(&before.ports, &after.ports)
         && before.terminating == after.terminating
 }
 

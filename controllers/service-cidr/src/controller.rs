@@ -116,7 +116,13 @@ impl Controller for ServiceCidrs {
         match delta {
             Delta::ServiceCidr { change, .. } => self.cidr_changed(world, *change, dirty),
             Delta::IpAddress { change, .. } => {
-                // An update changes labels at most, which decide whether it counts.
+                // Labels decide whether it counts. What else is written to one is nothing of ours, and must not count it out
+                // and in again.
+                if let Change::Updated { old, new } = change
+                    && old.labels == new.labels
+                {
+                    return;
+                }
                 let told = [(change.before(), false), (change.after(), true)];
                 for (address, there) in told {
                     let cidrs = world.service_cidrs().map(AsRef::as_ref);
@@ -130,6 +136,11 @@ impl Controller for ServiceCidrs {
             Delta::Service { .. }
             | Delta::Pod { .. }
             | Delta::Node { .. }
+            | Delta::Namespace { .. }
+            | Delta::ServiceIpPool { .. }
+            | Delta::NodePortPool { .. }
+            | Delta::ServiceReservation { .. }
+            | Delta::AllocationClaim { .. }
             | Delta::Slice { .. }
             | Delta::Endpoints { .. } => {}
         }

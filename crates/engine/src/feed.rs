@@ -13,7 +13,7 @@ use crate::kinds::{self, Known};
 
 /// What a watch tells, of whatever kind.
 pub(crate) trait Tell: Send {
-    /// Applies it. Returns the kind whose list it completed.
+    /// Applies it. Returns the kind whose list it completed, or which turned out to be absent.
     fn apply(self: Box<Self>, world: &mut World, views: &mut dyn View) -> Option<Kind>;
 }
 

@@ -44,6 +44,10 @@ pub(crate) fn node_json(name: &str, version: u64) -> String {
     )
 }
 
+pub(crate) fn namespace_json(name: &str, version: u64) -> String {
+    node_json(name, version).replace("Node", "Namespace")
+}
+
 pub(crate) fn slice_json(name: &str, uid: &str, version: u64) -> String {
     let meta = meta(name, uid, version);
     format!(
@@ -66,6 +70,35 @@ pub(crate) fn ip_address_json(name: &str, version: u64) -> String {
     format!(
         r#"{{"apiVersion":"networking.k8s.io/v1","kind":"IPAddress","metadata":{{"name":"{name}","uid":"u","resourceVersion":"{version}"}}}}"#
     )
+}
+
+/// A custom resource: its kind, its metadata and its spec.
+fn custom_json(kind: &str, meta: &str, spec: &str) -> String {
+    format!(r#"{{"apiVersion":"quaymaster.io/v1alpha1","kind":"{kind}","metadata":{meta},"spec":{spec}}}"#)
+}
+
+fn clusterwide(name: &str, version: u64) -> String {
+    format!(r#"{{"name":"{name}","uid":"u","resourceVersion":"{version}"}}"#)
+}
+
+pub(crate) fn service_ip_pool_json(name: &str, version: u64) -> String {
+    let spec = r#"{"usage":"ClusterIP","cidrs":["10.96.8.0/24"]}"#;
+    custom_json("ServiceIPPool", &clusterwide(name, version), spec)
+}
+
+pub(crate) fn node_port_pool_json(name: &str, version: u64) -> String {
+    let spec = r#"{"ranges":[{"first":30000,"last":30099}]}"#;
+    custom_json("NodePortPool", &clusterwide(name, version), spec)
+}
+
+pub(crate) fn service_reservation_json(name: &str, uid: &str, version: u64) -> String {
+    let spec = r#"{"serviceName":"web","clusterIPs":["10.96.8.9"]}"#;
+    custom_json("ServiceReservation", &meta(name, uid, version), spec)
+}
+
+pub(crate) fn allocation_claim_json(name: &str, version: u64) -> String {
+    let spec = r#"{"namespace":"shop","name":"web","requestUID":"r","replica":"a","secondsToLive":75}"#;
+    custom_json("AllocationClaim", &clusterwide(name, version), spec)
 }
 
 /// An object as its reader reads it.
@@ -172,11 +205,18 @@ impl Controller for Fake {
                     dirty.repair(key("web"), Duration::ZERO);
                 }
             }
+            Delta::ServiceIpPool { change, .. } => {
+                self.note(format!("pool {} {}", change.latest().key.name, what(change)));
+            }
             Delta::Pod { .. }
             | Delta::Node { .. }
             | Delta::Endpoints { .. }
             | Delta::ServiceCidr { .. }
-            | Delta::IpAddress { .. } => {}
+            | Delta::IpAddress { .. }
+            | Delta::Namespace { .. }
+            | Delta::NodePortPool { .. }
+            | Delta::ServiceReservation { .. }
+            | Delta::AllocationClaim { .. } => {}
         }
     }
 

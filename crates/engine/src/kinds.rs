@@ -4,8 +4,10 @@
 //! A kind that is read is a `Known` record in a file of its own here, and a line in `ops`. One that is written and whose
 //! answers count before the watch tells them has an arm in `written` and `deleted` as well.
 
+mod custom;
 mod endpoints;
 mod ip_address;
+mod namespace;
 mod node;
 mod pod;
 mod resource;
@@ -16,14 +18,17 @@ mod slice;
 use std::sync::Arc;
 
 use quaymaster_model::{
-    EndpointsRecord, Interner, IpAddressRecord, NodeRecord, ObjectKey, PodRecord, ServiceCidrRecord,
-    ServiceRecord, SliceRecord, Uid,
+    EndpointsRecord, Interner, IpAddressRecord, NamespaceRecord, NodeRecord, ObjectKey, PodRecord,
+    ServiceCidrRecord, ServiceRecord, SliceRecord, Uid,
 };
 use quaymaster_runtime::api::Verb;
 use quaymaster_runtime::pool::BodyError;
 use quaymaster_watch::Stats;
 use quaymaster_wire::{DecodeError, Gone, Reader, Status};
-use quaymaster_world::{Kind, View, World};
+use quaymaster_world::{
+    AllocationClaimRecord, Kind, NodePortPoolRecord, ServiceIpPoolRecord, ServiceReservationRecord, View,
+    World,
+};
 
 use crate::feed::Start;
 
@@ -63,6 +68,16 @@ pub enum Object {
     ServiceCidr(Arc<ServiceCidrRecord>),
     /// An IPAddress.
     IpAddress(Arc<IpAddressRecord>),
+    /// A Namespace.
+    Namespace(Arc<NamespaceRecord>),
+    /// A `ServiceIPPool`.
+    ServiceIpPool(Arc<ServiceIpPoolRecord>),
+    /// A `NodePortPool`.
+    NodePortPool(Arc<NodePortPoolRecord>),
+    /// A `ServiceReservation`.
+    ServiceReservation(Arc<ServiceReservationRecord>),
+    /// An `AllocationClaim`.
+    AllocationClaim(Arc<AllocationClaimRecord>),
 }
 
 /// What is done with a kind without knowing its record.
@@ -100,6 +115,11 @@ pub(crate) const fn ops(kind: Kind) -> &'static Ops {
         Kind::Endpoints => &Of::<EndpointsRecord>::OPS,
         Kind::ServiceCidr => &Of::<ServiceCidrRecord>::OPS,
         Kind::IpAddress => &Of::<IpAddressRecord>::OPS,
+        Kind::Namespace => &Of::<NamespaceRecord>::OPS,
+        Kind::ServiceIpPool => &Of::<ServiceIpPoolRecord>::OPS,
+        Kind::NodePortPool => &Of::<NodePortPoolRecord>::OPS,
+        Kind::ServiceReservation => &Of::<ServiceReservationRecord>::OPS,
+        Kind::AllocationClaim => &Of::<AllocationClaimRecord>::OPS,
     }
 }
 
@@ -132,7 +152,11 @@ pub(crate) fn written(object: &Object, world: &mut World, views: &mut dyn View) 
         Object::Endpoints(endpoints) => world.observe_written(&Arc::new(endpoints.held()), views),
         Object::ServiceCidr(cidr) => world.observe_written(cidr, views),
         Object::IpAddress(address) => world.observe_written(address, views),
-        Object::Pod(_) | Object::Service(_) | Object::Node(_) => {}
+        Object::ServiceIpPool(record) => world.observe_written(record, views),
+        Object::NodePortPool(record) => world.observe_written(record, views),
+        Object::ServiceReservation(record) => world.observe_written(record, views),
+        Object::AllocationClaim(record) => world.observe_written(record, views),
+        Object::Pod(_) | Object::Service(_) | Object::Node(_) | Object::Namespace(_) => {}
     }
 }
 
@@ -143,7 +167,11 @@ pub(crate) fn deleted(kind: Kind, key: &ObjectKey, uid: &Uid, world: &mut World,
         Kind::Endpoints => world.observe_deleted::<EndpointsRecord>(key, uid, views),
         Kind::ServiceCidr => world.observe_deleted::<ServiceCidrRecord>(key, uid, views),
         Kind::IpAddress => world.observe_deleted::<IpAddressRecord>(key, uid, views),
-        Kind::Pod | Kind::Service | Kind::Node => {}
+        Kind::ServiceIpPool => world.observe_deleted::<ServiceIpPoolRecord>(key, uid, views),
+        Kind::NodePortPool => world.observe_deleted::<NodePortPoolRecord>(key, uid, views),
+        Kind::ServiceReservation => world.observe_deleted::<ServiceReservationRecord>(key, uid, views),
+        Kind::AllocationClaim => world.observe_deleted::<AllocationClaimRecord>(key, uid, views),
+        Kind::Pod | Kind::Service | Kind::Node | Kind::Namespace => {}
     }
 }
 

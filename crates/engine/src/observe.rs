@@ -16,6 +16,10 @@ impl<R: Known> Tell for Batch<R> {
                 Item::Apply(record) => record.apply(world, views),
                 Item::Delete(gone) => R::delete(&gone, world, views),
                 Item::Unreadable(key) => world.keep(R::KIND, &key),
+                Item::Absent => {
+                    world.absent(R::KIND, views);
+                    synced = Some(R::KIND);
+                }
                 Item::Synced(version) => {
                     world.end(R::KIND, &version, views);
                     synced = Some(R::KIND);

@@ -158,7 +158,10 @@ impl Engine {
         for (kind, stats) in &feed.stats {
             if let Some(condition) = read.get(kind) {
                 let stats = Arc::clone(stats);
-                condition.trouble(move || stats.last_error().filter(|_| !stats.is_healthy()));
+                let asked = Arc::clone(&stats);
+                condition.trouble(move || asked.last_error().filter(|_| !asked.is_healthy()));
+                let absent = || "absent, its CustomResourceDefinition is not installed".to_owned();
+                condition.remark(move || stats.is_absent().then(absent));
             }
         }
         let synced = read.into_iter().collect();

@@ -62,6 +62,12 @@ impl Collector for WatchCollector {
         )?;
         self.gauges(
             &mut encoder,
+            "quaymaster_watch_absent",
+            "1 while the apiserver does not serve the kind, whose definition need not be installed, by kind",
+            |stats| f64::from(u8::from(stats.is_absent())),
+        )?;
+        self.gauges(
+            &mut encoder,
             "quaymaster_watch_streaming_list",
             "1 if the last list was streamed, 0 if it came in pages, by kind",
             |stats| f64::from(u8::from(stats.mode() == Mode::Streaming)),

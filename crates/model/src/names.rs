@@ -1,4 +1,5 @@
-//! Names that kube-controller-manager fixed for its users: labels, annotations, managers, event sources, metrics.
+//! Names that kube-controller-manager fixed for its users: labels, annotations, managers, event sources, metrics. And our
+//! own, under `quaymaster.io`, which no Kubernetes has.
 //!
 //! Consumers match on them, so they are Kubernetes' own and stand here together (`k8s.io/api/discovery/v1`,
 //! `k8s.io/api/core/v1/annotation_key_constants.go`, `well_known_labels.go`).
@@ -37,6 +38,13 @@ pub const LABEL_IPADDRESS_MANAGED_BY: &str = "ipaddress.kubernetes.io/managed-by
 pub const MANAGER_IP_ALLOCATOR: &str = "ipallocator.k8s.io";
 /// Label of an IPAddress: `IPv4` or `IPv6`.
 pub const LABEL_IP_FAMILY: &str = "ipaddress.kubernetes.io/ip-family";
+
+/// Annotation of a Service: the pool that its ClusterIPs are to come from.
+pub const ANNOTATION_POOL: &str = "quaymaster.io/pool";
+/// Annotation of a Service: the pool that its node ports are to come from.
+pub const ANNOTATION_NODE_PORT_POOL: &str = "quaymaster.io/nodeport-pool";
+/// Annotation of an IPAddress that holds an address back: when it was released, as RFC 3339.
+pub const ANNOTATION_RELEASED_AT: &str = "quaymaster.io/released-at";
 
 /// Component of the Events of the Endpoints controller.
 pub const REPORTER_ENDPOINTS: &str = "endpoint-controller";

@@ -50,6 +50,35 @@ pub struct IpAddressRecord {
     pub labels: Interned<LabelSet>,
     /// The address; none where the name is no address, which the API refuses.
     pub address: Option<IpAddr>,
+    /// `metadata.finalizers`, in order.
+    pub finalizers: Vec<Text>,
+    /// `metadata.deletionTimestamp`.
+    pub deleted: Option<Timestamp>,
+    /// `spec.parentRef`; none where it is absent, which the API refuses.
+    pub parent: Option<ParentRef>,
+    /// The annotation [`names::ANNOTATION_RELEASED_AT`], as it came.
+    pub released_at: Option<Text>,
+}
+
+/// What an IPAddress is for. The API does not check that there is such an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ParentRef {
+    /// API group; empty for the core group.
+    pub group: Text,
+    /// Plural name: `services`.
+    pub resource: Text,
+    /// Namespace; empty for what is in none.
+    pub namespace: Text,
+    /// Name.
+    pub name: Text,
+}
+
+impl ParentRef {
+    /// The Service that it names; none if it names something else.
+    pub fn service(&self) -> Option<ObjectKey> {
+        let is_service = self.group.is_empty() && *self.resource == *"services";
+        is_service.then(|| ObjectKey::new(self.namespace.clone(), self.name.clone()))
+    }
 }
 
 impl IpAddressRecord {

@@ -52,14 +52,19 @@ pub struct Condition(Arc<Mutex<State>>);
 
 struct State {
     result: Result<(), Cow<'static, str>>,
-    trouble: Option<Box<dyn Fn() -> Option<String> + Send>>,
+    trouble: Option<Ask>,
+    remark: Option<Ask>,
 }
+
+/// Asked at each report.
+type Ask = Box<dyn Fn() -> Option<String> + Send>;
 
 impl Default for State {
     fn default() -> Self {
         Self {
             result: Err(Cow::Borrowed("not yet")),
             trouble: None,
+            remark: None,
         }
     }
 }
@@ -87,10 +92,16 @@ impl Condition {
         lock(&self.0).trouble = Some(Box::new(ask));
     }
 
+    /// Whom to ask, at each report, what else is to be said of it: in which way it holds, for instance.
+    pub fn remark(&self, ask: impl Fn() -> Option<String> + Send + 'static) {
+        lock(&self.0).remark = Some(Box::new(ask));
+    }
+
     fn check(&self) -> Checked {
         let state = lock(&self.0);
         Checked {
             result: state.result.clone().map_err(Cow::into_owned),
+            remark: state.remark.as_ref().and_then(|ask| ask()),
             trouble: state.trouble.as_ref().and_then(|ask| ask()),
         }
     }
@@ -118,6 +129,7 @@ pub struct Report(Vec<(String, Checked)>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Checked {
     result: Result<(), String>,
+    remark: Option<String>,
     trouble: Option<String>,
 }
 
@@ -183,6 +195,7 @@ impl Kind {
                 };
                 Checked {
                     result,
+                    remark: None,
                     trouble: None,
                 }
             }
@@ -199,15 +212,24 @@ impl Report {
     /// All checks with their results, in the form of the Kubernetes components' `?verbose`.
     pub fn verbose(&self, endpoint: &str) -> String {
         let mut text = String::new();
-        for (name, Checked { result, trouble }) in &self.0 {
+        for (name, checked) in &self.0 {
+            let Checked {
+                result,
+                remark,
+                trouble,
+            } = checked;
+            let remark = remark
+                .as_ref()
+                .map(|remark| format!("; {remark}"))
+                .unwrap_or_default();
             let trouble = trouble
                 .as_ref()
                 .map(|trouble| format!("; last error: {trouble}"))
                 .unwrap_or_default();
             // Writing to a String does not fail.
             let _ = match result {
-                Ok(()) => writeln!(text, "[+]{name} ok{trouble}"),
-                Err(reason) => writeln!(text, "[-]{name} failed: {reason}{trouble}"),
+                Ok(()) => writeln!(text, "[+]{name} ok{remark}{trouble}"),
+                Err(reason) => writeln!(text, "[-]{name} failed: {reason}{remark}{trouble}"),
             };
         }
         text.push_str(endpoint);

@@ -20,6 +20,9 @@ pub enum Item<R> {
     Delete(Gone),
     /// The object exists, but could not be decoded: keep what is held of it.
     Unreadable(ObjectKey),
+    /// The server does not serve the collection ([`crate::Source::optional`]): nothing of it exists, and nothing that was
+    /// told before. A `Restart` follows if it is served one day. Always alone in its batch.
+    Absent,
     /// The list of this version is complete: every object not seen since `Restart` is gone. Changes may follow in the same batch.
     Synced(ResourceVersion),
 }

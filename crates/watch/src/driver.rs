@@ -140,6 +140,10 @@ enum Outcome {
 /// response does not.
 const STREAMING_ATTEMPTS: u32 = 3;
 
+/// A collection that was served is held for absent after so many answers in a row that it is not: one alone may come from
+/// an apiserver of several that does not know of a definition yet, or from a proxy before it.
+const ABSENCE_ATTEMPTS: u32 = 3;
+
 /// So many refusals in a row because the server lags behind our version mean that it will not catch up: etcd was restored.
 const LAG_ATTEMPTS: u32 = 3;
 
@@ -169,6 +173,10 @@ struct Driver<R: Reader, M, W> {
     expiry: Expiry,
     /// The server's history went back since the last complete list.
     history_lost: bool,
+    /// Answers in a row that an optional collection is not served.
+    not_found: u32,
+    /// The consumer was told that it is not.
+    absent: bool,
 }
 
 impl<R, M, W> Driver<R, M, W>
@@ -205,6 +213,8 @@ where
             refused: false,
             told: None,
             history_lost: false,
+            not_found: 0,
+            absent: false,
         }
     }
 
@@ -218,8 +228,17 @@ where
                 None if self.lists_by_stream() => self.list_by_stream().await,
                 None => self.list_by_pages().await,
             };
+            let is_not_served = outcome.as_ref().is_ok_and(|outcome| self.is_not_served(outcome));
+            self.not_found = if is_not_served { self.not_found + 1 } else { 0 };
             position = match outcome {
                 Err(ReceiverGone) => return ReceiverGone,
+                Ok(Outcome::Failed { error, .. }) if is_not_served => {
+                    // What begins from a version would find nothing either: what tells is whether there is a list.
+                    match self.not_served(&error).await {
+                        Err(ReceiverGone) => return ReceiverGone,
+                        Ok(()) => None,
+                    }
+                }
                 Ok(Outcome::Next { position }) => position,
                 Ok(Outcome::Refused(error)) => {
                     // No failure: the mode tells, and if pages are refused as well, that is one.
@@ -237,6 +256,35 @@ where
                 }
             };
         }
+    }
+
+    fn is_not_served(&self, outcome: &Outcome) -> bool {
+        let is_not_found = matches!(outcome, Outcome::Failed { error, .. } if error.cause.is_not_found());
+        is_not_found && self.source.is_optional()
+    }
+
+    /// An optional collection is not served. Its consumer is told once; then it is asked for again with growing pauses.
+    async fn not_served(&mut self, error: &WatchError) -> Result<(), ReceiverGone> {
+        let was_served = self.told.is_some();
+        if was_served && self.not_found < ABSENCE_ATTEMPTS {
+            self.pause_after(error).await;
+            return Ok(());
+        }
+        if !self.absent {
+            self.items.push(Item::Absent);
+            self.deliver().await?;
+            self.absent = true;
+            // Of what was told nothing is left that a later list could contradict.
+            self.told = None;
+            self.history_lost = false;
+            self.report.absent();
+        }
+        self.stats.absent();
+        let now = Instant::now().into_std();
+        let kind = error.cause.backoff_kind();
+        let delay = self.backoff.after_failure(now, rand::random(), kind, None);
+        tokio::time::sleep(delay).await;
+        Ok(())
     }
 
     fn lists_by_stream(&self) -> bool {
@@ -275,6 +323,9 @@ where
     /// A list was answered: what follows replaces what the consumer holds.
     fn begin_list(&mut self, mode: Mode) {
         self.items.clear();
+        if std::mem::take(&mut self.absent) {
+            self.report.served();
+        }
         self.items.push(Item::Restart {
             history_lost: self.history_lost,
         });

@@ -217,6 +217,11 @@ impl Cause {
         }
     }
 
+    /// Whether the server has no such collection.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Status(status) if status.code == StatusCode::NOT_FOUND.as_u16())
+    }
+
     /// Whether the server says of a version to resume from that it could not have issued it: etcd was restored or
     /// replaced.
     pub(crate) fn is_unknown_version(&self) -> bool {

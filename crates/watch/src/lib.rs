@@ -13,6 +13,12 @@
 //! sees with that number, and at `Synced` drops what bears another one, needs no second copy and no care for lists
 //! that break half-way.
 //!
+//! # What need not be there
+//!
+//! Of an [optional](Source::optional) collection the consumer is told `Absent` while the server does not serve it, which is
+//! as good as an empty list, and a `Restart` when it does. Of all others a 404 is a failure like any other: a server that
+//! begins or ends may answer so of what it has.
+//!
 //! # What it survives
 //!
 //! Every request has a time limit, each watch has its own backoff and runs in its own task, one undecodable

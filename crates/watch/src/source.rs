@@ -16,6 +16,7 @@ pub struct Source {
     path: String,
     label_selector: Option<String>,
     field_selector: Option<String>,
+    optional: bool,
 }
 
 /// Where a watch begins.
@@ -38,6 +39,7 @@ impl Source {
             path: path.into(),
             label_selector: None,
             field_selector: None,
+            optional: false,
         }
     }
 
@@ -54,6 +56,19 @@ impl Source {
     pub fn fields(mut self, selector: impl Into<String>) -> Self {
         self.field_selector = Some(selector.into());
         self
+    }
+
+    /// A collection that a server need not have, as that of a custom resource whose definition is not installed: that it is
+    /// not found (404) is then no failure, but the answer that it is absent.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// Whether a server need not have it.
+    pub fn is_optional(&self) -> bool {
+        self.optional
     }
 
     /// The collection's name in logs and errors.

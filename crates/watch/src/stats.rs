@@ -45,6 +45,7 @@ pub struct Stats {
     mode: AtomicU8,
     synced: AtomicBool,
     healthy: AtomicBool,
+    absent: AtomicBool,
     /// Microseconds since `began`, plus one; 0 for never.
     last_bytes: AtomicU64,
     last_error: Mutex<Option<String>>,
@@ -63,6 +64,7 @@ impl Default for Stats {
             mode: AtomicU8::default(),
             synced: AtomicBool::default(),
             healthy: AtomicBool::default(),
+            absent: AtomicBool::default(),
             last_bytes: AtomicU64::default(),
             last_error: Mutex::default(),
         }
@@ -124,6 +126,12 @@ impl Stats {
         self.healthy.load(RELAXED)
     }
 
+    /// Whether the server does not serve the collection. Only of one that is [optional](crate::Source::optional); of
+    /// others it is a failure.
+    pub fn is_absent(&self) -> bool {
+        self.absent.load(RELAXED)
+    }
+
     /// Time since the last bytes of a page or a watch, bookmarks included; `None` before the first.
     pub fn age(&self) -> Option<Duration> {
         let micros = self.last_bytes.load(RELAXED).checked_sub(1)?;
@@ -154,6 +162,13 @@ impl Stats {
             Mode::Paged => 2,
         };
         self.mode.store(mode, RELAXED);
+        self.absent.store(false, RELAXED);
+    }
+
+    pub(crate) fn absent(&self) {
+        self.absent.store(true, RELAXED);
+        // That it is not there was asked and answered.
+        self.healthy.store(true, RELAXED);
     }
 
     pub(crate) fn stream_opened(&self) {

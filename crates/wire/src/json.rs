@@ -4,11 +4,13 @@
 //! unread, unknown values of enumerations are kept. What is read must have the right type; an object where it has
 //! not is reported by itself ([`Unreadable`](crate::Unreadable)), beside the good ones of its page.
 
+mod custom;
 mod encode;
 mod endpoints;
 mod frame;
 mod kept;
 mod list;
+mod namespace;
 mod network;
 mod node;
 mod pod;

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use quaymaster_membership::{Moved, PodId, ServiceId};
 use quaymaster_model::{
-    EndpointsRecord, IpAddressRecord, NodeRecord, PodRecord, ServiceCidrRecord, ServiceRecord, SliceRecord,
+    EndpointsRecord, IpAddressRecord, NamespaceRecord, NodeRecord, PodRecord, ServiceCidrRecord,
+    ServiceRecord, SliceRecord,
 };
 
-use crate::{Kind, World};
+use crate::{
+    AllocationClaimRecord, Kind, NodePortPoolRecord, ServiceIpPoolRecord, ServiceReservationRecord, World,
+};
 
 /// An object before and after.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,6 +123,39 @@ pub enum Delta<'a> {
         /// From where it became known.
         origin: Origin,
     },
+    /// A Namespace.
+    Namespace {
+        /// Before and after.
+        change: Change<'a, NamespaceRecord>,
+    },
+    /// A `ServiceIPPool`.
+    ServiceIpPool {
+        /// Before and after.
+        change: Change<'a, Arc<ServiceIpPoolRecord>>,
+        /// From where it became known.
+        origin: Origin,
+    },
+    /// A `NodePortPool`.
+    NodePortPool {
+        /// Before and after.
+        change: Change<'a, Arc<NodePortPoolRecord>>,
+        /// From where it became known.
+        origin: Origin,
+    },
+    /// A `ServiceReservation`.
+    ServiceReservation {
+        /// Before and after.
+        change: Change<'a, Arc<ServiceReservationRecord>>,
+        /// From where it became known.
+        origin: Origin,
+    },
+    /// An `AllocationClaim`.
+    AllocationClaim {
+        /// Before and after.
+        change: Change<'a, Arc<AllocationClaimRecord>>,
+        /// From where it became known.
+        origin: Origin,
+    },
 }
 
 impl Delta<'_> {
@@ -144,13 +180,30 @@ impl Delta<'_> {
                 change,
                 origin: Origin::Watch,
             },
+            Self::ServiceIpPool { change, origin: _ } => Self::ServiceIpPool {
+                change,
+                origin: Origin::Watch,
+            },
+            Self::NodePortPool { change, origin: _ } => Self::NodePortPool {
+                change,
+                origin: Origin::Watch,
+            },
+            Self::ServiceReservation { change, origin: _ } => Self::ServiceReservation {
+                change,
+                origin: Origin::Watch,
+            },
+            Self::AllocationClaim { change, origin: _ } => Self::AllocationClaim {
+                change,
+                origin: Origin::Watch,
+            },
             Self::Pod {
                 id: _,
                 change: _,
                 moved: _,
             }
             | Self::Service { id: _, change: _ }
-            | Self::Node { change: _ } => self,
+            | Self::Node { change: _ }
+            | Self::Namespace { change: _ } => self,
         }
     }
 
@@ -164,6 +217,11 @@ impl Delta<'_> {
             Self::Endpoints { .. } => Kind::Endpoints,
             Self::ServiceCidr { .. } => Kind::ServiceCidr,
             Self::IpAddress { .. } => Kind::IpAddress,
+            Self::Namespace { .. } => Kind::Namespace,
+            Self::ServiceIpPool { .. } => Kind::ServiceIpPool,
+            Self::NodePortPool { .. } => Kind::NodePortPool,
+            Self::ServiceReservation { .. } => Kind::ServiceReservation,
+            Self::AllocationClaim { .. } => Kind::AllocationClaim,
         }
     }
 }

@@ -17,11 +17,21 @@ pub enum Kind {
     ServiceCidr,
     /// `networking.k8s.io/v1` IPAddress.
     IpAddress,
+    /// `v1` Namespace.
+    Namespace,
+    /// `quaymaster.io/v1alpha1` `ServiceIPPool`.
+    ServiceIpPool,
+    /// `quaymaster.io/v1alpha1` `NodePortPool`.
+    NodePortPool,
+    /// `quaymaster.io/v1alpha1` `ServiceReservation`.
+    ServiceReservation,
+    /// `quaymaster.io/v1alpha1` `AllocationClaim`.
+    AllocationClaim,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 12] = [
         Self::Pod,
         Self::Service,
         Self::Node,
@@ -29,6 +39,11 @@ impl Kind {
         Self::Endpoints,
         Self::ServiceCidr,
         Self::IpAddress,
+        Self::Namespace,
+        Self::ServiceIpPool,
+        Self::NodePortPool,
+        Self::ServiceReservation,
+        Self::AllocationClaim,
     ];
 }
 
@@ -40,12 +55,23 @@ pub(crate) struct Progress([KindProgress; Kind::ALL.len()]);
 struct KindProgress {
     listing: bool,
     synced: bool,
+    absent: bool,
     losses: u32,
 }
 
 impl Progress {
     pub(crate) fn begin(&mut self, kind: Kind) {
-        self.0[kind as usize].listing = true;
+        let progress = &mut self.0[kind as usize];
+        progress.listing = true;
+        progress.absent = false;
+    }
+
+    pub(crate) fn miss(&mut self, kind: Kind) {
+        self.0[kind as usize].absent = true;
+    }
+
+    pub(crate) fn absent(&self, kind: Kind) -> bool {
+        self.0[kind as usize].absent
     }
 
     /// Ends a list; false if none was begun, and then nothing changes.

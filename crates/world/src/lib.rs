@@ -7,6 +7,7 @@
 //! Pure and synchronous: no client, no clock, no locks.
 
 mod buckets;
+mod custom;
 mod delta;
 mod kind;
 mod stored;
@@ -15,6 +16,7 @@ mod tombstones;
 mod world;
 mod written;
 
+pub use custom::{AllocationClaimRecord, NodePortPoolRecord, ServiceIpPoolRecord, ServiceReservationRecord};
 pub use delta::{Change, Delta, Origin, View};
 pub use kind::Kind;
 pub use quaymaster_membership::{Moved, PodId, ServiceId, ServiceIds};

@@ -7,9 +7,13 @@ use quaymaster_model::{
 };
 
 use crate::written::Written;
-use crate::{Change, Delta, Kind, Origin, World};
+use crate::{
+    AllocationClaimRecord, Change, Delta, Kind, NodePortPoolRecord, Origin, ServiceIpPoolRecord,
+    ServiceReservationRecord, World,
+};
 
-/// A record of a kind that is read as well as written. Sealed: implemented for those of `quaymaster_model`.
+/// A record of a kind that is read as well as written. Sealed: implemented for those of `quaymaster_model`, and for
+/// its custom resources.
 pub trait Stored: Place {}
 
 impl<R: Place> Stored for R {}
@@ -145,3 +149,7 @@ macro_rules! by_key_alone {
 by_key_alone!(EndpointsRecord, Endpoints, endpoints);
 by_key_alone!(ServiceCidrRecord, ServiceCidr, service_cidrs);
 by_key_alone!(IpAddressRecord, IpAddress, ip_addresses);
+by_key_alone!(ServiceIpPoolRecord, ServiceIpPool, service_ip_pools);
+by_key_alone!(NodePortPoolRecord, NodePortPool, node_port_pools);
+by_key_alone!(ServiceReservationRecord, ServiceReservation, service_reservations);
+by_key_alone!(AllocationClaimRecord, AllocationClaim, allocation_claims);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use quaymaster_membership::narrow;
-use quaymaster_model::{NodeRecord, ObjectKey, PodRecord, ServiceRecord};
+use quaymaster_model::{NamespaceRecord, NodeRecord, ObjectKey, PodRecord, ServiceRecord};
 use slab::Slab;
 
 use crate::stored::Stored;
@@ -35,6 +35,14 @@ impl Keyed for ServiceRecord {
 }
 
 impl Keyed for NodeRecord {
+    type Key = str;
+
+    fn key(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Keyed for NamespaceRecord {
     type Key = str;
 
     fn key(&self) -> &str {

@@ -1,5 +1,7 @@
 //! Stores and indexes.
 
+mod custom;
+mod namespaces;
 mod nodes;
 mod pods;
 mod services;
@@ -9,15 +11,17 @@ use std::sync::Arc;
 
 use quaymaster_membership::{Membership, PodId, ServiceId};
 use quaymaster_model::{
-    EndpointRecord, EndpointsRecord, IpAddressRecord, NodeRecord, ObjectKey, PodRecord, ResourceVersion,
-    ServiceCidrRecord, ServiceRecord, SliceRecord, Text,
+    EndpointRecord, EndpointsRecord, IpAddressRecord, NamespaceRecord, NodeRecord, ObjectKey, PodRecord,
+    ResourceVersion, ServiceCidrRecord, ServiceRecord, SliceRecord, Text,
 };
 
 use crate::buckets::Buckets;
 use crate::kind::Progress;
 use crate::table::Table;
 use crate::written::Written;
-use crate::{Kind, View};
+use crate::{
+    AllocationClaimRecord, Kind, NodePortPoolRecord, ServiceIpPoolRecord, ServiceReservationRecord, View,
+};
 
 /// What was read of the cluster, with its indexes.
 ///
@@ -29,10 +33,15 @@ pub struct World {
     pods: Table<PodRecord>,
     services: Table<ServiceRecord>,
     nodes: Table<NodeRecord>,
+    namespaces: Table<NamespaceRecord>,
     pub(crate) slices: Written<SliceRecord>,
     pub(crate) endpoints: Written<EndpointsRecord>,
     pub(crate) service_cidrs: Written<ServiceCidrRecord>,
     pub(crate) ip_addresses: Written<IpAddressRecord>,
+    pub(crate) service_ip_pools: Written<ServiceIpPoolRecord>,
+    pub(crate) node_port_pools: Written<NodePortPoolRecord>,
+    pub(crate) service_reservations: Written<ServiceReservationRecord>,
+    pub(crate) allocation_claims: Written<AllocationClaimRecord>,
     membership: Membership,
     /// Pods by `spec.nodeName`, whether or not the Node is known.
     pods_by_node: Buckets<Text>,
@@ -52,6 +61,8 @@ pub struct Sizes {
     pub services: usize,
     /// Nodes.
     pub nodes: usize,
+    /// Namespaces.
+    pub namespaces: usize,
     /// EndpointSlices of all managers.
     pub slices: usize,
     /// Endpoints of all slices together.
@@ -62,6 +73,14 @@ pub struct Sizes {
     pub service_cidrs: usize,
     /// IPAddresses.
     pub ip_addresses: usize,
+    /// `ServiceIPPool`s.
+    pub service_ip_pools: usize,
+    /// `NodePortPool`s.
+    pub node_port_pools: usize,
+    /// `ServiceReservation`s.
+    pub service_reservations: usize,
+    /// `AllocationClaim`s.
+    pub allocation_claims: usize,
     /// Node names that Pods refer to.
     pub nodes_with_pods: usize,
     /// Services that slices refer to.
@@ -71,7 +90,7 @@ pub struct Sizes {
     /// Which Pods back which Service.
     pub membership: quaymaster_membership::Sizes,
     /// Estimate of the memory held, in bytes, with that of `membership` and without shared strings, label sets and
-    /// port lists.
+    /// port lists, and without specs and status of custom resources.
     pub bytes: usize,
 }
 
@@ -88,10 +107,15 @@ impl World {
             pods: Table::new(),
             services: Table::new(),
             nodes: Table::new(),
+            namespaces: Table::new(),
             slices: Written::new(),
             endpoints: Written::new(),
             service_cidrs: Written::new(),
             ip_addresses: Written::new(),
+            service_ip_pools: Written::new(),
+            node_port_pools: Written::new(),
+            service_reservations: Written::new(),
+            allocation_claims: Written::new(),
             membership: Membership::new(),
             pods_by_node: Buckets::new(),
             slices_by_service: Buckets::new(),
@@ -112,6 +136,11 @@ impl World {
             Kind::Endpoints => self.endpoints.begin(),
             Kind::ServiceCidr => self.service_cidrs.begin(),
             Kind::IpAddress => self.ip_addresses.begin(),
+            Kind::ServiceIpPool => self.service_ip_pools.begin(),
+            Kind::NodePortPool => self.node_port_pools.begin(),
+            Kind::ServiceReservation => self.service_reservations.begin(),
+            Kind::AllocationClaim => self.allocation_claims.begin(),
+            Kind::Namespace => self.namespaces.begin(),
         }
     }
 
@@ -130,8 +159,12 @@ impl World {
             Kind::Endpoints => self.endpoints.lose_history(),
             Kind::ServiceCidr => self.service_cidrs.lose_history(),
             Kind::IpAddress => self.ip_addresses.lose_history(),
+            Kind::ServiceIpPool => self.service_ip_pools.lose_history(),
+            Kind::NodePortPool => self.node_port_pools.lose_history(),
+            Kind::ServiceReservation => self.service_reservations.lose_history(),
+            Kind::AllocationClaim => self.allocation_claims.lose_history(),
             // Held as the watch tells them, whatever their versions.
-            Kind::Pod | Kind::Service | Kind::Node => {}
+            Kind::Pod | Kind::Service | Kind::Node | Kind::Namespace => {}
         }
     }
 
@@ -166,11 +199,37 @@ impl World {
                     self.remove_node(id, views);
                 }
             }
+            Kind::Namespace => {
+                for id in self.namespaces.unseen() {
+                    self.remove_namespace(id, views);
+                }
+            }
             Kind::Slice => self.end_stored::<SliceRecord>(listed_at, views),
             Kind::Endpoints => self.end_stored::<EndpointsRecord>(listed_at, views),
             Kind::ServiceCidr => self.end_stored::<ServiceCidrRecord>(listed_at, views),
             Kind::IpAddress => self.end_stored::<IpAddressRecord>(listed_at, views),
+            Kind::ServiceIpPool => self.end_stored::<ServiceIpPoolRecord>(listed_at, views),
+            Kind::NodePortPool => self.end_stored::<NodePortPoolRecord>(listed_at, views),
+            Kind::ServiceReservation => self.end_stored::<ServiceReservationRecord>(listed_at, views),
+            Kind::AllocationClaim => self.end_stored::<AllocationClaimRecord>(listed_at, views),
         }
+    }
+
+    /// The apiserver does not serve a kind: none of its objects exists. Those that were known are told as removed, and the kind
+    /// counts as read. When it is served one day, a list begins as ever.
+    ///
+    /// Answers to what was asked before say nothing about objects of the time after ([`World::losses`]): those of a custom
+    /// resource go with its definition.
+    pub fn absent(&mut self, kind: Kind, views: &mut dyn View) {
+        self.begin_after_loss(kind);
+        // A version that compares with none: whatever is told next is news.
+        self.end(kind, &ResourceVersion::new(""), views);
+        self.progress.miss(kind);
+    }
+
+    /// Whether the apiserver does not serve a kind, by the last that was told ([`World::absent`]).
+    pub fn is_absent(&self, kind: Kind) -> bool {
+        self.progress.absent(kind)
     }
 
     /// A list or a watch told an object that could not be read: what is held of it stays, though it is old.
@@ -183,15 +242,20 @@ impl World {
             Kind::Endpoints => self.endpoints.keep(key),
             Kind::ServiceCidr => self.service_cidrs.keep(key),
             Kind::IpAddress => self.ip_addresses.keep(key),
+            Kind::ServiceIpPool => self.service_ip_pools.keep(key),
+            Kind::NodePortPool => self.node_port_pools.keep(key),
+            Kind::ServiceReservation => self.service_reservations.keep(key),
+            Kind::AllocationClaim => self.allocation_claims.keep(key),
+            Kind::Namespace => self.namespaces.keep(key.name.as_str()),
         }
     }
 
-    /// Whether a kind was read whole at least once.
+    /// Whether a kind was read whole at least once, or is absent.
     pub fn synced(&self, kind: Kind) -> bool {
         self.progress.synced(kind)
     }
 
-    /// Whether all these kinds were read whole at least once. Until then nothing may be written that depends on them.
+    /// Whether all these kinds were read whole at least once, or are absent. Until then nothing may be written that depends on them.
     pub fn all_synced(&self, kinds: &[Kind]) -> bool {
         kinds.iter().all(|kind| self.synced(*kind))
     }
@@ -239,6 +303,16 @@ impl World {
     /// All Nodes.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeRecord> {
         self.nodes.iter().map(|(_, node)| node)
+    }
+
+    /// A Namespace by name.
+    pub fn namespace(&self, name: &str) -> Option<&NamespaceRecord> {
+        self.namespaces.by_key(name)
+    }
+
+    /// All Namespaces. For a start from scratch and for comparison, not for an event.
+    pub fn namespaces(&self) -> impl Iterator<Item = &NamespaceRecord> {
+        self.namespaces.iter().map(|(_, namespace)| namespace)
     }
 
     /// A slice by key, of whatever manager.
@@ -305,22 +379,32 @@ impl World {
             pods: self.pods.len(),
             services: self.services.len(),
             nodes: self.nodes.len(),
+            namespaces: self.namespaces.len(),
             slices: self.slices.len(),
             endpoints_in_slices: self.endpoints_in_slices,
             endpoints: self.endpoints.len(),
             service_cidrs: self.service_cidrs.len(),
             ip_addresses: self.ip_addresses.len(),
+            service_ip_pools: self.service_ip_pools.len(),
+            node_port_pools: self.node_port_pools.len(),
+            service_reservations: self.service_reservations.len(),
+            allocation_claims: self.allocation_claims.len(),
             nodes_with_pods: self.pods_by_node.len(),
             services_with_slices: self.slices_by_service.len(),
             tombstones: self.slices.tombstones()
                 + self.endpoints.tombstones()
                 + self.service_cidrs.tombstones()
-                + self.ip_addresses.tombstones(),
+                + self.ip_addresses.tombstones()
+                + self.service_ip_pools.tombstones()
+                + self.node_port_pools.tombstones()
+                + self.service_reservations.tombstones()
+                + self.allocation_claims.tombstones(),
             membership,
             bytes: membership.bytes
                 + self.pods.bytes()
                 + self.services.bytes()
                 + self.nodes.bytes()
+                + self.namespaces.bytes()
                 + self.slices.bytes()
                 + shared::<SliceRecord>(self.slices.len())
                 + self.endpoints_in_slices * size_of::<EndpointRecord>()
@@ -330,6 +414,14 @@ impl World {
                 + shared::<ServiceCidrRecord>(self.service_cidrs.len())
                 + self.ip_addresses.bytes()
                 + shared::<IpAddressRecord>(self.ip_addresses.len())
+                + self.service_ip_pools.bytes()
+                + shared::<ServiceIpPoolRecord>(self.service_ip_pools.len())
+                + self.node_port_pools.bytes()
+                + shared::<NodePortPoolRecord>(self.node_port_pools.len())
+                + self.service_reservations.bytes()
+                + shared::<ServiceReservationRecord>(self.service_reservations.len())
+                + self.allocation_claims.bytes()
+                + shared::<AllocationClaimRecord>(self.allocation_claims.len())
                 + self.pods_by_node.bytes()
                 + self.slices_by_service.bytes(),
         }

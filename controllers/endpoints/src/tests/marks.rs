@@ -5,7 +5,7 @@
 //! | Pods that matter | `a_pod_marks_the_services_that_it_left_and_joined`, `what_shows_in_endpoints_marks`, `what_does_not_show_in_endpoints_marks_nothing` |
 //! | urgency | `only_what_takes_traffic_from_a_pod_is_urgent` |
 //! | batches | `changes_of_pods_wait_for_the_batch_period_and_those_of_services_do_not` |
-//! | Services | `a_write_of_the_services_status_marks_nothing` |
+//! | Services | `a_write_of_the_services_status_marks_nothing`, `what_only_allocation_reads_of_a_service_marks_nothing` |
 //! | start | `services_pods_and_endpoints_are_read_before_anything_is_written` |
 
 use std::time::Duration;
@@ -99,6 +99,29 @@ fn a_write_of_the_services_status_marks_nothing() {
     let mut cluster = settled();
     cluster.service("web", plain());
     assert!(cluster.take_marked().is_empty());
+}
+
+#[test]
+fn what_only_allocation_reads_of_a_service_marks_nothing() {
+    let changes: [fn(&mut Value); 7] = [
+        |service| service["spec"]["ports"][0]["nodePort"] = json!(30_000),
+        |service| service["spec"]["clusterIPs"] = json!(["10.1.0.1", "fd00::1"]),
+        |service| service["spec"]["healthCheckNodePort"] = json!(30_001),
+        |service| service["spec"]["allocateLoadBalancerNodePorts"] = json!(false),
+        |service| service["spec"]["externalTrafficPolicy"] = json!("Local"),
+        |service| service["spec"]["ipFamilyPolicy"] = json!("PreferDualStack"),
+        |service| service["metadata"]["annotations"] = json!({ "quaymaster.io/pool": "blue" }),
+    ];
+    let mut cluster = settled();
+    for change in changes {
+        cluster.service_with("web", plain(), change);
+        assert!(cluster.take_marked().is_empty());
+    }
+    cluster.service_with("web", plain(), |service| {
+        service["spec"]["ports"][0]["nodePort"] = json!(30_000);
+        service["spec"]["ports"][0]["targetPort"] = json!(8081);
+    });
+    assert_eq!(cluster.take_marked(), ["web"], "the target port as well");
 }
 
 fn pod(ready: bool, terminating: bool) -> PodRecord {

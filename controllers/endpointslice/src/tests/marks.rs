@@ -8,7 +8,7 @@ use super::{selecting, settled};
 
 const ADDRESS: &str = "10.0.0.1";
 
-/// What somebody does to a Pod.
+/// What somebody does to a Pod, or to the spec of the Service.
 type Change = fn(&mut Value);
 
 fn addresses() -> Value {
@@ -42,6 +42,37 @@ fn what_does_not_show_in_slices_writes_nothing() {
         cluster.pod("web-1", &addresses());
         assert!(cluster.write_all().is_empty(), "{what}, and back");
     }
+}
+
+#[test]
+fn what_only_allocation_reads_of_a_service_marks_nothing() {
+    let mut cluster = settled();
+    let changes: [Change; 6] = [
+        |spec| spec["ports"][0]["nodePort"] = json!(30_000),
+        |spec| spec["clusterIPs"] = json!(["10.1.0.1", "fd00::1"]),
+        |spec| spec["healthCheckNodePort"] = json!(30_001),
+        |spec| spec["allocateLoadBalancerNodePorts"] = json!(false),
+        |spec| spec["externalTrafficPolicy"] = json!("Local"),
+        |spec| spec["ipFamilyPolicy"] = json!("PreferDualStack"),
+    ];
+    let spec = |change: Change| {
+        let mut spec = selecting();
+        spec["ports"] = json!([{ "port": 80, "targetPort": 8080, "protocol": "TCP" }]);
+        change(&mut spec);
+        spec
+    };
+    for change in changes {
+        cluster.service(spec(change));
+        assert!(cluster.take_marked().is_empty(), "{}", spec(change));
+    }
+    cluster.annotate_service(json!({ "quaymaster.io/pool": "a", "quaymaster.io/nodeport-pool": "b" }));
+    cluster.service(spec(|_| ()));
+    assert!(cluster.take_marked().is_empty(), "annotations");
+    cluster.service(spec(|spec| {
+        spec["ports"][0]["nodePort"] = json!(30_000);
+        spec["ports"][0]["targetPort"] = json!(8081);
+    }));
+    assert_eq!(cluster.take_marked(), ["web"], "the target port as well");
 }
 
 #[test]

@@ -59,6 +59,22 @@ fn what_is_made_by_several_calls_has_time_to_be_whole() {
 }
 
 #[test]
+fn node_ports_that_are_given_to_a_service_mark_nothing() {
+    let mut cluster = Cluster::new();
+    cluster.begin();
+    cluster.service("web", &bare());
+    cluster.take_marked();
+    let mut spec = bare();
+    spec["ports"][0]["nodePort"] = json!(30_000);
+    spec["clusterIPs"] = json!(["10.1.0.1", "fd00::1"]);
+    cluster.service("web", &spec);
+    assert!(cluster.take_marked().is_empty());
+    spec["ports"][0]["port"] = json!(81);
+    cluster.service("web", &spec);
+    assert!(!cluster.take_marked().is_empty());
+}
+
+#[test]
 fn marks_wait_for_what_is_made_by_several_calls() {
     let mut cluster = Cluster::new();
     cluster.begin();

@@ -69,6 +69,10 @@ fn address_of(ip: &str, manager: &str) -> IpAddressRecord {
         resource_version: ResourceVersion::new("1"),
         labels: Interned::from_value(LabelSet::new(labels)),
         address: Some(ip.parse().unwrap()),
+        finalizers: Vec::new(),
+        deleted: None,
+        parent: None,
+        released_at: None,
     }
 }
 
@@ -139,8 +143,14 @@ impl Cluster {
     }
 
     pub(super) fn address_made(&mut self, ip: &str) {
+        self.address_edited(ip, |_| ());
+    }
+
+    /// The address as it was made, with something changed of it.
+    pub(super) fn address_edited(&mut self, ip: &str, edit: impl FnOnce(&mut IpAddressRecord)) {
         self.version += 1;
         let mut record = address(ip);
+        edit(&mut record);
         record.resource_version = ResourceVersion::new(&self.version.to_string());
         self.tell(|world, views| world.apply(record, views));
     }
@@ -148,6 +158,11 @@ impl Cluster {
     pub(super) fn address_gone(&mut self, ip: &str) {
         let record = address(ip);
         self.tell(|world, views| world.delete::<IpAddressRecord>(&record.key, &record.uid, views));
+    }
+
+    /// How many keys are marked and not yet worked on.
+    pub(super) fn marked(&self) -> usize {
+        self.dirty.marked().count()
     }
 
     /// `finalizer`, `Ready` with its status, and whether the object is there at all.

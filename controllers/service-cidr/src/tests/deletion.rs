@@ -47,6 +47,25 @@ fn a_range_with_an_address_says_that_it_is_held_and_goes_when_the_address_goes()
 }
 
 #[test]
+fn an_address_of_which_nothing_changes_but_finalizers_and_annotations_marks_nothing() {
+    let mut cluster = cluster(&[("a", "10.0.0.0/24")]);
+    cluster.address_made("10.0.0.5");
+    cluster.delete("a");
+    assert_eq!(cluster.work(), ["a ready=False"]);
+    cluster.address_edited("10.0.0.5", |address| {
+        address.finalizers.push("quaymaster.io/hold".into());
+        address.released_at = Some("2026-01-01T00:00:00Z".into());
+    });
+    assert_eq!(cluster.marked(), 0);
+    cluster.address_edited("10.0.0.5", |address| {
+        address.labels = super::cluster::foreign_address("10.0.0.5").labels;
+    });
+    assert_eq!(cluster.marked(), 1, "it has another owner");
+    pass(&mut cluster, 60);
+    assert_eq!(cluster.work(), ["a finalizers +0 -1"]);
+}
+
+#[test]
 fn an_address_that_comes_while_a_range_waits_holds_it() {
     let mut cluster = cluster(&[("a", "10.0.0.0/24")]);
     cluster.delete("a");

@@ -17,6 +17,7 @@ impl Known for EndpointsRecord {
         name: "endpoints",
         namespaced: true,
         fields: "",
+        optional: false,
     };
 
     type Reader = Json<Self>;

@@ -17,6 +17,7 @@ impl Known for IpAddressRecord {
         name: "ipaddresses",
         namespaced: false,
         fields: "",
+        optional: false,
     };
 
     type Reader = Json<Self>;

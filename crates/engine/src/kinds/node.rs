@@ -17,6 +17,7 @@ impl Known for NodeRecord {
         name: "nodes",
         namespaced: false,
         fields: "",
+        optional: false,
     };
 
     type Reader = Json<Self>;

@@ -18,6 +18,7 @@ impl Known for PodRecord {
         namespaced: true,
         // What has finished is no endpoint of anything. A Pod that finishes is told as deleted.
         fields: "status.phase!=Succeeded,status.phase!=Failed",
+        optional: false,
     };
 
     type Reader = Json<Self>;

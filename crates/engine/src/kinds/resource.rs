@@ -19,6 +19,9 @@ pub struct Resource {
     pub namespaced: bool,
     /// Field selector of what is read; empty for everything.
     pub(crate) fields: &'static str,
+    /// Whether a cluster need not have it: that of a custom resource is not installed everywhere. What reads it starts all
+    /// the same, with none of its objects, and is told of them when there are some.
+    pub optional: bool,
 }
 
 impl Resource {
@@ -41,12 +44,14 @@ impl Resource {
 
     /// What is listed and watched: all namespaces.
     pub(crate) fn source(&self) -> Source {
-        let source = Source::new(self.qualified(), format!("{}/{}", self.base(), self.name));
-        if self.fields.is_empty() {
-            source
-        } else {
-            source.fields(self.fields)
+        let mut source = Source::new(self.qualified(), format!("{}/{}", self.base(), self.name));
+        if !self.fields.is_empty() {
+            source = source.fields(self.fields);
         }
+        if self.optional {
+            source = source.optional();
+        }
+        source
     }
 
     /// Path of a call for one object: that of its collection for a create, its own or that of its part else. `manager` is

@@ -17,6 +17,7 @@ impl Known for ServiceRecord {
         name: "services",
         namespaced: true,
         fields: "",
+        optional: false,
     };
 
     type Reader = Json<Self>;

@@ -17,6 +17,7 @@ impl Known for ServiceCidrRecord {
         name: "servicecidrs",
         namespaced: false,
         fields: "",
+        optional: false,
     };
 
     type Reader = Json<Self>;

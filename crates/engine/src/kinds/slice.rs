@@ -17,6 +17,7 @@ impl Known for SliceRecord {
         name: "endpointslices",
         namespaced: true,
         fields: "",
+        optional: false,
     };
 
     type Reader = Json<Self>;

@@ -3,8 +3,9 @@ use quaymaster_world::Delta;
 use super::*;
 use crate::controller::Part;
 use crate::fixtures::{
-    endpoints_json, ip_address_json, key, node_json, pod_json, read, service_cidr_json, service_json,
-    slice_json,
+    allocation_claim_json, endpoints_json, ip_address_json, key, namespace_json, node_json,
+    node_port_pool_json, pod_json, read, service_cidr_json, service_ip_pool_json, service_json,
+    service_reservation_json, slice_json,
 };
 
 #[test]
@@ -23,6 +24,27 @@ fn a_path_is_of_the_collection_for_a_create_and_of_the_object_or_its_part_else()
         ),
         (Kind::Pod, "/api/v1/pods", "/api/v1/namespaces/shop/pods"),
         (Kind::Node, "/api/v1/nodes", "/api/v1/nodes"),
+        (Kind::Namespace, "/api/v1/namespaces", "/api/v1/namespaces"),
+        (
+            Kind::ServiceIpPool,
+            "/apis/quaymaster.io/v1alpha1/serviceippools",
+            "/apis/quaymaster.io/v1alpha1/serviceippools",
+        ),
+        (
+            Kind::NodePortPool,
+            "/apis/quaymaster.io/v1alpha1/nodeportpools",
+            "/apis/quaymaster.io/v1alpha1/nodeportpools",
+        ),
+        (
+            Kind::ServiceReservation,
+            "/apis/quaymaster.io/v1alpha1/servicereservations",
+            "/apis/quaymaster.io/v1alpha1/namespaces/shop/servicereservations",
+        ),
+        (
+            Kind::AllocationClaim,
+            "/apis/quaymaster.io/v1alpha1/allocationclaims",
+            "/apis/quaymaster.io/v1alpha1/allocationclaims",
+        ),
         (
             Kind::Endpoints,
             "/api/v1/endpoints",
@@ -52,10 +74,12 @@ fn a_path_is_of_the_collection_for_a_create_and_of_the_object_or_its_part_else()
             format!("{collection}/web/status")
         );
         let source = quaymaster_watch::Source::new(resource.qualified(), all);
-        let fields = if kind == Kind::Pod {
-            source.fields("status.phase!=Succeeded,status.phase!=Failed")
-        } else {
-            source
+        let fields = match kind {
+            Kind::Pod => source.fields("status.phase!=Succeeded,status.phase!=Failed"),
+            Kind::ServiceIpPool | Kind::NodePortPool | Kind::ServiceReservation | Kind::AllocationClaim => {
+                source.optional()
+            }
+            _ => source,
         };
         assert_eq!(resource.source(), fields);
     }
@@ -111,6 +135,21 @@ fn each_kind_reads_its_own_answers() {
     assert!(matches!(service, Ok(Some(Object::Service(service))) if *service.key.name == *"b"));
     let node = answer(Kind::Node, Verb::Get, &node_json("c", 3));
     assert!(matches!(node, Ok(Some(Object::Node(node))) if *node.name == *"c"));
+    let namespace = answer(Kind::Namespace, Verb::Get, &namespace_json("c", 3));
+    assert!(matches!(namespace, Ok(Some(Object::Namespace(namespace))) if *namespace.name == *"c"));
+    let pool = answer(Kind::ServiceIpPool, Verb::Update, &service_ip_pool_json("p", 3));
+    assert!(matches!(pool, Ok(Some(Object::ServiceIpPool(pool))) if pool.spec.cidrs == ["10.96.8.0/24"]));
+    let pool = answer(Kind::NodePortPool, Verb::Update, &node_port_pool_json("p", 3));
+    assert!(matches!(pool, Ok(Some(Object::NodePortPool(pool))) if pool.spec.ranges[0].last == 30_099));
+    let json = service_reservation_json("r", "u-1", 3);
+    let kept = answer(Kind::ServiceReservation, Verb::Update, &json);
+    assert!(matches!(kept, Ok(Some(Object::ServiceReservation(kept))) if kept.spec.service_name == "web"));
+    let claim = answer(
+        Kind::AllocationClaim,
+        Verb::Create,
+        &allocation_claim_json("np-30000", 3),
+    );
+    assert!(matches!(claim, Ok(Some(Object::AllocationClaim(claim))) if claim.spec.replica == "a"));
     let slice = answer(Kind::Slice, Verb::Create, &slice_json("d", "u-1", 3));
     assert!(matches!(slice, Ok(Some(Object::Slice(slice))) if *slice.key.name == *"d"));
     let endpoints = answer(Kind::Endpoints, Verb::Update, &endpoints_json("e", "u-1", 3));
@@ -129,6 +168,30 @@ fn only_a_delete_may_be_answered_with_a_status() {
         assert!(answer(Kind::Slice, verb, status).is_err());
     }
     assert!(answer(Kind::Slice, Verb::Delete, "").is_err(), "nor with nothing");
+}
+
+#[test]
+fn an_own_write_of_a_custom_resource_counts_before_the_watch_tells_it() {
+    let mut world = World::new();
+    let key = ObjectKey::new("".into(), "np-30000".into());
+    let uid = Uid::new("u");
+    let claim = read::<AllocationClaimRecord>(&allocation_claim_json("np-30000", 3)).into_object();
+    written(&claim, &mut world, &mut crate::fixtures::nobody);
+    assert_eq!(
+        world.allocation_claim(&key).map(|claim| claim.generation),
+        Some(0)
+    );
+    deleted(
+        Kind::AllocationClaim,
+        &key,
+        &uid,
+        &mut world,
+        &mut crate::fixtures::nobody,
+    );
+    assert!(world.allocation_claim(&key).is_none());
+    let pool = read::<ServiceIpPoolRecord>(&service_ip_pool_json("p", 3)).into_object();
+    written(&pool, &mut world, &mut crate::fixtures::nobody);
+    assert_eq!(world.service_ip_pools().count(), 1);
 }
 
 #[test]

@@ -1,15 +1,18 @@
 use quaymaster_model::{
-    EndpointsRecord, IpAddressRecord, NodeRecord, ObjectKey, PodRecord, ServiceCidrRecord, ServiceRecord,
-    SliceRecord, Text, Uid,
+    EndpointsRecord, IpAddressRecord, NamespaceRecord, NodeRecord, ObjectKey, PodRecord, ServiceCidrRecord,
+    ServiceRecord, SliceRecord, Text, Uid,
 };
 use quaymaster_wire::Gone;
-use quaymaster_world::{Change, Delta};
+use quaymaster_world::{
+    AllocationClaimRecord, Change, Delta, NodePortPoolRecord, ServiceIpPoolRecord, ServiceReservationRecord,
+};
 
 use super::*;
 use crate::feed::Told;
 use crate::fixtures::{
-    endpoints_json, ip_address_json, key, node_json, pod_json, read, service_cidr_json, service_json,
-    slice_json, version,
+    allocation_claim_json, endpoints_json, ip_address_json, key, namespace_json, node_json,
+    node_port_pool_json, pod_json, read, service_cidr_json, service_ip_pool_json, service_json,
+    service_reservation_json, slice_json, version,
 };
 
 const RESTART: fn() -> Item<SliceRecord> = || Item::Restart { history_lost: false };
@@ -46,6 +49,13 @@ impl Story {
                 Delta::Endpoints { change, .. } => line(change, |endpoints| endpoints.key.name.to_string()),
                 Delta::ServiceCidr { change, .. } => line(change, |cidr| cidr.key.name.to_string()),
                 Delta::IpAddress { change, .. } => line(change, |address| address.key.name.to_string()),
+                Delta::Namespace { change } => line(change, |namespace| namespace.name.to_string()),
+                Delta::ServiceIpPool { change, .. } => line(change, |record| record.key.name.to_string()),
+                Delta::NodePortPool { change, .. } => line(change, |record| record.key.name.to_string()),
+                Delta::ServiceReservation { change, .. } => {
+                    line(change, |record| record.key.name.to_string())
+                }
+                Delta::AllocationClaim { change, .. } => line(change, |record| record.key.name.to_string()),
             });
         })
     }
@@ -111,6 +121,21 @@ fn each_kind_goes_to_its_store_and_says_when_it_is_complete() {
     let address = read::<IpAddressRecord>(&ip_address_json("10.0.0.1", 3));
     let address = told::<IpAddressRecord>(items(address, clusterwide("10.0.0.1")));
     assert_eq!(story.tell(address), Some(Kind::IpAddress));
+    let namespace = read::<NamespaceRecord>(&namespace_json("shop", 3));
+    let namespace = told::<NamespaceRecord>(items(namespace, clusterwide("shop")));
+    assert_eq!(story.tell(namespace), Some(Kind::Namespace));
+    let pool = read::<ServiceIpPoolRecord>(&service_ip_pool_json("pool", 3));
+    let pool = told::<ServiceIpPoolRecord>(items(pool, clusterwide("pool")));
+    assert_eq!(story.tell(pool), Some(Kind::ServiceIpPool));
+    let pool = read::<NodePortPoolRecord>(&node_port_pool_json("ports", 3));
+    let pool = told::<NodePortPoolRecord>(items(pool, clusterwide("ports")));
+    assert_eq!(story.tell(pool), Some(Kind::NodePortPool));
+    let kept = read::<ServiceReservationRecord>(&service_reservation_json("kept", "u-1", 3));
+    let kept = told::<ServiceReservationRecord>(items(kept, gone("kept", Some("u-1"))));
+    assert_eq!(story.tell(kept), Some(Kind::ServiceReservation));
+    let claim = read::<AllocationClaimRecord>(&allocation_claim_json("np-30000", 3));
+    let claim = told::<AllocationClaimRecord>(items(claim, clusterwide("np-30000")));
+    assert_eq!(story.tell(claim), Some(Kind::AllocationClaim));
     assert_eq!(
         story.take(),
         [
@@ -127,7 +152,17 @@ fn each_kind_goes_to_its_store_and_says_when_it_is_complete() {
             "+c",
             "-c",
             "+10.0.0.1",
-            "-10.0.0.1"
+            "-10.0.0.1",
+            "+shop",
+            "-shop",
+            "+pool",
+            "-pool",
+            "+ports",
+            "-ports",
+            "+kept",
+            "-kept",
+            "+np-30000",
+            "-np-30000"
         ]
     );
     assert!(story.world.all_synced(&Kind::ALL));
@@ -166,6 +201,17 @@ fn what_a_later_list_does_not_have_is_swept_and_what_it_could_not_read_is_kept()
     assert_eq!(story.take(), [""; 0], "not before the list is complete");
     story.slices(vec![Item::Synced(version(19))]);
     assert_eq!(story.take(), ["-goes"]);
+}
+
+#[test]
+fn a_kind_that_turns_out_to_be_absent_is_complete_and_empty() {
+    let mut story = Story::new();
+    assert_eq!(story.slices(vec![Item::Absent]), Some(Kind::Slice));
+    assert!(story.world.synced(Kind::Slice));
+    story.slices(vec![RESTART(), slice("a", "u-1", 3), Item::Synced(version(9))]);
+    assert!(!story.world.is_absent(Kind::Slice));
+    assert_eq!(story.slices(vec![Item::Absent]), Some(Kind::Slice));
+    assert_eq!(story.take(), ["+a", "-a"]);
 }
 
 #[test]

@@ -14,7 +14,10 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::controller::Planned;
-use crate::fixtures::{Fake, create, node_json, planned, pod_json, service_json, slice_json};
+use crate::fixtures::{
+    Fake, create, namespace_json, node_json, node_port_pool_json, planned, pod_json, service_ip_pool_json,
+    service_json, service_reservation_json, slice_json,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -24,6 +27,8 @@ enum Flaw {
     None,
     /// It serves nothing at this path.
     Missing(&'static str),
+    /// It serves nothing at this path when it is first asked for it, and then does.
+    Late(&'static str),
     /// Its lists at this path have no version.
     Unversioned(&'static str),
 }
@@ -92,9 +97,18 @@ async fn serve(
         buffer.drain(..end + length);
         let mut words = head.split_whitespace();
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
-        log.lock().unwrap().push(format!("{method} {target}"));
         let path = target.split('?').next().unwrap();
-        let is_missing = matches!(flaw, Flaw::Missing(missing) if missing == path);
+        let is_first = {
+            let mut log = log.lock().unwrap();
+            log.push(format!("{method} {target}"));
+            let start = format!("GET {path}?");
+            log.iter().filter(|line| line.starts_with(&start)).count() == 1
+        };
+        let is_missing = match flaw {
+            Flaw::Missing(missing) => missing == path,
+            Flaw::Late(late) => late == path && is_first,
+            Flaw::None | Flaw::Unversioned(_) => false,
+        };
         if !is_missing && target.contains("watch=true") {
             return hold(socket, path, created).await;
         }
@@ -111,12 +125,23 @@ async fn serve(
             ("GET", "/api/v1/pods") => (200, list(&pod_json("web-0", "u-1", 3))),
             ("GET", "/api/v1/services") => (200, list(&service_json("web", "u-2", 4))),
             ("GET", "/api/v1/nodes") => (200, list(&node_json("n1", 5))),
+            ("GET", "/apis/quaymaster.io/v1alpha1/serviceippools") => {
+                (200, list(&service_ip_pool_json("pool", 7)))
+            }
+            ("GET", "/apis/quaymaster.io/v1alpha1/nodeportpools") => {
+                (200, list(&node_port_pool_json("ports", 7)))
+            }
+            ("GET", "/apis/quaymaster.io/v1alpha1/servicereservations") => {
+                (200, list(&service_reservation_json("kept", "u-7", 7)))
+            }
+            ("GET", "/api/v1/namespaces") => (200, list(&namespace_json("shop", 6))),
             (
                 "GET",
                 "/apis/discovery.k8s.io/v1/endpointslices"
                 | "/api/v1/endpoints"
                 | "/apis/networking.k8s.io/v1/servicecidrs"
-                | "/apis/networking.k8s.io/v1/ipaddresses",
+                | "/apis/networking.k8s.io/v1/ipaddresses"
+                | "/apis/quaymaster.io/v1alpha1/allocationclaims",
             ) => (200, list("")),
             _ => (
                 404,
@@ -261,6 +286,11 @@ async fn from_what_is_read_to_what_is_written_and_back() {
         "/api/v1/endpoints?",
         "/apis/networking.k8s.io/v1/servicecidrs?",
         "/apis/networking.k8s.io/v1/ipaddresses?",
+        "/api/v1/namespaces?",
+        "/apis/quaymaster.io/v1alpha1/serviceippools?",
+        "/apis/quaymaster.io/v1alpha1/nodeportpools?",
+        "/apis/quaymaster.io/v1alpha1/servicereservations?",
+        "/apis/quaymaster.io/v1alpha1/allocationclaims?",
     ] {
         assert!(
             first(&format!("GET {path}")) < write,
@@ -332,6 +362,81 @@ async fn a_kind_that_is_not_served_holds_up_the_controllers_that_read_it_and_no_
         "it does not all of its work"
     );
     assert!(health.report(Scope::Live).passed(), "a restart would not help");
+    end(&cancel, task).await;
+}
+
+const POOLS: &str = "/apis/quaymaster.io/v1alpha1/serviceippools";
+
+#[tokio::test]
+async fn a_kind_whose_definition_is_not_installed_holds_up_nothing_and_is_told_of_as_absent() {
+    let server = Server::with(Flaw::Missing(POOLS)).await;
+    let (registry, health) = (Registry::new(), Health::default());
+    let fake = Fake {
+        reads: &[Kind::Service, Kind::Slice, Kind::ServiceIpPool],
+        ..one_slice_each()
+    };
+    let log = Arc::clone(&fake.log);
+    let engine = engine(&server, fake, registry.clone(), health.clone());
+    let cancel = CancellationToken::new();
+    let task = tokio::spawn(engine.run(cancel.clone()));
+
+    let waited = timeout(PATIENCE, async {
+        while !has(&log, "create web: stored at 20") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{:?}", log.lock().unwrap());
+    let report = health.report(Scope::Ready);
+    assert!(report.passed(), "{}", report.verbose("readyz"));
+    let readiness = report.verbose("readyz");
+    assert!(
+        readiness
+            .contains("[+]serviceippools read ok; absent, its CustomResourceDefinition is not installed\n"),
+        "{readiness}"
+    );
+    let metrics = registry.encode();
+    for line in [
+        r#"quaymaster_watch_absent{kind="serviceippools"} 1"#,
+        r#"quaymaster_watch_healthy{kind="serviceippools"} 1"#,
+        r#"quaymaster_watch_absent{kind="services"} 0"#,
+    ] {
+        assert!(
+            metrics.lines().any(|known| known.starts_with(line)),
+            "{line}\n{metrics}"
+        );
+    }
+    end(&cancel, task).await;
+}
+
+#[tokio::test]
+async fn objects_of_a_definition_that_is_installed_later_are_told() {
+    let server = Server::with(Flaw::Late(POOLS)).await;
+    let (registry, health) = (Registry::new(), Health::default());
+    let fake = Fake {
+        reads: &[Kind::Service, Kind::Slice, Kind::ServiceIpPool],
+        ..one_slice_each()
+    };
+    let log = Arc::clone(&fake.log);
+    let engine = engine(&server, fake, registry.clone(), health.clone());
+    let cancel = CancellationToken::new();
+    let task = tokio::spawn(engine.run(cancel.clone()));
+
+    let waited = timeout(PATIENCE, async {
+        while !has(&log, "pool pool added") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{:?}", log.lock().unwrap());
+    assert_eq!(
+        log.lock().unwrap()[..1],
+        ["start"],
+        "it began without, and was told of the pool as of a change"
+    );
+    let readiness = health.report(Scope::Ready).verbose("readyz");
+    assert!(readiness.contains("[+]serviceippools read ok\n"), "{readiness}");
+    let line = r#"quaymaster_watch_absent{kind="serviceippools"} 0"#;
+    let metrics = registry.encode();
+    assert!(metrics.lines().any(|known| known.starts_with(line)), "{metrics}");
     end(&cancel, task).await;
 }
 

@@ -23,6 +23,7 @@ fn each_metric_has_its_name_its_type_and_one_line_a_kind() {
         ("quaymaster_watch_decode_errors_total", "counter"),
         ("quaymaster_watch_synced", "gauge"),
         ("quaymaster_watch_healthy", "gauge"),
+        ("quaymaster_watch_absent", "gauge"),
         ("quaymaster_watch_streaming_list", "gauge"),
         ("quaymaster_watch_silence_seconds", "gauge"),
     ];
@@ -45,6 +46,11 @@ fn each_metric_has_its_name_its_type_and_one_line_a_kind() {
                 r#"{kind="endpoints"}"#,
                 r#"{kind="servicecidrs"}"#,
                 r#"{kind="ipaddresses"}"#,
+                r#"{kind="namespaces"}"#,
+                r#"{kind="serviceippools"}"#,
+                r#"{kind="nodeportpools"}"#,
+                r#"{kind="servicereservations"}"#,
+                r#"{kind="allocationclaims"}"#,
             ],
             "{name}"
         );

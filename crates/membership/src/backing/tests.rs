@@ -45,6 +45,7 @@ fn port(target: TargetPort) -> ServicePort {
         port: 80,
         target,
         app_protocol: None,
+        node_port: 0,
     }
 }
 
@@ -65,6 +66,12 @@ fn service(namespace: &str, name: &str) -> ServiceRecord {
         traffic_distribution: None,
         topology_auto: false,
         external_name: None,
+        cluster_ips: quaymaster_model::ClusterIp::new("10.0.0.1").into_iter().collect(),
+        health_check_node_port: 0,
+        allocate_node_ports: None,
+        external_traffic_policy_local: false,
+        ip_family_policy: None,
+        pools: None,
     }
 }
 

@@ -75,6 +75,13 @@ async fn what_goes_wrong_now_is_shown_beside_the_result_and_does_not_change_it()
             .verbose("readyz")
             .contains("[+]pods read ok; last error: connection refused\n")
     );
+    pods.remark(|| Some("absent".to_owned()));
+    let report = health.report(Scope::Ready).verbose("readyz");
+    assert!(
+        report.contains("[+]pods read ok; absent; last error: connection refused\n"),
+        "{report}"
+    );
+    pods.remark(|| None);
     *lock(&trouble) = None;
     assert!(
         health

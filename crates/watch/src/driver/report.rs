@@ -119,6 +119,20 @@ impl Report {
         told
     }
 
+    /// The server does not serve the collection, and may do so one day.
+    pub(super) fn absent(&mut self) {
+        self.trouble = None;
+        info!(
+            resource = self.resource,
+            "not served: its CustomResourceDefinition is not installed; going on without, and asking again"
+        );
+    }
+
+    /// It does so now.
+    pub(super) fn served(&mut self) {
+        info!(resource = self.resource, "served now");
+    }
+
     pub(super) fn refused(&mut self, error: &WatchError) {
         info!(
             resource = self.resource,

@@ -44,6 +44,13 @@ impl Mirror {
                         held.seen = self.list;
                     }
                 }
+                Item::Absent => {
+                    self.synced = true;
+                    let mut gone: Vec<String> =
+                        self.records.drain().map(|(name, _)| format!("-{name}")).collect();
+                    gone.sort_unstable();
+                    changes.extend(gone);
+                }
                 Item::Synced(_) => {
                     self.synced = true;
                     let list = self.list;

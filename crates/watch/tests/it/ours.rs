@@ -62,8 +62,17 @@ impl Ours {
         Self::start_at(server, PATH, config, StreamingSupport::default())
     }
 
+    /// Of a collection that need not be there.
+    pub(crate) fn start_optional(server: &Server, config: Config) -> Self {
+        let source = Source::new("configmaps", PATH).optional();
+        Self::start_with(server, source, config, StreamingSupport::default())
+    }
+
     pub(crate) fn start_at(server: &Server, path: &str, config: Config, support: StreamingSupport) -> Self {
-        let source = Source::new("configmaps", path);
+        Self::start_with(server, Source::new("configmaps", path), config, support)
+    }
+
+    fn start_with(server: &Server, source: Source, config: Config, support: StreamingSupport) -> Self {
         let watch = Watch::new(client(server), source, Mini, config, support);
         let stats = watch.stats();
         let cancel = CancellationToken::new();
@@ -125,6 +134,7 @@ impl Ours {
             Item::Apply(record) => format!("+{}", record.name),
             Item::Delete(gone) => format!("-{}", gone.key.name),
             Item::Unreadable(key) => format!("?{}", key.name),
+            Item::Absent => "absent".to_owned(),
             Item::Synced(_) => "synced".to_owned(),
         }));
         self.changes.extend(self.mirror.apply(batch));

@@ -1,1 +1,2 @@
+//! The server as the apiserver meets it: clients over TLS on loopback.
 

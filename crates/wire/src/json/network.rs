@@ -1,13 +1,15 @@
 //! ServiceCIDRs and IPAddresses.
 
 use quaymaster_model::ip::parse_ip;
-use quaymaster_model::{Condition, Interner, IpAddressRecord, ResourceVersion, ServiceCidrRecord, Text};
+use quaymaster_model::{
+    Condition, Interner, IpAddressRecord, ObjectKey, ParentRef, ResourceVersion, ServiceCidrRecord, Text, Uid,
+};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-use super::read::{Decoded, Meta, Read};
+use super::read::{Decoded, Read};
 use super::time::timestamp;
-use super::value::{List, Str, object};
+use super::value::{List, NoList, Pairs, Str, object, optional_object};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -73,8 +75,8 @@ impl ServiceCidr<'_> {
         let name = metadata.name.non_empty()?;
         let ready = status.conditions.0.iter().find(|one| &*one.kind == "Ready");
         Some(ServiceCidrRecord {
-            key: quaymaster_model::ObjectKey::new(interner.text(""), interner.text(name)),
-            uid: quaymaster_model::Uid::new(&metadata.uid),
+            key: ObjectKey::new(interner.text(""), interner.text(name)),
+            uid: Uid::new(&metadata.uid),
             resource_version: ResourceVersion::new(&metadata.resource_version),
             finalizers: metadata
                 .finalizers
@@ -110,7 +112,89 @@ impl Read for ServiceCidrRecord {
 #[serde(default)]
 struct IpAddress<'a> {
     #[serde(borrow, deserialize_with = "object")]
-    metadata: Meta<'a>,
+    metadata: AddressMeta<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    spec: AddressSpec<'a>,
+}
+
+/// As of a ServiceCIDR, with what tells whose address it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct AddressMeta<'a> {
+    #[serde(borrow)]
+    name: Str<'a>,
+    #[serde(borrow)]
+    uid: Str<'a>,
+    #[serde(borrow)]
+    resource_version: Str<'a>,
+    #[serde(borrow)]
+    labels: Pairs<'a>,
+    #[serde(borrow)]
+    annotations: NoList<AddressAnnotations<'a>>,
+    #[serde(borrow)]
+    finalizers: List<Str<'a>>,
+    #[serde(borrow)]
+    deletion_timestamp: Str<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct AddressAnnotations<'a> {
+    #[serde(borrow, rename = "quaymaster.io/released-at")]
+    released_at: Str<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct AddressSpec<'a> {
+    #[serde(borrow, deserialize_with = "optional_object")]
+    parent_ref: Option<Parent<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Parent<'a> {
+    #[serde(borrow)]
+    group: Str<'a>,
+    #[serde(borrow)]
+    resource: Str<'a>,
+    #[serde(borrow)]
+    namespace: Str<'a>,
+    #[serde(borrow)]
+    name: Str<'a>,
+}
+
+impl Parent<'_> {
+    fn record(&self, interner: &Interner) -> ParentRef {
+        ParentRef {
+            group: interner.text(&self.group),
+            resource: interner.text(&self.resource),
+            namespace: interner.text(&self.namespace),
+            name: interner.text(&self.name),
+        }
+    }
+}
+
+impl IpAddress<'_> {
+    fn record(&self, interner: &Interner) -> Option<IpAddressRecord> {
+        let Self { metadata, spec } = self;
+        let name = metadata.name.non_empty()?;
+        let finalizers = metadata.finalizers.0.iter();
+        // Each time is of few addresses at most, so that sharing it would not pay.
+        let released_at = metadata.annotations.0.released_at.non_empty().map(Text::new);
+        Some(IpAddressRecord {
+            key: ObjectKey::new(interner.text(""), interner.text(name)),
+            uid: Uid::new(&metadata.uid),
+            resource_version: ResourceVersion::new(&metadata.resource_version),
+            labels: metadata.labels.label_set(interner),
+            // The name is the address.
+            address: parse_ip(name),
+            finalizers: finalizers.map(|one| interner.text(one)).collect(),
+            deleted: timestamp(&metadata.deletion_timestamp),
+            parent: spec.parent_ref.as_ref().map(|parent| parent.record(interner)),
+            released_at,
+        })
+    }
 }
 
 impl Read for IpAddressRecord {
@@ -118,18 +202,10 @@ impl Read for IpAddressRecord {
         deserializer: D,
         interner: &Interner,
     ) -> Result<Decoded<'de, Self>, D::Error> {
-        let IpAddress { metadata } = object::<_, IpAddress<'_>>(deserializer)?;
-        let record = metadata.key(interner).map(|key| Self {
-            // The name is the address.
-            address: parse_ip(&key.name),
-            key,
-            uid: metadata.uid(),
-            resource_version: ResourceVersion::new(&metadata.resource_version),
-            labels: metadata.labels.label_set(interner),
-        });
+        let address = object::<_, IpAddress<'_>>(deserializer)?;
         Ok(Decoded {
-            record,
-            version: metadata.resource_version,
+            record: address.record(interner),
+            version: address.metadata.resource_version,
         })
     }
 }

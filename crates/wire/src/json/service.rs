@@ -4,15 +4,16 @@ use std::fmt;
 
 use quaymaster_model::ip::parse_ip;
 use quaymaster_model::{
-    ClusterAddress, Interner, IpFamily, Protocol, ResourceVersion, Selector, ServicePort, ServiceRecord,
-    ServiceType, TargetPort,
+    ClusterAddress, ClusterIp, Interner, IpFamily, IpFamilyPolicy, PoolNames, Protocol, ResourceVersion,
+    Selector, ServicePort, ServiceRecord, ServiceType, TargetPort,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
+use smallvec::SmallVec;
 
 use super::read::{Decoded, Meta, Read};
 use super::time::timestamp;
-use super::value::{List, NoList, Pairs, Str, object, or_default, where_present};
+use super::value::{Folded, List, NoList, Pairs, Str, object, or_default, where_present};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -23,7 +24,7 @@ struct Service<'a> {
     spec: Spec<'a>,
 }
 
-/// The annotations that ask for topology hints. An absent key and an empty value differ.
+/// The annotations that ask for topology hints, of which an absent key and an empty value differ, and those that name pools.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Annotations<'a> {
@@ -39,9 +40,22 @@ struct Annotations<'a> {
         deserialize_with = "where_present"
     )]
     topology_mode: Option<Str<'a>>,
+    #[serde(borrow, rename = "quaymaster.io/pool")]
+    pool: Str<'a>,
+    #[serde(borrow, rename = "quaymaster.io/nodeport-pool")]
+    node_port_pool: Str<'a>,
 }
 
 impl Annotations<'_> {
+    fn pools(&self, interner: &Interner) -> Option<Box<PoolNames>> {
+        let text = |value: &Str<'_>| value.non_empty().map(|name| interner.text(name));
+        PoolNames {
+            pool: text(&self.pool),
+            node_port_pool: text(&self.node_port_pool),
+        }
+        .boxed()
+    }
+
     fn topology_auto(&self) -> bool {
         ServiceRecord::asks_for_hints(
             self.topology_aware_hints.as_deref(),
@@ -69,6 +83,27 @@ struct Spec<'a> {
     publish_not_ready_addresses: bool,
     #[serde(borrow)]
     traffic_distribution: Option<Str<'a>>,
+    #[serde(borrow, rename = "clusterIPs")]
+    cluster_ips: Folded<SmallVec<[Str<'a>; 1]>>,
+    #[serde(deserialize_with = "or_default")]
+    health_check_node_port: i32,
+    allocate_load_balancer_node_ports: Option<bool>,
+    #[serde(borrow)]
+    external_traffic_policy: Str<'a>,
+    #[serde(borrow)]
+    ip_family_policy: Str<'a>,
+}
+
+impl Spec<'_> {
+    /// The apiserver fills `clusterIPs` in where it stored a Service without (`defaultOnReadService`); what is held of an
+    /// address should not hang on that.
+    fn cluster_ips(&self) -> SmallVec<[ClusterIp; 1]> {
+        let listed = &self.cluster_ips.0;
+        if listed.is_empty() {
+            return ClusterIp::new(&self.cluster_ip).into_iter().collect();
+        }
+        listed.iter().filter_map(|value| ClusterIp::new(value)).collect()
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -84,6 +119,8 @@ struct Port<'a> {
     target: IntOrString<'a>,
     #[serde(borrow)]
     app_protocol: Option<Str<'a>>,
+    #[serde(rename = "nodePort", deserialize_with = "or_default")]
+    on_nodes: i32,
 }
 
 /// A number or a name (`k8s.io/apimachinery/pkg/util/intstr`); `null` is the number 0.
@@ -169,6 +206,12 @@ impl Service<'_> {
             publish_not_ready: spec.publish_not_ready_addresses,
             traffic_distribution: traffic_distribution.map(|value| interner.text(value)),
             topology_auto: metadata.annotations.0.topology_auto(),
+            cluster_ips: spec.cluster_ips(),
+            health_check_node_port: node_port(spec.health_check_node_port),
+            allocate_node_ports: spec.allocate_load_balancer_node_ports,
+            external_traffic_policy_local: &*spec.external_traffic_policy == "Local",
+            ip_family_policy: IpFamilyPolicy::new(&spec.ip_family_policy),
+            pools: metadata.annotations.0.pools(interner),
         })
     }
 }
@@ -184,6 +227,7 @@ impl Port<'_> {
                 IntOrString::String(name) => TargetPort::Name(interner.text(name)),
             },
             app_protocol: self.app_protocol.as_ref().map(|value| interner.text(value)),
+            node_port: node_port(self.on_nodes),
         }
     }
 }
@@ -196,6 +240,11 @@ fn service_type(value: &str, interner: &Interner) -> ServiceType {
         "ExternalName" => ServiceType::ExternalName,
         other => ServiceType::Other(interner.text(other)),
     }
+}
+
+/// What is no port is taken for none: the apiserver stores only those of its range.
+fn node_port(value: i32) -> u16 {
+    u16::try_from(value).unwrap_or(0)
 }
 
 fn ip_family(value: &str) -> Option<IpFamily> {

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Container, Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Container, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use proptest::prelude::*;
 use quaymaster_model::{
-    AddressType, ClusterAddress, Conditions, ContainerPort, EndpointAddress, EndpointPort, EndpointRecord,
-    Hints, Interned, Interner, IpFamily, LabelSet, NodeRecord, ObjectKey, OwnerRef, PodFlags, PodHostname,
-    PodRecord, PortSet, Protocol, ResourceVersion, Selector, ServicePort, ServiceRecord, ServiceType,
-    SliceRecord, TargetDetails, TargetPort, TargetRef, Text, Timestamp, Uid, names,
+    AddressType, ClusterAddress, ClusterIp, Conditions, ContainerPort, EndpointAddress, EndpointPort,
+    EndpointRecord, Hints, Interned, Interner, IpFamily, IpFamilyPolicy, LabelSet, NamespaceRecord,
+    NodeRecord, ObjectKey, OwnerRef, PodFlags, PodHostname, PodRecord, PoolNames, PortSet, Protocol,
+    ResourceVersion, Selector, ServicePort, ServiceRecord, ServiceType, SliceRecord, TargetDetails,
+    TargetPort, TargetRef, Text, Timestamp, Uid, names,
 };
 use quaymaster_wire::json::{Json, Record};
 
@@ -126,6 +127,20 @@ fn expected_pod(pod: &Pod) -> PodRecord {
     }
 }
 
+fn node_port(value: Option<i32>) -> u16 {
+    match value {
+        Some(number @ 1..=65535) => number.try_into().unwrap(),
+        _ => 0,
+    }
+}
+
+fn cluster_ip(text: &str) -> Option<ClusterIp> {
+    let address = address(text)?;
+    // Of those that are generated these two are spelled as Go spells them.
+    let canonical = ["10.1.2.3", "fd00::1"].contains(&text);
+    Some(ClusterIp { address, canonical })
+}
+
 fn expected_service(service: &Service) -> ServiceRecord {
     let meta = &service.metadata;
     let spec = service.spec.clone().unwrap_or_default();
@@ -146,6 +161,7 @@ fn expected_service(service: &Service) -> ServiceRecord {
                 Some(IntOrString::String(name)) => TargetPort::Name(Text::new(name)),
             },
             app_protocol: kept(port.app_protocol.as_ref()),
+            node_port: node_port(port.node_port),
         });
     }
     let mut ip_families = Vec::new();
@@ -187,6 +203,29 @@ fn expected_service(service: &Service) -> ServiceRecord {
         publish_not_ready: spec.publish_not_ready_addresses == Some(true),
         traffic_distribution: kept(spec.traffic_distribution.as_ref()),
         topology_auto: topology.is_some_and(|value| value == "Auto" || value == "auto"),
+        cluster_ips: match spec.cluster_ips {
+            Some(all) if !all.is_empty() => all.iter().filter_map(|text| cluster_ip(text)).collect(),
+            _ => spec
+                .cluster_ip
+                .as_deref()
+                .and_then(cluster_ip)
+                .into_iter()
+                .collect(),
+        },
+        health_check_node_port: node_port(spec.health_check_node_port),
+        allocate_node_ports: spec.allocate_load_balancer_node_ports,
+        external_traffic_policy_local: spec.external_traffic_policy.as_deref() == Some("Local"),
+        ip_family_policy: match spec.ip_family_policy.as_deref() {
+            Some("SingleStack") => Some(IpFamilyPolicy::SingleStack),
+            Some("PreferDualStack") => Some(IpFamilyPolicy::PreferDualStack),
+            Some("RequireDualStack") => Some(IpFamilyPolicy::RequireDualStack),
+            _ => None,
+        },
+        pools: PoolNames {
+            pool: filled(annotation("quaymaster.io/pool")),
+            node_port_pool: filled(annotation("quaymaster.io/nodeport-pool")),
+        }
+        .boxed(),
     }
 }
 
@@ -207,6 +246,15 @@ fn expected_node(node: &Node) -> NodeRecord {
             .iter()
             .find(|(text, _)| Some(*text) == cpu)
             .map_or(0, |(_, millis)| *millis),
+    }
+}
+
+fn expected_namespace(namespace: &Namespace) -> NamespaceRecord {
+    let metadata = &namespace.metadata;
+    NamespaceRecord {
+        name: plain(metadata.name.as_ref()),
+        labels: labels(metadata.labels.as_ref()),
+        terminating: metadata.deletion_timestamp.is_some(),
     }
 }
 
@@ -323,6 +371,12 @@ proptest! {
     #[test]
     fn of_a_node_exactly_what_the_full_type_says_is_kept(node in generate::node::node()) {
         prop_assert_eq!(decode::<NodeRecord>(&node), expected_node(&node));
+    }
+
+    #[test]
+    fn of_a_namespace_exactly_what_the_full_type_says_is_kept(metadata in generate::any_metadata()) {
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        prop_assert_eq!(decode::<NamespaceRecord>(&namespace), expected_namespace(&namespace));
     }
 
     #[test]

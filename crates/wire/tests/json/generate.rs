@@ -108,6 +108,11 @@ fn managed_fields() -> impl Strategy<Value = ManagedFieldsEntry> {
     })
 }
 
+/// Metadata of which nothing in particular is read.
+pub(crate) fn any_metadata() -> impl Strategy<Value = ObjectMeta> {
+    metadata(strings(), strings())
+}
+
 /// Metadata whose labels or annotations carry some of the given keys.
 pub(crate) fn metadata(
     labels: impl Strategy<Value = Option<BTreeMap<String, String>>>,

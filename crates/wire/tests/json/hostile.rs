@@ -4,7 +4,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use quaymaster_model::{Interner, NodeRecord, PodRecord, ServiceRecord, SliceRecord, Text};
+use quaymaster_model::{
+    Interner, IpAddressRecord, NamespaceRecord, NodeRecord, PodRecord, ServiceRecord, SliceRecord, Text,
+};
 use quaymaster_wire::json::{Json, Record};
 use quaymaster_wire::{DecodeError, Frame};
 use serde_json::{Value, json};
@@ -31,11 +33,15 @@ fn full_pod() -> Value {
 fn full_service() -> Value {
     json!({
         "metadata": {"name": "a", "namespace": "x", "uid": "u", "resourceVersion": "1", "labels": {"k": "v"},
-            "annotations": {"service.kubernetes.io/topology-mode": "Auto"},
+            "annotations": {"service.kubernetes.io/topology-mode": "Auto", "quaymaster.io/pool": "a",
+                "quaymaster.io/nodeport-pool": "b"},
             "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-01T00:00:00Z"},
         "spec": {"type": "NodePort", "selector": {"k": "v"}, "clusterIP": "10.0.0.1", "ipFamilies": ["IPv4"],
             "publishNotReadyAddresses": true, "trafficDistribution": "PreferClose",
-            "ports": [{"name": "p", "protocol": "UDP", "port": 1, "targetPort": "x", "appProtocol": "y"}]}
+            "clusterIPs": ["10.0.0.1", "fd00::1"], "healthCheckNodePort": 30001, "ipFamilyPolicy": "RequireDualStack",
+            "allocateLoadBalancerNodePorts": false, "externalTrafficPolicy": "Local",
+            "ports": [{"name": "p", "protocol": "UDP", "port": 1, "targetPort": "x", "appProtocol": "y",
+                "nodePort": 30000}]}
     })
 }
 
@@ -43,6 +49,22 @@ fn full_node() -> Value {
     json!({
         "metadata": {"name": "a", "labels": {"topology.kubernetes.io/zone": "z"}},
         "status": {"allocatable": {"cpu": "4"}, "conditions": [{"type": "Ready", "status": "True"}]}
+    })
+}
+
+fn full_address() -> Value {
+    json!({
+        "metadata": {"name": "10.0.0.1", "uid": "u", "resourceVersion": "1", "labels": {"k": "v"}, "finalizers": ["f"],
+            "annotations": {"quaymaster.io/released-at": "2026-01-01T00:00:00Z"},
+            "deletionTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"parentRef": {"group": "g", "resource": "services", "namespace": "x", "name": "a"}}
+    })
+}
+
+fn full_namespace() -> Value {
+    json!({
+        "metadata": {"name": "a", "resourceVersion": "1", "labels": {"k": "v", "l": "w"},
+            "deletionTimestamp": "2026-01-01T00:00:00Z"}
     })
 }
 
@@ -129,6 +151,8 @@ fn null_is_as_good_as_absent_everywhere() {
     null_is_as_good_as_absent::<ServiceRecord>(&full_service());
     null_is_as_good_as_absent::<NodeRecord>(&full_node());
     null_is_as_good_as_absent::<SliceRecord>(&full_slice());
+    null_is_as_good_as_absent::<IpAddressRecord>(&full_address());
+    null_is_as_good_as_absent::<NamespaceRecord>(&full_namespace());
 }
 
 /// Every wrong type at every place: an error that names the object, or a record; never a panic, and never a frame
@@ -158,7 +182,8 @@ fn wrong_types_are_contained<R: Record + Debug>(full: &Value) {
                 Frame::Unreadable(object) => {
                     refused += 1;
                     if !path.starts_with("/metadata/") {
-                        assert_eq!(&*object.key.expect("the name was readable").name, "a", "{path}");
+                        let name = object.key.expect("the name was readable").name;
+                        assert_eq!(*name, *full["metadata"]["name"].as_str().unwrap(), "{path}");
                     }
                 }
                 other => panic!("{other:?} for {path}"),
@@ -174,6 +199,7 @@ fn a_wrong_type_where_it_matters_costs_only_its_object() {
     wrong_types_are_contained::<ServiceRecord>(&full_service());
     wrong_types_are_contained::<NodeRecord>(&full_node());
     wrong_types_are_contained::<SliceRecord>(&full_slice());
+    wrong_types_are_contained::<IpAddressRecord>(&full_address());
 }
 
 #[test]
@@ -228,6 +254,20 @@ fn numbers_too_large_for_a_port_are_an_error() {
         let service =
             format!(r#"{{"metadata":{{"name":"a"}},"spec":{{"ports":[{{"targetPort":{number}}}]}}}}"#);
         assert!(read::<ServiceRecord>(service.as_bytes()).is_err(), "{number}");
+    }
+}
+
+#[test]
+fn a_number_that_is_no_node_port_is_taken_for_none() {
+    for (number, port) in [("32767", 32_767), ("0", 0), ("-1", 0), ("65536", 0), ("null", 0)] {
+        let service = format!(
+            r#"{{"metadata":{{"name":"a"}},"spec":{{"ports":[{{"nodePort":{number}}}],"healthCheckNodePort":{number}}}}}"#
+        );
+        let record: ServiceRecord = read(service.as_bytes()).unwrap();
+        assert_eq!(
+            (record.ports[0].node_port, record.health_check_node_port),
+            (port, port)
+        );
     }
 }
 

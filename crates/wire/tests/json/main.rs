@@ -9,6 +9,7 @@
 
 mod agreement;
 mod allocations;
+mod custom;
 mod generate;
 mod hostile;
 mod pages;

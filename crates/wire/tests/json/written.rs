@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{EndpointSubset, Endpoints};
 use proptest::prelude::*;
-use quaymaster_model::{EndpointsRecord, Interner, IpAddressRecord, IpFamily, ServiceCidrRecord, Subset};
+use quaymaster_model::{
+    EndpointsRecord, Interner, IpAddressRecord, IpFamily, ObjectKey, ParentRef, ServiceCidrRecord, Subset,
+};
 use quaymaster_wire::json::{EndpointsBody, Json, ObjectMeta, Record, encode_endpoints};
 use serde_json::{Value, json};
 
@@ -178,6 +180,31 @@ proptest! {
                 _ => None,
             };
             prop_assert_eq!(record.labelled_family(), family);
+            prop_assert_eq!(
+                record.finalizers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                object.metadata.finalizers.clone().unwrap_or_default()
+            );
+            let deleted = object.metadata.deletion_timestamp.as_ref().map(|time| time.0.as_second());
+            prop_assert_eq!(record.deleted.map(|time| time.0), deleted.filter(|time| *time > -62_135_596_800));
+            let released = object.metadata.annotations.and_then(|mut all| all.remove("quaymaster.io/released-at"));
+            prop_assert_eq!(
+                record.released_at.as_ref().map(ToString::to_string),
+                released.filter(|text| !text.is_empty())
+            );
+            let parent = object.spec.parent_ref;
+            let expected = [parent.group, Some(parent.resource), parent.namespace, Some(parent.name)];
+            let read = record.parent.as_ref().map(|it| [&it.group, &it.resource, &it.namespace, &it.name]);
+            prop_assert_eq!(
+                read.map(|parts| parts.map(ToString::to_string)),
+                Some(expected.map(Option::unwrap_or_default))
+            );
+            let service = record.parent.as_ref().and_then(ParentRef::service).map(|key| key.to_string());
+            let [group, resource, namespace, name] = read.unwrap();
+            prop_assert_eq!(
+                service,
+                (group.is_empty() && *resource == *"services")
+                    .then(|| ObjectKey::new(namespace.clone(), name.clone()).to_string())
+            );
         }
     }
 }

@@ -1,3 +1,4 @@
+mod absent;
 mod fixtures;
 mod rules;
 mod simulation;

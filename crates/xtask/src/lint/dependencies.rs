@@ -50,11 +50,14 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("queue", &[]),
     ("slices", &["membership", "model"]),
     ("subsets", &["model"]),
-    ("world", &["membership", "model"]),
+    ("world", &["api", "membership", "model"]),
     ("watch", &["model", "wire"]),
     ("runtime", &["model", "queue", "wire"]),
     ("webhook", &["runtime"]),
-    ("engine", &["model", "queue", "runtime", "watch", "wire", "world"]),
+    (
+        "engine",
+        &["api", "model", "queue", "runtime", "watch", "wire", "world"],
+    ),
     (
         "endpoints",
         &[

@@ -7,8 +7,8 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use proptest::prelude::*;
 use quaymaster_model::names::{
-    LABEL_ENDPOINTS_MANAGED_BY, LABEL_IP_FAMILY, LABEL_IPADDRESS_MANAGED_BY, MANAGER_ENDPOINTS,
-    MANAGER_IP_ALLOCATOR,
+    ANNOTATION_RELEASED_AT, LABEL_ENDPOINTS_MANAGED_BY, LABEL_IP_FAMILY, LABEL_IPADDRESS_MANAGED_BY,
+    MANAGER_ENDPOINTS, MANAGER_IP_ALLOCATOR,
 };
 
 use super::slice::reference;
@@ -103,17 +103,29 @@ pub(crate) fn ip_address() -> impl Strategy<Value = IPAddress> {
             let family = family.map(|family| (LABEL_IP_FAMILY.to_owned(), family));
             Some(by.into_iter().chain(family).collect())
         });
-    (metadata(labels, strings()), address(), text()).prop_map(|(mut metadata, name, parent)| {
+    let annotations =
+        (strings(), maybe(one_of(&["2026-01-01T00:00:00Z", "soon", ""]))).prop_map(|(others, released)| {
+            let mut all = others.unwrap_or_default();
+            all.extend(released.map(|time| (ANNOTATION_RELEASED_AT.to_owned(), time)));
+            Some(all)
+        });
+    let parent = (
+        maybe(one_of(&["", "quaymaster.io"])),
+        one_of(&["services", "serviceippools"]),
+        maybe(text()),
+        text(),
+    )
+        .prop_map(|(group, resource, namespace, name)| ParentReference {
+            group,
+            resource,
+            namespace,
+            name,
+        });
+    (metadata(labels, annotations), address(), parent).prop_map(|(mut metadata, name, parent_ref)| {
         metadata.name = Some(name);
         IPAddress {
             metadata,
-            spec: IPAddressSpec {
-                parent_ref: ParentReference {
-                    resource: "services".to_owned(),
-                    name: parent,
-                    ..ParentReference::default()
-                },
-            },
+            spec: IPAddressSpec { parent_ref },
         }
     })
 }

@@ -3,14 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use quaymaster_api::{
+    AllocationClaimSpec, EnforceReservation, NodePortPoolSpec, Policy, PortQuarantine, ServiceIPPoolSpec,
+    ServiceReservationSpec,
+};
 use quaymaster_model::{
-    AddressType, ClusterAddress, EndpointAddress, EndpointRecord, EndpointsRecord, Interned, IpAddressRecord,
-    LabelSet, NodeRecord, ObjectKey, PodFlags, PodRecord, PortSet, ResourceVersion, Selector,
-    ServiceCidrRecord, ServiceRecord, ServiceType, SliceRecord, Text, Uid,
+    AddressType, ClusterAddress, CustomRecord, EndpointAddress, EndpointRecord, EndpointsRecord, Interned,
+    IpAddressRecord, LabelSet, NamespaceRecord, NodeRecord, ObjectKey, PodFlags, PodRecord, PortSet,
+    ResourceVersion, Selector, ServiceCidrRecord, ServiceRecord, ServiceType, SliceRecord, Text, Uid,
 };
 use smallvec::smallvec;
 
-use crate::{Change, Delta, Origin, PodId, ServiceId, ServiceIds, View, World};
+use crate::{
+    AllocationClaimRecord, Change, Delta, NodePortPoolRecord, Origin, PodId, ServiceId, ServiceIds,
+    ServiceIpPoolRecord, ServiceReservationRecord, View, World,
+};
 
 pub(super) const NAMESPACE: &str = "shop";
 
@@ -63,6 +70,12 @@ pub(super) fn service(name: &str, id: u64, at: u64, selector: &[(&str, &str)]) -
         traffic_distribution: None,
         topology_auto: false,
         external_name: None,
+        cluster_ips: smallvec![],
+        health_check_node_port: 0,
+        allocate_node_ports: None,
+        external_traffic_policy_local: false,
+        ip_family_policy: None,
+        pools: None,
     }
 }
 
@@ -73,6 +86,14 @@ pub(super) fn node(name: &str, zone: Option<&str>) -> NodeRecord {
         ready: true,
         control_plane: false,
         allocatable_cpu_millis: 4_000,
+    }
+}
+
+pub(super) fn namespace(name: &str, pairs: &[(&str, &str)], terminating: bool) -> NamespaceRecord {
+    NamespaceRecord {
+        name: Text::new(name),
+        labels: labels(pairs),
+        terminating,
     }
 }
 
@@ -141,7 +162,66 @@ pub(super) fn ip_address(name: &str, id: u64, at: u64) -> IpAddressRecord {
         resource_version: version(at),
         labels: labels(&[]),
         address: None,
+        finalizers: Vec::new(),
+        deleted: None,
+        parent: None,
+        released_at: None,
     }
+}
+
+/// A custom resource with this spec.
+fn custom<S, T: Default>(name: &str, id: u64, at: u64, spec: S) -> CustomRecord<S, T> {
+    CustomRecord {
+        key: key(name),
+        uid: uid(id),
+        resource_version: version(at),
+        generation: 1,
+        created: None,
+        deleted: None,
+        finalizers: Vec::new(),
+        spec: Arc::new(spec),
+        status: Arc::default(),
+    }
+}
+
+pub(super) fn service_ip_pool(name: &str, id: u64, at: u64) -> ServiceIpPoolRecord {
+    custom(name, id, at, ServiceIPPoolSpec::default())
+}
+
+pub(super) fn node_port_pool(name: &str, id: u64, at: u64) -> NodePortPoolRecord {
+    let spec = NodePortPoolSpec {
+        ranges: Vec::new(),
+        exclude: Vec::new(),
+        uses: Vec::new(),
+        policy: Policy::default(),
+        quarantine: PortQuarantine::default(),
+        share_across_protocols: true,
+    };
+    custom(name, id, at, spec)
+}
+
+pub(super) fn service_reservation(name: &str, id: u64, at: u64) -> ServiceReservationRecord {
+    let spec = ServiceReservationSpec {
+        service_name: "web".to_owned(),
+        cluster_ips: Vec::new(),
+        node_ports: Vec::new(),
+        health_check_node_port: None,
+        enforce: EnforceReservation::default(),
+        expire_after_seconds: None,
+    };
+    custom(name, id, at, spec)
+}
+
+pub(super) fn allocation_claim(name: &str, id: u64, at: u64) -> AllocationClaimRecord {
+    let spec = AllocationClaimSpec {
+        namespace: "shop".to_owned(),
+        name: Some("web".to_owned()),
+        generate_name: None,
+        request_uid: "request".to_owned(),
+        replica: "a".to_owned(),
+        seconds_to_live: 75,
+    };
+    custom(name, id, at, spec)
 }
 
 /// Builds everything up from the deltas alone, and checks each against what it has and against the world.
@@ -150,10 +230,15 @@ pub(super) struct Shadow {
     pub(super) pods: BTreeMap<PodId, PodRecord>,
     pub(super) services: BTreeMap<ServiceId, ServiceRecord>,
     pub(super) nodes: BTreeMap<Text, NodeRecord>,
+    pub(super) namespaces: BTreeMap<Text, NamespaceRecord>,
     pub(super) slices: BTreeMap<ObjectKey, Arc<SliceRecord>>,
     pub(super) endpoints: BTreeMap<ObjectKey, Arc<EndpointsRecord>>,
     pub(super) service_cidrs: BTreeMap<ObjectKey, Arc<ServiceCidrRecord>>,
     pub(super) ip_addresses: BTreeMap<ObjectKey, Arc<IpAddressRecord>>,
+    pub(super) service_ip_pools: BTreeMap<ObjectKey, Arc<ServiceIpPoolRecord>>,
+    pub(super) node_port_pools: BTreeMap<ObjectKey, Arc<NodePortPoolRecord>>,
+    pub(super) service_reservations: BTreeMap<ObjectKey, Arc<ServiceReservationRecord>>,
+    pub(super) allocation_claims: BTreeMap<ObjectKey, Arc<AllocationClaimRecord>>,
     /// One line for each delta since the last look.
     pub(super) told: Vec<String>,
 }
@@ -250,6 +335,12 @@ impl View for Shadow {
                 let what = replay(&mut self.nodes, name.clone(), change);
                 format!("node {name} {what}")
             }
+            Delta::Namespace { change } => {
+                let name = change.latest().name.clone();
+                assert_eq!(world.namespace(&name), change.after());
+                let what = replay(&mut self.namespaces, name.clone(), change);
+                format!("namespace {name} {what}")
+            }
             Delta::Slice { change, origin } => {
                 let held = |key: &ObjectKey| world.slice(key);
                 replay_stored("slice", &mut self.slices, held, change, origin)
@@ -265,6 +356,34 @@ impl View for Shadow {
             Delta::IpAddress { change, origin } => {
                 let held = |key: &ObjectKey| world.ip_address(key);
                 replay_stored("ipaddress", &mut self.ip_addresses, held, change, origin)
+            }
+            Delta::ServiceIpPool { change, origin } => {
+                let held = |key: &ObjectKey| world.service_ip_pool(key);
+                replay_stored("serviceippool", &mut self.service_ip_pools, held, change, origin)
+            }
+            Delta::NodePortPool { change, origin } => {
+                let held = |key: &ObjectKey| world.node_port_pool(key);
+                replay_stored("nodeportpool", &mut self.node_port_pools, held, change, origin)
+            }
+            Delta::ServiceReservation { change, origin } => {
+                let held = |key: &ObjectKey| world.service_reservation(key);
+                replay_stored(
+                    "servicereservation",
+                    &mut self.service_reservations,
+                    held,
+                    change,
+                    origin,
+                )
+            }
+            Delta::AllocationClaim { change, origin } => {
+                let held = |key: &ObjectKey| world.allocation_claim(key);
+                replay_stored(
+                    "allocationclaim",
+                    &mut self.allocation_claims,
+                    held,
+                    change,
+                    origin,
+                )
             }
         };
         self.told.push(line);

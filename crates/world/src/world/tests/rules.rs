@@ -203,10 +203,15 @@ fn what_is_gone_leaves_nothing_behind_in_any_index() {
         world.apply_pod(pod(&name, number, &app, Some(&name)), &mut shadow);
         world.apply_service(service(&name, number, 5, &app), &mut shadow);
         world.apply_node(node(&name, None), &mut shadow);
+        world.apply_namespace(namespace(&name, &app, false), &mut shadow);
         world.apply(slice(&name, number, 5, Some(&name)), &mut shadow);
         world.apply(endpoints(&name, number, 5), &mut shadow);
         world.apply(service_cidr(&name, number, 5), &mut shadow);
         world.apply(ip_address(&name, number, 5), &mut shadow);
+        world.apply(service_ip_pool(&name, number, 5), &mut shadow);
+        world.apply(node_port_pool(&name, number, 5), &mut shadow);
+        world.apply(service_reservation(&name, number, 5), &mut shadow);
+        world.apply(allocation_claim(&name, number, 5), &mut shadow);
     }
     let sizes = world.sizes();
     assert_eq!((sizes.pods, sizes.nodes_with_pods), (50, 50));
@@ -214,8 +219,22 @@ fn what_is_gone_leaves_nothing_behind_in_any_index() {
     assert_eq!((sizes.slices, sizes.services_with_slices), (50, 50));
     assert_eq!((sizes.nodes, sizes.endpoints_in_slices), (50, 100));
     assert_eq!(
-        (sizes.endpoints, sizes.service_cidrs, sizes.ip_addresses),
-        (50, 50, 50)
+        (
+            sizes.endpoints,
+            sizes.service_cidrs,
+            sizes.ip_addresses,
+            sizes.namespaces
+        ),
+        (50, 50, 50, 50)
+    );
+    assert_eq!(
+        (
+            sizes.service_ip_pools,
+            sizes.node_port_pools,
+            sizes.service_reservations,
+            sizes.allocation_claims
+        ),
+        (50, 50, 50, 50)
     );
     assert!(sizes.bytes > sizes.membership.bytes);
     for kind in Kind::ALL {
@@ -235,11 +254,16 @@ fn what_is_gone_leaves_nothing_behind_in_any_index() {
             pods: 0,
             services: 0,
             nodes: 0,
+            namespaces: 0,
             slices: 0,
             endpoints_in_slices: 0,
             endpoints: 0,
             service_cidrs: 0,
             ip_addresses: 0,
+            service_ip_pools: 0,
+            node_port_pools: 0,
+            service_reservations: 0,
+            allocation_claims: 0,
             nodes_with_pods: 0,
             services_with_slices: 0,
             tombstones: 0,

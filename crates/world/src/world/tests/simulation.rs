@@ -2,84 +2,39 @@
 //! world that must follow.
 
 mod indexes;
+mod object;
 mod op;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use proptest::prelude::*;
-use quaymaster_model::{
-    EndpointsRecord, IpAddressRecord, NodeRecord, ObjectKey, PodRecord, ServiceCidrRecord, ServiceRecord,
-    SliceRecord, Text, Uid,
-};
+use quaymaster_model::{ObjectKey, Text, Uid};
 
 use super::fixtures::*;
 use crate::{Kind, World};
+use object::{Object, build};
 use op::{Op, op, op_or_restore};
 
 /// Objects of each kind.
 const OBJECTS: usize = 4;
 
-#[derive(Debug, Clone, PartialEq)]
-enum Object {
-    Pod(PodRecord),
-    Service(ServiceRecord),
-    Node(NodeRecord),
-    Slice(SliceRecord),
-    Endpoints(EndpointsRecord),
-    ServiceCidr(ServiceCidrRecord),
-    IpAddress(IpAddressRecord),
-}
-
 /// Kinds of which one may be written by us as well as by others.
-const WRITTEN: [Kind; 4] = [Kind::Slice, Kind::Endpoints, Kind::ServiceCidr, Kind::IpAddress];
+const WRITTEN: [Kind; 8] = [
+    Kind::Slice,
+    Kind::Endpoints,
+    Kind::ServiceCidr,
+    Kind::IpAddress,
+    Kind::ServiceIpPool,
+    Kind::NodePortPool,
+    Kind::ServiceReservation,
+    Kind::AllocationClaim,
+];
 
 fn object_key(object: usize) -> ObjectKey {
     ObjectKey::new(
         Text::new(&format!("namespace-{}", object % 2)),
         Text::new(&format!("object-{object}")),
     )
-}
-
-/// Variants differ in what indexes look at: labels, selectors, Node names, the Service of a slice.
-fn build(kind: Kind, object: usize, id: u64, at: u64, variant: u8) -> Object {
-    let key = object_key(object);
-    let (app, place) = (format!("app-{}", variant % 3), format!("object-{}", variant / 3));
-    let pairs = [("app", app.as_str()), ("tier", "web")];
-    match kind {
-        Kind::Pod => {
-            let on = (variant < 9).then_some(place.as_str());
-            let record = pod("", id, &pairs[..=usize::from(variant % 2)], on);
-            Object::Pod(PodRecord { key, ..record })
-        }
-        Kind::Service => {
-            let pairs: &[_] = match variant {
-                0..2 => &[],
-                2..8 => &pairs[..1],
-                _ => &pairs,
-            };
-            let record = service("", id, at, pairs);
-            Object::Service(ServiceRecord { key, ..record })
-        }
-        Kind::Node => Object::Node(node(&key.name, (variant < 6).then_some(place.as_str()))),
-        Kind::Slice => {
-            let of = (variant < 9).then_some(place.as_str());
-            let record = slice("", id, at, of);
-            Object::Slice(SliceRecord { key, ..record })
-        }
-        Kind::Endpoints => {
-            let record = endpoints("", id, at);
-            Object::Endpoints(EndpointsRecord { key, ..record })
-        }
-        Kind::ServiceCidr => {
-            let record = service_cidr("", id, at);
-            Object::ServiceCidr(ServiceCidrRecord { key, ..record })
-        }
-        Kind::IpAddress => {
-            let record = ip_address("", id, at);
-            Object::IpAddress(IpAddressRecord { key, ..record })
-        }
-    }
 }
 
 /// What a watch or list of one kind has told.
@@ -164,60 +119,16 @@ impl Simulation {
         }
     }
 
-    fn apply(&mut self, object: Object) {
-        match object {
-            Object::Pod(pod) => self.world.apply_pod(pod, &mut self.shadow),
-            Object::Service(service) => self.world.apply_service(service, &mut self.shadow),
-            Object::Node(node) => self.world.apply_node(node, &mut self.shadow),
-            Object::Slice(slice) => self.world.apply(slice, &mut self.shadow),
-            Object::Endpoints(endpoints) => self.world.apply(endpoints, &mut self.shadow),
-            Object::ServiceCidr(cidr) => self.world.apply(cidr, &mut self.shadow),
-            Object::IpAddress(address) => self.world.apply(address, &mut self.shadow),
-        }
-    }
-
     fn tell_event(&mut self, kind: Kind, object: usize, at: u64) {
         if let Some((_, state)) = self.state(kind, object, at) {
-            return self.apply(state.clone());
+            return state.clone().apply(&mut self.world, &mut self.shadow);
         }
         let deleted = self.history[&(kind, object)]
             .iter()
             .find(|state| state.at == at)
             .unwrap();
         let (key, uid) = (object_key(object), uid(deleted.uid));
-        match kind {
-            Kind::Pod => self.world.delete_pod(&key, &uid, &mut self.shadow),
-            Kind::Service => self.world.delete_service(&key, &uid, &mut self.shadow),
-            Kind::Node => self.world.delete_node(&key.name, &mut self.shadow),
-            Kind::Slice => self.world.delete::<SliceRecord>(&key, &uid, &mut self.shadow),
-            Kind::Endpoints => self.world.delete::<EndpointsRecord>(&key, &uid, &mut self.shadow),
-            Kind::ServiceCidr => self
-                .world
-                .delete::<ServiceCidrRecord>(&key, &uid, &mut self.shadow),
-            Kind::IpAddress => self.world.delete::<IpAddressRecord>(&key, &uid, &mut self.shadow),
-        }
-    }
-
-    fn observe(&mut self, object: Object) {
-        let (world, shadow) = (&mut self.world, &mut self.shadow);
-        match object {
-            Object::Slice(slice) => world.observe_written(&Arc::new(slice), shadow),
-            Object::Endpoints(endpoints) => world.observe_written(&Arc::new(endpoints), shadow),
-            Object::ServiceCidr(cidr) => world.observe_written(&Arc::new(cidr), shadow),
-            Object::IpAddress(address) => world.observe_written(&Arc::new(address), shadow),
-            other => panic!("{other:?} is not written"),
-        }
-    }
-
-    fn observe_gone(&mut self, kind: Kind, key: &ObjectKey, uid: &Uid) {
-        let (world, shadow) = (&mut self.world, &mut self.shadow);
-        match kind {
-            Kind::Slice => world.observe_deleted::<SliceRecord>(key, uid, shadow),
-            Kind::Endpoints => world.observe_deleted::<EndpointsRecord>(key, uid, shadow),
-            Kind::ServiceCidr => world.observe_deleted::<ServiceCidrRecord>(key, uid, shadow),
-            Kind::IpAddress => world.observe_deleted::<IpAddressRecord>(key, uid, shadow),
-            other => panic!("{other:?} is not written"),
-        }
+        object::delete(kind, &key, &uid, &mut self.world, &mut self.shadow);
     }
 
     /// Which object of a kind was written at a version.
@@ -298,16 +209,26 @@ impl Simulation {
         }
     }
 
+    /// The definition of a kind goes with its objects, and comes back. Answers under way are lost with it.
+    fn vanish(&mut self, kind: Kind) {
+        for object in 0..OBJECTS {
+            self.write(kind, object, None);
+        }
+        self.answers.retain(|(of, _), _| *of != kind);
+        self.world.absent(kind, &mut self.shadow);
+        self.feeds.insert(kind, Feed::default());
+        for object in 0..OBJECTS {
+            assert_eq!(self.held(kind, object), None);
+        }
+        assert!(self.world.is_absent(kind) && self.world.synced(kind));
+        self.relist(kind, 0);
+        assert!(!self.world.is_absent(kind));
+    }
+
     /// Whether a write of ours, made from what the world holds, is accepted: the object is the one we know, and no
     /// write of it is under way.
     fn may_write(&self, kind: Kind, object: usize) -> bool {
-        let held = self.held(kind, object).map(|held| match held {
-            Object::Slice(slice) => slice.uid,
-            Object::Endpoints(endpoints) => endpoints.uid,
-            Object::ServiceCidr(cidr) => cidr.uid,
-            Object::IpAddress(address) => address.uid,
-            other => panic!("{other:?} is not written"),
-        });
+        let held = self.held(kind, object).map(|held| held.uid());
         let there = self.state(kind, object, self.now).map(|(id, _)| uid(id));
         held == there && !self.answers.contains_key(&(kind, object))
     }
@@ -323,8 +244,10 @@ impl Simulation {
         };
         let (at, answer) = self.answers.remove(&(kind, object)).unwrap();
         match answer {
-            Answer::Written(written) => self.observe(*written),
-            Answer::Deleted(uid) => self.observe_gone(kind, &object_key(object), &uid),
+            Answer::Written(written) => written.observe(&mut self.world, &mut self.shadow),
+            Answer::Deleted(uid) => {
+                object::observe_gone(kind, &object_key(object), &uid, &mut self.world, &mut self.shadow);
+            }
         }
         let ahead = &mut self.feeds.get_mut(&kind).unwrap().ahead;
         let known = ahead.entry(object).or_default();
@@ -370,31 +293,13 @@ impl Simulation {
                 }
             }
             Op::Answer(choice) => self.answer(choice),
+            Op::Vanish(kind) => self.vanish(kind),
             Op::Restore(back) => self.restore(back),
         }
     }
 
     fn held(&self, kind: Kind, object: usize) -> Option<Object> {
-        let (world, key) = (&self.world, object_key(object));
-        match kind {
-            Kind::Pod => world.pod(world.pod_id(&key)?).map(|pod| Object::Pod(pod.clone())),
-            Kind::Service => world
-                .service(world.service_id(&key)?)
-                .map(|service| Object::Service(service.clone())),
-            Kind::Node => world.node(&key.name).map(|node| Object::Node(node.clone())),
-            Kind::Slice => world
-                .slice(&key)
-                .map(|slice| Object::Slice(SliceRecord::clone(slice))),
-            Kind::Endpoints => world
-                .endpoints(&key)
-                .map(|endpoints| Object::Endpoints(EndpointsRecord::clone(endpoints))),
-            Kind::ServiceCidr => world
-                .service_cidr(&key)
-                .map(|cidr| Object::ServiceCidr(ServiceCidrRecord::clone(cidr))),
-            Kind::IpAddress => world
-                .ip_address(&key)
-                .map(|address| Object::IpAddress(IpAddressRecord::clone(address))),
-        }
+        object::held(kind, &self.world, &object_key(object))
     }
 
     /// The world holds each object as of the latest version that anything told of it.

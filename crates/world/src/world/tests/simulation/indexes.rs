@@ -24,6 +24,11 @@ impl Simulation {
             .map(|node| (node.name.clone(), node.clone()))
             .collect();
         assert_eq!(nodes, shadow.nodes);
+        let namespaces: BTreeMap<_, _> = world
+            .namespaces()
+            .map(|namespace| (namespace.name.clone(), namespace.clone()))
+            .collect();
+        assert_eq!(namespaces, shadow.namespaces);
         let slices: BTreeMap<_, _> = world
             .slices()
             .map(|slice| (slice.key.clone(), Arc::clone(slice)))
@@ -32,6 +37,10 @@ impl Simulation {
         assert_eq!(by_key(world.all_endpoints()), shadow.endpoints);
         assert_eq!(by_key(world.service_cidrs()), shadow.service_cidrs);
         assert_eq!(by_key(world.ip_addresses()), shadow.ip_addresses);
+        assert_eq!(by_key(world.service_ip_pools()), shadow.service_ip_pools);
+        assert_eq!(by_key(world.node_port_pools()), shadow.node_port_pools);
+        assert_eq!(by_key(world.service_reservations()), shadow.service_reservations);
+        assert_eq!(by_key(world.allocation_claims()), shadow.allocation_claims);
 
         for (id, pod) in &pods {
             assert_eq!(

@@ -25,6 +25,8 @@ pub(super) enum Op {
     OwnDelete(Kind, usize),
     /// One of the answers arrives.
     Answer(usize),
+    /// A kind is not served any more, and is again, with none of its objects.
+    Vanish(Kind),
     /// The server's store is set back by some versions; all watches break and list anew.
     Restore(u64),
 }
@@ -43,6 +45,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         4 => (written(), object(), 0..12u8).prop_map(|(kind, object, variant)| Op::OwnPut(kind, object, variant)),
         2 => (written(), object()).prop_map(|(kind, object)| Op::OwnDelete(kind, object)),
         5 => (0..8usize).prop_map(Op::Answer),
+        1 => kind().prop_map(Op::Vanish),
     ]
 }
 
