@@ -31,17 +31,17 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 /// What a test waits for at most.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 const NAME: &str = "webhook.system.svc";
 
 /// Answers by the name of the object.
 #[derive(Debug)]
-pub struct Scripted {
+pub(crate) struct Scripted {
     /// Reviews of `later` end when there is a permit.
-    pub permits: Arc<Semaphore>,
+    pub(crate) permits: Arc<Semaphore>,
     /// Reviews of `later` that began, were dropped in between, and ended.
-    pub later: tokio::sync::watch::Sender<[usize; 3]>,
+    pub(crate) later: tokio::sync::watch::Sender<[usize; 3]>,
 }
 
 impl Admission for Scripted {
@@ -93,18 +93,18 @@ impl Drop for Dropped {
 }
 
 /// A server that runs.
-pub struct Running {
-    pub address: SocketAddr,
-    pub authority: Pair,
-    pub certificates: Certificates,
-    pub registry: Registry,
-    pub admission: Arc<Scripted>,
-    pub shutdown: CancellationToken,
-    pub task: JoinHandle<()>,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) authority: Pair,
+    pub(crate) certificates: Certificates,
+    pub(crate) registry: Registry,
+    pub(crate) admission: Arc<Scripted>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) task: JoinHandle<()>,
 }
 
 /// A new authority, as of now.
-pub fn authority() -> Pair {
+pub(crate) fn authority() -> Pair {
     Pair::authority(validity()).unwrap()
 }
 
@@ -117,17 +117,17 @@ fn validity() -> Validity {
 }
 
 /// A new certificate for the server.
-pub fn leaf(authority: &Pair) -> Pair {
+pub(crate) fn leaf(authority: &Pair) -> Pair {
     authority
         .sign(&Names::service("system", "webhook"), validity())
         .unwrap()
 }
 
-pub fn identity(leaf: &Pair) -> Identity {
+pub(crate) fn identity(leaf: &Pair) -> Identity {
     Identity::from_pem(leaf.certificate.pem.as_bytes(), leaf.key_pem().as_bytes()).unwrap()
 }
 
-pub async fn start(settings: Settings) -> Running {
+pub(crate) async fn start(settings: Settings) -> Running {
     let authority = authority();
     let certificates = Certificates::new();
     certificates.set(&identity(&leaf(&authority))).unwrap();
@@ -158,21 +158,24 @@ pub async fn start(settings: Settings) -> Running {
 }
 
 impl Running {
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(self.address, &[&self.authority])
     }
 
     /// The value of a metric with these labels; 0 where there is none.
-    pub fn metric(&self, line: &str) -> f64 {
+    pub(crate) fn metric(&self, line: &str) -> i64 {
+        self.text(line).map_or(0, |text| text.parse().unwrap())
+    }
+
+    pub(crate) fn text(&self, line: &str) -> Option<String> {
         self.registry
             .encode()
             .lines()
-            .find_map(|text| text.strip_prefix(line)?.strip_prefix(' ')?.parse().ok())
-            .unwrap_or(0.0)
+            .find_map(|text| text.strip_prefix(line)?.strip_prefix(' ').map(str::to_owned))
     }
 
     /// Waits for so many reviews of `later` to have begun, to have been dropped and to have ended.
-    pub async fn later(&self, counts: [usize; 3]) {
+    pub(crate) async fn later(&self, counts: [usize; 3]) {
         let mut later = self.admission.later.subscribe();
         let seen = timeout(PATIENCE, later.wait_for(|later| *later == counts)).await;
         assert!(seen.is_ok(), "{:?}", self.admission.later.borrow());
@@ -181,17 +184,17 @@ impl Running {
 
 /// Connects, as often as asked.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     config: Arc<ClientConfig>,
 }
 
 impl Client {
-    pub fn new(address: SocketAddr, authorities: &[&Pair]) -> Self {
+    pub(crate) fn new(address: SocketAddr, authorities: &[&Pair]) -> Self {
         Self::with_versions(address, authorities, rustls::ALL_VERSIONS)
     }
 
-    pub fn with_versions(
+    pub(crate) fn with_versions(
         address: SocketAddr,
         authorities: &[&Pair],
         versions: &[&'static rustls::SupportedProtocolVersion],
@@ -215,7 +218,7 @@ impl Client {
     }
 
     /// Over TLS, without HTTP.
-    pub async fn raw(&self) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn raw(&self) -> std::io::Result<TlsStream<TcpStream>> {
         let connector = TlsConnector::from(Arc::clone(&self.config));
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
@@ -224,7 +227,7 @@ impl Client {
             .await
     }
 
-    pub async fn connect(&self) -> std::io::Result<Connection> {
+    pub(crate) async fn connect(&self) -> std::io::Result<Connection> {
         let stream = self.raw().await?;
         let tls = stream.get_ref().1;
         let leaf = tls.peer_certificates().and_then(<[_]>::first).cloned();
@@ -240,28 +243,28 @@ impl Client {
 }
 
 /// A connection that is kept.
-pub struct Connection {
+pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     /// What the server presented.
-    pub leaf: CertificateDer<'static>,
-    pub kind: rustls::HandshakeKind,
+    pub(crate) leaf: CertificateDer<'static>,
+    pub(crate) kind: rustls::HandshakeKind,
     task: JoinHandle<Result<(), hyper::Error>>,
 }
 
 impl Connection {
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, hyper::Error> {
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, hyper::Error> {
         self.sender.ready().await?;
         let (parts, body) = self.sender.send_request(request).await?.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(Response::from_parts(parts, body))
     }
 
-    pub async fn post(&mut self, path: &str, body: impl Into<Bytes>) -> Result<Answer, hyper::Error> {
+    pub(crate) async fn post(&mut self, path: &str, body: impl Into<Bytes>) -> Result<Answer, hyper::Error> {
         self.send(post(path, body)).await
     }
 
     /// Has an object of that name reviewed, and returns what is in `response`.
-    pub async fn review(&mut self, name: &str) -> Result<Value, hyper::Error> {
+    pub(crate) async fn review(&mut self, name: &str) -> Result<Value, hyper::Error> {
         let answer = self.post("/services?timeout=10s", review(name)).await?;
         assert_eq!(answer.status(), StatusCode::OK, "{answer:?}");
         let body: Value = serde_json::from_slice(answer.body()).unwrap();
@@ -271,24 +274,24 @@ impl Connection {
     }
 
     /// Waits for the server to close it.
-    pub async fn closed(self) {
+    pub(crate) async fn closed(self) {
         let ended = timeout(PATIENCE, self.task).await.expect("it is closed");
         drop(ended);
     }
 
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !self.task.is_finished()
     }
 
     /// Closes it, whatever is under way.
-    pub fn abort(self) {
+    pub(crate) fn abort(self) {
         self.task.abort();
     }
 }
 
-pub type Answer = Response<Bytes>;
+pub(crate) type Answer = Response<Bytes>;
 
-pub fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     Request::post(path)
         .header(HOST, NAME)
         .header(CONTENT_TYPE, "application/json")
@@ -296,12 +299,12 @@ pub fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
         .unwrap()
 }
 
-pub fn text(answer: &Answer) -> &str {
+pub(crate) fn text(answer: &Answer) -> &str {
     std::str::from_utf8(answer.body()).unwrap()
 }
 
 /// The body of a review of an object with that name.
-pub fn review(name: &str) -> Vec<u8> {
+pub(crate) fn review(name: &str) -> Vec<u8> {
     let object = json!({"metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}});
     let review = json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",

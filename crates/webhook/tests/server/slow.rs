@@ -21,7 +21,13 @@ fn settings() -> Settings {
 
 #[tokio::test]
 async fn slow_clients_block_nobody_and_are_closed_in_time() {
-    let running = start(settings()).await;
+    let limit = Duration::from_secs(2);
+    let running = start(Settings {
+        handshake_timeout: limit,
+        read_timeout: limit,
+        ..Settings::default()
+    })
+    .await;
     let client = running.client();
     let body = review("plain");
     let head = format!(
@@ -38,15 +44,14 @@ async fn slow_clients_block_nobody_and_are_closed_in_time() {
     bodies.write_all(&body[..20]).await.unwrap();
     // Others are answered at once meanwhile.
     let mut connection = client.connect().await.unwrap();
-    let asked = Instant::now();
     for _ in 0..20 {
         connection.review("patched").await.unwrap();
         client.connect().await.unwrap().review("plain").await.unwrap();
     }
-    assert!(
-        asked.elapsed() < Duration::from_millis(350),
-        "{:?}",
-        asked.elapsed()
+    assert!(began.elapsed() < limit, "{:?}", began.elapsed());
+    assert_eq!(
+        running.metric("quaymaster_webhook_failures_total{cause=\"slow\"}"),
+        0
     );
     let mut answers = [Vec::new(), Vec::new(), Vec::new()];
     let all = async {
@@ -56,14 +61,14 @@ async fn slow_clients_block_nobody_and_are_closed_in_time() {
     };
     timeout(PATIENCE, all).await.expect("they are closed");
     assert!(
-        (Duration::from_millis(380)..Duration::from_millis(1_500)).contains(&began.elapsed()),
+        (limit..limit * 2).contains(&began.elapsed()),
         "{:?}",
         began.elapsed()
     );
     assert!(answers[2].starts_with(b"HTTP/1.1 408 "), "{answers:?}");
     assert_eq!(
         running.metric("quaymaster_webhook_failures_total{cause=\"slow\"}"),
-        2.0
+        2
     );
     connection.review("plain").await.unwrap();
 }
@@ -107,7 +112,7 @@ async fn a_connection_without_requests_is_kept_as_long_as_the_apiserver_keeps_it
 #[tokio::test]
 async fn a_connection_without_requests_is_closed_in_the_end() {
     let running = start(Settings {
-        idle_timeout: Duration::from_millis(400),
+        idle_timeout: Duration::from_secs(1),
         ..Settings::default()
     })
     .await;
@@ -117,18 +122,18 @@ async fn a_connection_without_requests_is_closed_in_the_end() {
     let began = Instant::now();
     for _ in 0..6 {
         used.review("plain").await.unwrap();
-        sleep(Duration::from_millis(100)).await;
+        sleep(Duration::from_millis(250)).await;
     }
     assert!(!unused.is_open() && used.is_open());
     used.closed().await;
     assert!(
-        began.elapsed() > Duration::from_millis(850),
+        began.elapsed() > Duration::from_millis(2_200),
         "{:?}",
         began.elapsed()
     );
     assert_eq!(
         running.metric("quaymaster_webhook_failures_total{cause=\"slow\"}"),
-        0.0
+        0
     );
 }
 
