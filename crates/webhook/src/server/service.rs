@@ -133,7 +133,7 @@ async fn read<A>(mut body: Incoming, shared: &Shared<A>, held: &mut Held<'_>) ->
     let declared = body.size_hint().lower();
     if declared > max as u64 {
         if declared <= 2 * max as u64 {
-            discard(body, max).await;
+            discard(body, 2 * max).await;
         }
         return Err(too_large(max));
     }
@@ -146,7 +146,7 @@ async fn read<A>(mut body: Incoming, shared: &Shared<A>, held: &mut Held<'_>) ->
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if held.bytes + data.len() > max {
-            discard(body, max).await;
+            discard(body, 2 * max).await;
             return Err(too_large(max));
         }
         if held.grow(data.len()) > shared.settings.max_bodies {

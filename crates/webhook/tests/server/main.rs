@@ -1,2 +1,14 @@
-//! The server as the apiserver meets it: clients over TLS on loopback.
+//! The server, with clients over TLS.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's way to fail"
+)]
 
+mod bodies;
+mod drain;
+mod exchange;
+mod harness;
+mod reviews;
+mod slow;
