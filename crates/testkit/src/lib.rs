@@ -8,6 +8,7 @@
 //! - [`logs`] gathers what a thread logs.
 //! - [`objects`] builds Services, Pods and Nodes that a real apiserver accepts; no kubelet needed.
 //! - [`wait`] waits for a state and says what it last saw.
+//! - [`ports`] finds free ports.
 //! - [`process`] runs our own binary and reads its memory and CPU time.
 //!
 //! Linux only: children are tied to this process by `PR_SET_PDEATHSIG`, and figures come from `/proc`.
@@ -18,7 +19,7 @@ pub mod controlplane;
 mod instance;
 pub mod logs;
 pub mod objects;
-mod ports;
+pub mod ports;
 pub mod process;
 pub mod procfs;
 pub mod server;
