@@ -9,6 +9,7 @@
 //! - [`objects`] builds Services, Pods and Nodes that a real apiserver accepts; no kubelet needed.
 //! - [`wait`] waits for a state and says what it last saw.
 //! - [`definitions`] installs custom resources and waits until they are served.
+//! - [`ports`] finds free ports.
 //! - [`process`] runs our own binary and reads its memory and CPU time.
 //!
 //! Linux only: children are tied to this process by `PR_SET_PDEATHSIG`, and figures come from `/proc`.
@@ -20,7 +21,7 @@ pub mod definitions;
 mod instance;
 pub mod logs;
 pub mod objects;
-mod ports;
+pub mod ports;
 pub mod process;
 pub mod procfs;
 pub mod server;

@@ -20,7 +20,10 @@ static STEP: AtomicU32 = AtomicU32::new(0);
 /// Ports lie below the kernel's range for outgoing connections: while a server restarts, no client's connection
 /// can take its port, nor can a client that keeps trying connect to itself. Another process may still take the port
 /// before the server does, so callers try again with another one.
-pub(crate) fn free() -> io::Result<u16> {
+///
+/// # Errors
+/// Where no port can be had.
+pub fn free() -> io::Result<u16> {
     let end = ephemeral_start().min(NODE_PORTS);
     if end <= FIRST {
         return Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port());

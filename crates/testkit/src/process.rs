@@ -330,12 +330,12 @@ mod tests {
     async fn a_line_of_the_log_is_waited_for() {
         let (_folder, mut process) = shell("sleep 0.2; echo \"$GREETING there\"; sleep 60");
         let line = process
-            .wait_for_log("hello", Duration::from_secs(10))
+            .wait_for_log("hello", Duration::from_secs(30))
             .await
             .unwrap();
         assert_eq!(line, "hello there");
         assert!(process.server().memory().unwrap().rss > 0);
-        let status = process.server().terminate(Duration::from_secs(10)).await.unwrap();
+        let status = process.server().terminate(Duration::from_secs(30)).await.unwrap();
         assert_eq!(describe_exit(status), "signal 15");
     }
 
@@ -343,7 +343,7 @@ mod tests {
     async fn an_early_end_is_told_with_the_logs_end() {
         let (_folder, mut process) = shell("echo cannot work >&2; exit 3");
         let error = process
-            .wait_for_log("ready", Duration::from_secs(10))
+            .wait_for_log("ready", Duration::from_secs(30))
             .await
             .unwrap_err()
             .to_string();
@@ -374,19 +374,19 @@ mod tests {
     async fn what_a_wrapper_started_ends_with_it() {
         let (_folder, mut process) = shell("sleep 60 & echo child $!; wait");
         let line = process
-            .wait_for_log("child", Duration::from_secs(10))
+            .wait_for_log("child", Duration::from_secs(30))
             .await
             .unwrap();
         let child = Path::new("/proc").join(line.replace("child ", ""));
         assert!(child.exists());
-        process.server().terminate(Duration::from_secs(10)).await.unwrap();
+        process.server().terminate(Duration::from_secs(30)).await.unwrap();
         let ended = || {
             let stat = fs::read_to_string(child.join("stat"));
             // One that nobody has waited for yet has ended as well.
             stat.map_or(true, |stat| stat.contains(") Z "))
         };
         let begun = Instant::now();
-        while !ended() && begun.elapsed() < Duration::from_secs(10) {
+        while !ended() && begun.elapsed() < Duration::from_secs(30) {
             tokio::time::sleep(POLL).await;
         }
         assert!(ended());
@@ -395,7 +395,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_ignores_the_request_to_end_is_killed() {
         let (_folder, mut process) = shell("trap '' TERM; echo up; while :; do sleep 0.1; done");
-        process.wait_for_log("up", Duration::from_secs(10)).await.unwrap();
+        process.wait_for_log("up", Duration::from_secs(30)).await.unwrap();
         let status = process
             .server()
             .terminate(Duration::from_millis(200))

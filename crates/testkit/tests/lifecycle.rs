@@ -81,7 +81,7 @@ async fn nothing_survives_a_sigkill_of_the_test_process() {
     child.kill().unwrap();
     child.wait().unwrap();
     let begun = Instant::now();
-    eventually(Duration::from_secs(10), "the end of all servers", async || {
+    eventually(MINUTE, "the end of all servers", async || {
         let left: Vec<u32> = pids
             .iter()
             .copied()
@@ -98,11 +98,9 @@ async fn nothing_survives_a_sigkill_of_the_test_process() {
         "all servers gone {:.2} s after the SIGKILL",
         begun.elapsed().as_secs_f64()
     );
-    eventually(
-        Duration::from_secs(10),
-        "the removal of the data folder",
-        async || !folder.exists(),
-    )
+    eventually(MINUTE, "the removal of the data folder", async || {
+        !folder.exists()
+    })
     .await;
 }
 

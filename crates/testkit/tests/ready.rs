@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use quaymaster_testkit::assets::{Assets, Places, Program};
 use quaymaster_testkit::{ControlPlane, procfs};
 
-/// About 2.5 s on an idle machine of two cores; loose, since machines are noisy.
-const LIMIT: Duration = Duration::from_secs(10);
+/// About 2.5 s on an idle machine of two cores; loose, since machines are slow and noisy.
+const LIMIT: Duration = Duration::from_secs(30);
 /// Starts of which one must be within the limit.
 const STARTS: u32 = 3;
 

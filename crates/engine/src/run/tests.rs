@@ -19,7 +19,7 @@ use crate::fixtures::{
     service_json, service_reservation_json, slice_json,
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is wrong with a server.
 #[derive(Clone, Copy)]
@@ -192,7 +192,7 @@ fn connection(server: &Server) -> Connection {
 /// The engine is told to end, does so promptly, and nothing in it failed.
 async fn end(cancel: &CancellationToken, task: JoinHandle<Result<(), EngineError>>) {
     cancel.cancel();
-    timeout(Duration::from_secs(5), task)
+    timeout(PATIENCE, task)
         .await
         .expect("it must end promptly")
         .unwrap()

@@ -114,7 +114,7 @@ async fn shutdown_frees_the_port_even_with_a_client_that_never_finishes_its_requ
     slow.write_all(b"GET /metrics HTTP/1.1\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     running.shutdown.cancel();
-    tokio::time::timeout(DRAIN * 5, running.task)
+    tokio::time::timeout(DRAIN * 30, running.task)
         .await
         .unwrap()
         .unwrap()

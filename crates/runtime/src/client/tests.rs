@@ -33,7 +33,7 @@ async fn connect(server: &str, user: &str) -> Result<crate::version::ServerVersi
     let file = kubeconfig(server, user);
     let connection = Connection::load(&Source::Kubeconfig(file.path().to_owned()))?;
     let client = connection.client(&agent())?;
-    discover_version(&client, &connection.server(), SECOND * 5).await
+    discover_version(&client, &connection.server(), SECOND * 30).await
 }
 
 async fn answer(step: Step) -> Result<crate::version::ServerVersion, ConnectError> {
@@ -162,7 +162,7 @@ async fn a_proxy_is_asked_for_the_server_and_named_without_its_password_when_it_
     let file = kubeconfig(&server, "{}");
     let connection = Connection::load(&Source::Kubeconfig(file.path().to_owned())).unwrap();
     let client = connection.client(&agent()).unwrap();
-    let error = discover_version(&client, &connection.server(), SECOND * 5)
+    let error = discover_version(&client, &connection.server(), SECOND * 30)
         .await
         .unwrap_err();
     let error = connection.explain(error);
@@ -304,7 +304,7 @@ async fn what_is_no_apiserver_or_not_there_is_told_with_kubeconfig_context_and_c
         let file = kubeconfig(&format!("http://{address}"), "{}");
         let connection = Connection::load(&Source::Kubeconfig(file.path().to_owned())).unwrap();
         let client = connection.client(&agent()).unwrap();
-        let error = discover_version(&client, &connection.server(), SECOND * 5)
+        let error = discover_version(&client, &connection.server(), SECOND * 30)
             .await
             .unwrap_err();
         let line = is_one_line(&connection.explain(error));
@@ -343,7 +343,7 @@ async fn who_may_not_read_the_version_is_told_by_the_apiservers_name_with_the_ku
         let file = kubeconfig(&format!("http://{address}"), "{}");
         let connection = Connection::load(&Source::Kubeconfig(file.path().to_owned())).unwrap();
         let client = connection.client(&agent()).unwrap();
-        let error = discover_version(&client, &connection.server(), SECOND * 5)
+        let error = discover_version(&client, &connection.server(), SECOND * 30)
             .await
             .unwrap_err();
         let line = is_one_line(&connection.explain(error));

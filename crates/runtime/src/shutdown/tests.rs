@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 
 /// Longer than a signal takes.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Set in the process that [`the_second_signal_ends_the_process_with_its_status_after_what_is_left_to_do`] starts.
 const CHILD: &str = "QUAYMASTER_TEST_SIGNALS";

@@ -15,7 +15,7 @@ use quaymaster_watch::StreamingSupport;
 use tokio::time::timeout;
 
 use crate::bare;
-use crate::ours::{Ours, client, paged, streaming};
+use crate::ours::{Ours, client, impatient, paged, streaming};
 use crate::records::*;
 use crate::server::{Call, Part, Reply, Server, error, gone, page, watch};
 
@@ -183,7 +183,7 @@ async fn a_list_that_is_never_answered_is_given_up() {
     assert_eq!(server.seen().len(), 1);
 
     let server = Server::strict(scenario()).await;
-    let mut ours = Ours::start(&server, paged());
+    let mut ours = Ours::start(&server, impatient());
     ours.until_held(&["a"]).await;
     server.finish().await;
     assert_eq!(ours.failures("timeout"), 2);
@@ -204,7 +204,7 @@ async fn a_watch_that_is_never_answered_is_given_up() {
     assert_eq!(told, ["init", "+a", "done"], "it waits for ever");
 
     let server = Server::strict(scenario()).await;
-    let mut ours = Ours::start(&server, paged());
+    let mut ours = Ours::start(&server, impatient());
     ours.until_held(&["a", "b"]).await;
     server.finish().await;
 }

@@ -8,6 +8,9 @@ use crate::ours::{Ours, paged, streaming};
 use crate::records::*;
 use crate::server::{Call, Part, Reply, Server, error, gone, page, watch};
 
+/// Longer than a busy machine takes to the end of a script, whose last stream is silent as well.
+const SILENCE: Duration = Duration::from_secs(1);
+
 #[tokio::test]
 async fn a_list_is_read_page_by_page_and_each_page_is_delivered() {
     let server = Server::strict(vec![
@@ -41,6 +44,8 @@ async fn a_watch_is_resumed_from_the_version_of_the_last_bookmark() {
     .await;
     let mut ours = Ours::start(&server, paged());
     ours.until("deleted", |ours| ours.changes == ["+a", "-a"]).await;
+    ours.until_counted("three streams", |ours| ours.stats.streams() == 3)
+        .await;
     server.finish().await;
     assert_eq!(ours.stats.lists(), 1);
     assert_eq!(ours.stats.streams(), 3);
@@ -181,7 +186,7 @@ async fn a_silent_stream_is_dropped_and_resumed() {
     ])
     .await;
     let config = Config {
-        silence_limit: Duration::from_millis(150),
+        silence_limit: SILENCE,
         ..paged()
     };
     let mut ours = Ours::start(&server, config);
@@ -202,8 +207,9 @@ async fn a_stream_that_outlives_its_agreed_end_is_dropped_and_resumed() {
     ])
     .await;
     let config = Config {
-        watch_timeout: Duration::from_millis(100),
-        close_grace: Duration::from_millis(200),
+        // The last stream outlives it as well, a second later.
+        watch_timeout: Duration::from_millis(400),
+        close_grace: Duration::from_millis(600),
         ..paged()
     };
     let mut ours = Ours::start(&server, config);
@@ -223,7 +229,7 @@ async fn a_history_that_went_back_is_noticed_behind_a_silent_stream() {
         (watch("600"), held(&[added("b", "601")])),
     ])
     .await;
-    let limit = Duration::from_millis(150);
+    let limit = SILENCE;
     let mut ours = Ours::start(
         &server,
         Config {
@@ -260,7 +266,7 @@ async fn a_silent_stream_of_a_quiet_collection_is_resumed_after_the_question() {
         (watch("1000"), held(&[added("b", "1200")])),
     ])
     .await;
-    let limit = Duration::from_millis(150);
+    let limit = SILENCE;
     let mut ours = Ours::start(
         &server,
         Config {

@@ -16,7 +16,7 @@ use crate::records::{Mini, PATH, Record};
 use crate::server::Server;
 
 /// No test waits longer for anything.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Ours {
     pub(crate) stats: Arc<Stats>,
@@ -43,11 +43,19 @@ pub(crate) fn paged() -> Config {
     }
 }
 
-/// The same with streaming lists.
-pub(crate) fn streaming() -> Config {
+/// As [`paged`], with requests that are soon given up. Only where one is to be: a machine that is busy for so long looks
+/// like a server that hangs.
+pub(crate) fn impatient() -> Config {
     Config {
         page_limit: Duration::from_millis(400),
         start_limit: Duration::from_millis(400),
+        ..paged()
+    }
+}
+
+/// As [`paged`], with streaming lists.
+pub(crate) fn streaming() -> Config {
+    Config {
         backoff: BackoffConfig {
             first: Duration::from_millis(20),
             max: Duration::from_millis(100),
@@ -114,6 +122,21 @@ impl Ours {
             ours.mirror.has_synced() && ours.names() == names
         })
         .await;
+    }
+
+    /// Takes what comes until `done`, which need not go with a batch; fails if that takes too long.
+    pub(crate) async fn until_counted(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let waited = timeout(PATIENCE, async {
+            while !done(self) {
+                self.run_for(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(
+            waited.await.is_ok(),
+            "waited in vain until {what}; came: {:?}; error: {:?}",
+            self.log,
+            self.stats.last_error()
+        );
     }
 
     /// Takes what comes within `time`.

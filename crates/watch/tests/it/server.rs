@@ -150,7 +150,7 @@ impl Server {
 
     /// Fails on calls beyond the script and on calls that never came. Waits for the last ones.
     pub(crate) async fn finish(&self) {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             {
                 let state = self.state.lock().unwrap();

@@ -52,14 +52,15 @@ async fn the_metrics_have_the_names_that_dashboards_know(t: &Test) {
         "workqueue_adds_total{name=\"endpoint_slice\"}",
         "process_resident_memory_bytes",
     ];
-    let (status, text) = get(port(t), "/metrics").await.unwrap();
-    assert_eq!(status, 200);
-    for name in known {
-        assert!(
-            text.lines().any(|line| line.starts_with(name)),
-            "{name} is not in\n{text}"
-        );
-    }
+    // What a sync counts, it counts after its write.
+    eventually(SOON, "all of them", async || {
+        let (status, text) = get(port(t), "/metrics").await.ok_or("no answer")?;
+        assert_eq!(status, 200);
+        let is_there = |name: &str| text.lines().any(|line| line.starts_with(name));
+        let missing = known.into_iter().find(|name| !is_there(name));
+        missing.map_or(Ok(()), |name| Err(format!("{name} is not in\n{text}")))
+    })
+    .await;
     // Gauges follow within the seconds between two measures.
     eventually(SOON, "totals above zero", async || {
         let (_, text) = get(port(t), "/metrics").await?;
@@ -126,9 +127,21 @@ fn sockets_of(pid: u32) -> Vec<String> {
 }
 
 async fn every_log_line_is_an_object(t: &Test) {
-    let log = t.cluster.manager.lock().unwrap().as_ref().unwrap().log();
-    assert!(log.lines().count() >= 3, "{log}");
-    for line in log.lines() {
+    // What has no line's end is still being written.
+    let whole = |log: &str| -> Vec<String> {
+        let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        lines.map(str::to_owned).collect()
+    };
+    let lines = eventually(SOON, "some lines", async || {
+        let lines = whole(&t.cluster.manager.lock().unwrap().as_ref().unwrap().log());
+        if lines.len() >= 3 {
+            Ok(lines)
+        } else {
+            Err(format!("{lines:?}"))
+        }
+    })
+    .await;
+    for line in &lines {
         let value: serde_json::Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(

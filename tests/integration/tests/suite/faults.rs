@@ -72,8 +72,12 @@ async fn after_a_restart_of_the_apiserver_it_goes_on_and_writes_nothing_needless
     t.expect("web", ["IPv4 http:8080 = a-unready b-unready"]).await;
     let writes = writes(plane, mark).await;
     assert_eq!(writes.len(), 2, "one write for each change: {writes:#?}");
-    let (status, _) = get(manager.port, "/readyz").await.unwrap();
-    assert_eq!(status, 200);
+    eventually(LATER, "to be ready", async || {
+        get(manager.port, "/readyz")
+            .await
+            .is_some_and(|(status, _)| status == 200)
+    })
+    .await;
     end(manager).await;
 }
 
@@ -189,11 +193,19 @@ async fn a_deletion_missed_behind_a_compaction_of_etcd_is_found_by_a_new_list(mi
     })
     .await;
     // It was the compaction that was met, and not just a connection that broke.
-    let (_, metrics) = get(manager.port, "/metrics").await.unwrap();
     for kind in ["pods", "services"] {
         let metric = format!("quaymaster_watch_failures_total{{kind=\"{kind}\",cause=\"expired\"}} ");
-        let count = metrics.lines().find_map(|line| line.strip_prefix(&metric));
-        assert!(count.is_some_and(|count| count != "0"), "{metric}: {metrics}");
+        // One kind may come back later than another.
+        eventually(LATER, &metric, async || {
+            let (_, metrics) = get(manager.port, "/metrics").await.ok_or("no answer")?;
+            let count = metrics.lines().find_map(|line| line.strip_prefix(&metric));
+            if count.is_some_and(|count| count != "0") {
+                Ok(())
+            } else {
+                Err(metrics)
+            }
+        })
+        .await;
     }
     end(manager).await;
 }
@@ -234,12 +246,19 @@ async fn a_missing_permission_to_read_is_named_and_healed_without_a_restart(mino
             // streaming lists, it says with "Forbidden" as well.
             if verb == "watch" || minor == Minor::V1_33 {
                 expect_line(&manager, &["watch failed", "orbidden", resource]).await;
-                let (_, checks) = get(manager.port, "/readyz?verbose").await.unwrap();
-                let check = checks.lines().find(|line| line.contains(resource)).unwrap();
-                assert!(
-                    check.starts_with("[-]") && check.contains("forbidden") && check.contains(USER),
-                    "{checks}"
-                );
+                eventually(SOON, "the reason why it is not ready", async || {
+                    let checks = get(manager.port, "/readyz?verbose").await.ok_or("no answer")?.1;
+                    let check = checks.lines().find(|line| line.contains(resource));
+                    let is_told = |check: &str| {
+                        check.starts_with("[-]") && check.contains("forbidden") && check.contains(USER)
+                    };
+                    if check.is_some_and(is_told) {
+                        Ok(())
+                    } else {
+                        Err(checks)
+                    }
+                })
+                .await;
             }
             grant(&t.client, &ALL_RULES, None).await;
             let app = format!("new-{number}-{verb}");

@@ -24,7 +24,7 @@ pub(crate) use http::{free_port, get, serve};
 pub(crate) use kubelet::Kubelet;
 pub(crate) use manager::{Manager, USER};
 pub(crate) use minors::Minor;
-pub(crate) use namespace::{Test, fresh_ip, fresh_ipv6};
+pub(crate) use namespace::{FENCE, Test, fresh_ip, fresh_ipv6};
 pub(crate) use proxy::Proxy;
 pub(crate) use rbac::{ALL_RULES, grant};
 pub(crate) use shapes::{Shapes, slice_writes, writes_of};

@@ -189,6 +189,8 @@ async fn the_same_name_in_two_namespaces_stays_apart(t: &Test) {
 
 async fn two_hundred_and_fifty_pods_fill_slices_of_one_hundred(t: &Test) {
     create_pods(t, 0..250).await;
+    // Of fewer Pods at first other slices would be made.
+    t.all_is_read().await;
     t.service("web").create(&t.client).await.unwrap();
     let slices = t
         .expect_slices("web", "250 endpoints", |slices| sized(slices, &[50, 100, 100]))
@@ -224,6 +226,7 @@ async fn two_hundred_and_fifty_pods_fill_slices_of_one_hundred(t: &Test) {
 async fn more_pods_go_to_a_new_slice_and_the_fullest_rest(t: &Test) {
     // 100 + 20, then 30 fewer of the first slice's, then 15 more: what is touched anyway is filled, the rest stays.
     create_pods(t, 0..120).await;
+    t.all_is_read().await;
     t.service("web").create(&t.client).await.unwrap();
     let slices = t
         .expect_slices("web", "120 endpoints", |slices| sized(slices, &[20, 100]))

@@ -8,7 +8,7 @@ use quaymaster_testkit::audit::{Entry, Mark};
 use quaymaster_testkit::eventually;
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, LATER, Manager, Minor, Test, USER, alone_on_each_minor};
+use crate::harness::{Cluster, FENCE, LATER, Manager, Minor, Test, USER, alone_on_each_minor};
 
 alone_on_each_minor!(
     a_policy_that_labels_every_slice_is_not_fought_and_changes_are_followed,
@@ -98,6 +98,7 @@ async fn at_rest(t: &Test, since: Mark) -> usize {
             && entry.is_complete()
             && entry.resource() == "endpointslices"
             && entry.namespace() == t.namespace
+            && !entry.name().starts_with(FENCE)
     };
     let audit = t.cluster.plane.audit();
     let writes = audit.wait_quiet(since, REST, REST_LIMIT, ours).await;
@@ -126,6 +127,8 @@ async fn is_not_fought(minor: Minor, patch: &str, is_mutated: impl Fn(&Value) ->
     let mark = t.mark();
     t.pod("a", "web").create(&t.client).await.unwrap();
     t.pod("b", "web").create(&t.client).await.unwrap();
+    // A Service that is seen before its Pods takes more writes.
+    t.all_is_read().await;
     t.service("web").create(&t.client).await.unwrap();
     mutated(["IPv4 http:8080 = a b"]).await;
     let writes = at_rest(&t, mark).await;

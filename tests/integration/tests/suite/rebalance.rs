@@ -7,8 +7,8 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_testkit::eventually;
 
 use crate::harness::{
-    Cluster, Manager, Minor, SOON, Test, Trace, alone_on_each_minor, assert_present, get, pods_of,
-    slice_writes,
+    Cluster, Manager, Minor, SOON, Test, Trace, alone_on_each_minor, assert_present, describe_all, get,
+    pods_of, slice_writes,
 };
 
 alone_on_each_minor!(
@@ -120,6 +120,7 @@ async fn sparse_slices_become_one_and_no_pod_is_hidden_meanwhile(minor: Minor) {
     let kcm = plane.start_kcm_with(&CONTROLLER, &[MAX_FLAG]).await.unwrap();
     // It looks at each Service when it starts. That it has looked is shown by what it does for a new one.
     t.service("witness").create(&t.client).await.unwrap();
+    t.expect("witness", ["IPv4 - = none"]).await;
     let writes = slice_writes(plane, mark, "").await;
     let verbs: Vec<&str> = writes.iter().map(|write| write.verb.as_str()).collect();
     assert_eq!(verbs, ["create"], "that of the witness alone");
@@ -161,6 +162,17 @@ async fn beside_kube_controller_manager_merging_ends_and_both_come_to_rest_over_
     let pod = staying.first().unwrap();
     let mark = plane.audit().mark().unwrap();
     t.ready(pod, false).await;
+    t.expect_slices("web", "the Pod unready", |slices| {
+        let lines = describe_all(slices);
+        let unready = format!("{pod}-unready");
+        let words = lines.iter().flat_map(|line| line.split(' '));
+        if words.into_iter().any(|word| word == unready) {
+            Ok(())
+        } else {
+            Err(format!("{lines:?}"))
+        }
+    })
+    .await;
     let writes = slice_writes(plane, mark, "").await;
     assert!(
         writes.iter().any(|write| write.verb == "update"),

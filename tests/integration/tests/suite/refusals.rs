@@ -143,6 +143,10 @@ async fn a_quota_that_forbids_a_slice_is_told_as_an_event_and_outlived(t: &Test)
         .patch_status("none", &params, &kube::api::Patch::Merge(status))
         .await
         .unwrap();
+    let probe = json!({"metadata": {"name": "probe"}, "addressType": "IPv4", "endpoints": []});
+    let probe = serde_json::from_value(probe).unwrap();
+    t.expect_forbidden(async |dry| t.endpoint_slices().create(dry, &probe).await)
+        .await;
     t.service("web").create(&t.client).await.unwrap();
     t.expect_event("web", "FailedToUpdateEndpointSlices", "exceeded quota")
         .await;

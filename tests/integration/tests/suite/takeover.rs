@@ -1,5 +1,7 @@
 //! One cluster, kept by kube-controller-manager and by this binary in turn.
 
+use std::time::Instant;
+
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use quaymaster_testkit::ControlPlane;
 
@@ -81,6 +83,7 @@ async fn beside_kube_controller_manager_each_pod_is_served_once_both_come_to_res
     const ROUNDS: usize = 4;
     let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(minor, |builder| builder).await));
     let plane = &cluster.plane;
+    let begun = Instant::now();
     let manager = cluster.manager().await;
     let kcm = plane.start_kcm_with(&CONTROLLER, &FAST).await.unwrap();
     let t = Test::new(cluster, "both").await;
@@ -124,7 +127,11 @@ async fn beside_kube_controller_manager_each_pod_is_served_once_both_come_to_res
         .iter()
         .filter(|line| line.contains("another writer is at work"))
         .collect();
-    assert!(!told.is_empty() && told.len() <= 3, "once a minute: {told:#?}");
+    let minutes = usize::try_from(begun.elapsed().as_secs() / 60).unwrap();
+    assert!(
+        (1..=minutes + 1).contains(&told.len()),
+        "once a minute, in {minutes}: {told:#?}"
+    );
     assert!(told[0].contains("kube-controller-manager"), "{told:#?}");
     kcm.stop().await.unwrap();
     manager.stop().await;

@@ -136,6 +136,8 @@ async fn slices_stay_when_a_service_turns_into_an_external_name_and_are_used_whe
     let out = json!({"spec": {"type": "ExternalName", "externalName": "example.org", "clusterIP": null, "clusterIPs": null,
         "ipFamilies": null, "ipFamilyPolicy": null, "internalTrafficPolicy": null}});
     t.patch_service("web", out).await;
+    // Else the Pod might be seen before the type.
+    t.all_is_read().await;
     t.pod("b", "web").create(&t.client).await.unwrap();
     let writes = t.writes_since(mark, Duration::from_secs(1)).await;
     assert!(writes.is_empty(), "{writes:?}");

@@ -106,6 +106,12 @@ async fn what_controllers_left_stays_by_default_and_goes_after_a_time_of_grace(m
     let mut made: Vec<&str> = made.iter().map(String::as_str).collect();
     expect_present(&client, &namespace, &made).await;
     let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), &namespace);
+    // They may have been made before their Pod was seen, and of none nothing would be mirrored.
+    eventually(LATER, "addresses in all Endpoints", async || {
+        let list = endpoints.list(&ListParams::default()).await.unwrap();
+        list.iter().all(|one| one.subsets.iter().flatten().count() == 1)
+    })
+    .await;
     for name in ["bare", "taken-over", "by-hand"] {
         patch(&client, &namespace, name, json!({"spec": {"selector": null}})).await;
     }
@@ -214,7 +220,16 @@ async fn a_mistake_is_not_told_again_after_a_restart(minor: Minor) {
     for _ in 0..2 {
         let manager = Manager::start(plane, &cluster.kubeconfig, &arguments).await;
         tokio::time::sleep(TOLD).await;
-        assert_eq!(told(&client, &namespace).await, expected);
+        // The first one may take longer.
+        eventually(LATER, &format!("{expected:?}"), async || {
+            let found = told(&client, &namespace).await;
+            if found == expected {
+                Ok(())
+            } else {
+                Err(format!("{found:?}"))
+            }
+        })
+        .await;
         manager.stop().await;
     }
 }

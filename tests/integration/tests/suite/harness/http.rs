@@ -1,16 +1,13 @@
 //! Plain HTTP on loopback, for the binary's health and metrics and for servers that pretend.
 
-use std::time::Duration;
-
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long an answer from loopback may take.
-const LIMIT: Duration = Duration::from_secs(5);
+use super::SOON;
 
 /// Status and body of a GET, or `None` when nobody answers.
 pub(crate) async fn get(port: u16, path: &str) -> Option<(u16, String)> {
-    tokio::time::timeout(LIMIT, ask(port, path)).await.ok()?.ok()
+    tokio::time::timeout(SOON, ask(port, path)).await.ok()?.ok()
 }
 
 async fn ask(port: u16, path: &str) -> std::io::Result<(u16, String)> {
@@ -28,12 +25,9 @@ async fn ask(port: u16, path: &str) -> std::io::Result<(u16, String)> {
     Ok((status, body.to_owned()))
 }
 
-/// A port that nobody listens on at this moment.
+/// A port that nobody listens on at this moment, and that no connection or listener of another test gets by chance.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .expect("loopback has free ports")
-        .port()
+    quaymaster_testkit::ports::free().expect("loopback has free ports")
 }
 
 /// A server that gives each request the same answer, on the port it returns. It ends with the runtime.

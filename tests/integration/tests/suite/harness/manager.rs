@@ -13,8 +13,8 @@ use super::{SOON, binary};
 /// The user that the binary runs as, and is found by in the audit log.
 pub(crate) const USER: &str = "quaymaster";
 
-/// How long the binary may take to end after SIGTERM.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How long the binary may take to end after SIGTERM: what a Pod gets by default.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// A running binary that serves health and metrics. It ends with the handle.
 #[derive(Debug)]

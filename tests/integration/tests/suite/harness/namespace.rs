@@ -1,12 +1,13 @@
 //! One test's place on a shared cluster.
 
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use quaymaster_testkit::audit::{Entry, Mark};
 use quaymaster_testkit::objects::{self, PodBuilder, ServiceBuilder};
@@ -17,6 +18,9 @@ use super::{Cluster, SOON, USER, describe_all};
 
 /// Addresses given so far, to all tests.
 static ADDRESSES: AtomicU32 = AtomicU32::new(1);
+
+/// What names begin with that [`Test::all_is_read`] gives; what the binary writes for it counts for no test.
+pub(crate) const FENCE: &str = "fence-";
 
 /// An IPv4 address that no other Pod has.
 pub(crate) fn fresh_ip() -> String {
@@ -152,6 +156,19 @@ impl Test {
         .await
     }
 
+    /// Waits until the binary has read all Services and Pods as they are now, and works with them.
+    ///
+    /// Each kind comes to it by a watch of its own: of a change of a Pod after one of a Service, either may be seen first.
+    /// Within a kind they come in order, so that a Service and a Pod made later and served show that those before are known.
+    pub(crate) async fn all_is_read(&self) {
+        static FENCES: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{FENCE}{}", FENCES.fetch_add(1, Ordering::Relaxed));
+        self.pod(&name, &name).create(&self.client).await.unwrap();
+        self.service(&name).create(&self.client).await.unwrap();
+        self.expect(&name, [&format!("IPv4 http:8080 = {name}")]).await;
+        self.expect_subsets(&name, [&format!("http:8080 = {name}")]).await;
+    }
+
     /// Waits until a condition holds for the Service's slices, and gives them.
     pub(crate) async fn expect_slices(
         &self,
@@ -218,6 +235,23 @@ impl Test {
             && entry.is_complete()
             && entry.resource() == "endpointslices"
             && entry.namespace() == self.namespace
+            && !entry.name().starts_with(FENCE)
+    }
+
+    /// Waits until the apiserver forbids what is tried, without doing it: it knows of quotas by a watch of its own.
+    pub(crate) async fn expect_forbidden<K: Debug>(
+        &self,
+        attempt: impl AsyncFn(&PostParams) -> kube::Result<K>,
+    ) {
+        let dry = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        eventually(SOON, "it to be forbidden", async || match attempt(&dry).await {
+            Err(kube::Error::Api(status)) if status.code == 403 => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await;
     }
 
     /// What the binary did to this namespace was asked for with verbs it is known to use, and was not refused but for

@@ -1,10 +1,13 @@
 //! Permissions of the binary's user.
 
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject};
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use quaymaster_testkit::eventually;
+use serde_json::json;
 
-use super::USER;
+use super::{SOON, USER};
 
 const NAME: &str = "quaymaster";
 
@@ -45,8 +48,11 @@ pub(crate) const ALL_RULES: [Rule; 9] = [
     rule("events.k8s.io", "events", &["create", "patch"]),
 ];
 
-/// Lets the binary's user do what `rules` say, less `without` (resource and verb), and nothing else.
+/// Lets the binary's user do what `rules` say, less `without` (resource and verb), and nothing else; waits until the
+/// apiserver judges by that.
 pub(crate) async fn grant(client: &Client, rules: &[Rule], without: Option<(&str, &str)>) {
+    let (resource, verb) = without.unwrap_or((rules[0].resource, rules[0].verbs[0]));
+    let group = rules.iter().find(|rule| rule.resource == resource).unwrap().group;
     let rules = rules.iter().map(|rule| PolicyRule {
         api_groups: Some(vec![rule.group.to_owned()]),
         resources: Some(vec![rule.resource.to_owned()]),
@@ -89,4 +95,16 @@ pub(crate) async fn grant(client: &Client, rules: &[Rule], without: Option<(&str
         .patch(NAME, &params, &Patch::Apply(&binding))
         .await
         .unwrap();
+    // It knows of roles and bindings by watches of its own.
+    let review: SubjectAccessReview = serde_json::from_value(json!({"spec": {
+        "user": USER, "resourceAttributes": {"group": group, "resource": resource, "verb": verb},
+    }}))
+    .unwrap();
+    let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
+    eventually(SOON, "the permissions to hold", async || {
+        let answer = reviews.create(&PostParams::default(), &review).await;
+        let allowed = answer.unwrap().status.unwrap().allowed;
+        allowed == without.is_none()
+    })
+    .await;
 }

@@ -87,10 +87,15 @@ impl Shapes {
     pub(crate) async fn slices(&self) -> Vec<EndpointSlice> {
         let mut all = Vec::new();
         for namespace in &self.namespaces {
-            let slices: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace);
-            all.extend(slices.list(&ListParams::default()).await.unwrap());
+            all.extend(self.slices_of(namespace).await);
         }
         all
+    }
+
+    /// All slices of a namespace.
+    pub(crate) async fn slices_of(&self, namespace: &str) -> Vec<EndpointSlice> {
+        let slices: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace);
+        slices.list(&ListParams::default()).await.unwrap().items
     }
 
     /// All Endpoints, as they are stored.
