@@ -1,13 +1,11 @@
 //! From pools as users write them to pools as they serve.
 
-use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use quaymaster_allocator::{Intervals, Spans, net};
-use quaymaster_api::{
-    EnforceAddresses, EnforcePorts, NodePortPoolSpec, PortRange, PortUse, ServiceIPPoolSpec,
-};
+use quaymaster_api::{EnforceAddresses, EnforcePorts, NodePortPoolSpec, PortUse, Problem, ServiceIPPoolSpec};
 use quaymaster_model::{IpFamily, Timestamp};
 
 use crate::Pool;
@@ -134,9 +132,10 @@ pub fn port_pools(
 ) -> Vec<Compiled<Intervals>> {
     let (first, last) = range.unwrap_or((1, u16::MAX));
     let served = Intervals::new([first.into()..=last.into()]);
-    let sets: Vec<Intervals> = written
+    let named: Vec<Result<Intervals, String>> = written.iter().map(|pool| ports(pool.spec)).collect();
+    let sets: Vec<Intervals> = named
         .iter()
-        .map(|pool| ports(&pool.spec.ranges).without(&ports(&pool.spec.exclude)))
+        .map(|named| named.clone().unwrap_or_default())
         .collect();
     let order = order(written);
     let mut compiled: Vec<Option<Compiled<Intervals>>> = written.iter().map(|_| None).collect();
@@ -165,7 +164,7 @@ pub fn port_pools(
             },
             beyond: !effective.without(&served).is_empty(),
             overlaps: overlaps.map(|other| written[*other].name.to_owned()).collect(),
-            problem: None,
+            problem: named[*place].as_ref().err().cloned(),
             effective,
         });
         taken = taken.with(all);
@@ -184,37 +183,32 @@ fn order<S>(written: &[Written<'_, S>]) -> Vec<usize> {
     places
 }
 
-fn ports(ranges: &[PortRange]) -> Intervals {
-    Intervals::new(ranges.iter().map(|range| range.first.into()..=range.last.into()))
+fn ports(spec: &NodePortPoolSpec) -> Result<Intervals, String> {
+    let ports = spec.ports().map_err(|problems| told(&problems))?;
+    let set = |ranges: &[RangeInclusive<u16>]| {
+        Intervals::new(
+            ranges
+                .iter()
+                .map(|range| (*range.start()).into()..=(*range.end()).into()),
+        )
+    };
+    Ok(set(&ports.ranges).without(&set(&ports.exclude)))
 }
 
 /// All addresses that a pool names and does not exclude.
 fn addresses(spec: &ServiceIPPoolSpec) -> Result<Spans, String> {
-    let nets = spec
-        .cidrs
-        .iter()
-        .enumerate()
-        .map(|(n, text)| cidr(text, &format!("spec.cidrs[{n}]")));
-    let nets: Vec<IpNet> = nets.collect::<Result<_, _>>()?;
-    let mut all = Spans::of_nets(nets.iter().copied()).without(&edges(nets));
-    for (n, range) in spec.ranges.iter().enumerate() {
-        let first = address(&range.first, &format!("spec.ranges[{n}].first"))?;
-        let last = address(&range.last, &format!("spec.ranges[{n}].last"))?;
-        if !all.add(first, last) {
-            return Err(format!(
-                "spec.ranges[{n}] goes from {first} to {last}: name two addresses of one family, the lower one first"
-            ));
-        }
+    let named = spec.addresses().map_err(|problems| told(&problems))?;
+    let mut all = Spans::of_nets(named.networks.iter().copied()).without(&edges(named.networks));
+    for range in &named.ranges {
+        // Of one family and in order, or it would be a problem.
+        all.add(*range.start(), *range.end());
     }
-    for (n, text) in spec.exclude.iter().enumerate() {
-        let field = format!("spec.exclude[{n}]");
-        let excluded = match text.parse::<IpAddr>() {
-            Ok(address) => IpNet::from(address),
-            Err(_) => cidr(text, &field)?,
-        };
-        all = all.without(&Spans::of_nets([excluded]));
-    }
-    Ok(all)
+    Ok(all.without(&Spans::of_nets(named.exclude)))
+}
+
+fn told(problems: &[Problem]) -> String {
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    problems.join("; ")
 }
 
 fn edges(nets: impl IntoIterator<Item = IpNet>) -> Spans {
@@ -229,26 +223,10 @@ fn edges(nets: impl IntoIterator<Item = IpNet>) -> Spans {
     edges
 }
 
-fn cidr(text: &str, field: &str) -> Result<IpNet, String> {
-    let cidr: IpNet = text
-        .parse()
-        .map_err(|_| format!("{field} is {text:?}: name a network such as 10.96.8.0/22"))?;
-    if cidr.addr() != cidr.network() {
-        return Err(format!(
-            "{field} is {text}, which is no network but an address in one: write {}",
-            cidr.trunc()
-        ));
-    }
-    Ok(cidr)
-}
-
-fn address(text: &str, field: &str) -> Result<IpAddr, String> {
-    text.parse()
-        .map_err(|_| format!("{field} is {text:?}: name an address such as 10.96.8.7"))
-}
-
 #[cfg(test)]
 mod tests {
+    use quaymaster_api::PortRange;
+
     use super::*;
 
     fn spec(cidrs: &[&str], exclude: &[&str]) -> ServiceIPPoolSpec {
@@ -358,22 +336,15 @@ mod tests {
     #[test]
     fn what_cannot_be_understood_is_told_by_its_field_and_serves_nothing() {
         let ranges = [range("kubernetes", true, &["10.96.0.0/16"])];
-        for (spec, expected) in [
-            (
-                spec(&["10.96.1.0/24", "10.96.1.7/24"], &[]),
-                "spec.cidrs[1] is 10.96.1.7/24, which is no network but an address in one: write 10.96.1.0/24",
-            ),
-            (
-                spec(&["ten"], &[]),
-                "spec.cidrs[0] is \"ten\": name a network such as 10.96.8.0/22",
-            ),
-            (
-                spec(&[], &["10.96.1.1/24"]),
-                "spec.exclude[0] is 10.96.1.1/24, which is no network but an address in one: write 10.96.1.0/24",
-            ),
+        for (spec, field) in [
+            (spec(&["10.96.1.0/24", "10.96.1.7/24"], &[]), "spec.cidrs[1]"),
+            (spec(&["ten"], &[]), "spec.cidrs[0]"),
+            (spec(&["10.96.2.0/24"], &["10.96.1.1/24"]), "spec.exclude[0]"),
+            (spec(&[], &[]), "spec"),
         ] {
             let compiled = compile(&[("a", 1, spec)], &ranges);
-            assert_eq!(compiled[0].problem.as_deref(), Some(expected));
+            let problem = compiled[0].problem.as_deref().unwrap();
+            assert!(problem.starts_with(&format!("{field}: ")), "{problem}");
             assert_eq!(size(&compiled[0]), (0, 0));
         }
     }

@@ -1,5 +1,7 @@
 //! All that requests are answered from.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use hashbrown::HashMap;
 use quaymaster_api::{PortUse, State};
 use quaymaster_model::{Interned, LabelSet, ObjectKey, Text};
@@ -27,6 +29,9 @@ pub struct Index {
     namespaces: HashMap<Text, Interned<LabelSet>>,
     reservations: HashMap<ObjectKey, Reservation>,
 }
+
+/// An index that a process shares: controllers feed it, requests are answered from it. It is held for short steps.
+pub type Shared = Arc<Mutex<Index>>;
 
 /// What is kept for a Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +66,12 @@ impl Asker<'_> {
     pub fn is_admitted(&self, pool: &Pool) -> bool {
         pool.admits_namespace(self.namespace, self.namespace_labels) && pool.admits_service(self.labels)
     }
+}
+
+/// Takes the index. A step that panicked may have left it between two states, of which each is a view that is behind: the
+/// apiserver has the last word, so that it is used all the same.
+pub fn lock(shared: &Shared) -> MutexGuard<'_, Index> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Index {

@@ -14,7 +14,7 @@ mod blocks;
 pub mod compile;
 mod index;
 mod ledger;
-pub mod names;
+mod names;
 pub mod needs;
 mod pool;
 mod refusal;
@@ -24,7 +24,7 @@ mod space;
 mod value;
 
 pub use attempts::Attempts;
-pub use index::{Asker, Index, Reservation};
+pub use index::{Asker, Index, Reservation, Shared, lock};
 pub use ledger::{AddressObject, Chosen, Grant, Holder, Ledger, Owner, PENDING, Replicas, Slot};
 pub use pool::Pool;
 pub use refusal::Refusal;

@@ -1,11 +1,8 @@
 //! Names that users write.
 
-use crate::Class;
+use quaymaster_model::names::{ANNOTATION_NODE_PORT_POOL, ANNOTATION_POOL};
 
-/// Annotation of a Service: the ServiceIPPool that its ClusterIPs are to come from.
-pub const ANNOTATION_POOL: &str = "quaymaster.io/pool";
-/// Annotation of a Service: the NodePortPool that its node ports are to come from.
-pub const ANNOTATION_NODE_PORT_POOL: &str = "quaymaster.io/nodeport-pool";
+use crate::Class;
 
 /// The annotation that names the pool for a sort of values.
 pub fn annotation(class: Class) -> &'static str {
