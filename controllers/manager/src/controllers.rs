@@ -1,9 +1,11 @@
 //! The controllers of this binary: what each is called, what it needs, and how it is put together.
 
+mod clusterip;
 mod endpoints;
 mod endpointslice;
 mod endpointslice_mirroring;
 mod externalname;
+mod nodeport;
 mod selection;
 mod service_cidr;
 mod upstream;
@@ -29,6 +31,8 @@ pub(crate) struct Part {
     pub(crate) aliases: &'static [&'static str],
     /// Whether kube-controller-manager has it too, so that it is to be switched off there.
     pub(crate) replaces: bool,
+    /// Whether `*` selects it.
+    pub(crate) by_default: bool,
     /// What it does with which resources, beside Events.
     pub(crate) needs: &'static [Need],
     /// Puts it together.
@@ -40,6 +44,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) flags: &'a Flags,
     pub(crate) rules: UpstreamRules,
     pub(crate) registry: &'a Registry,
+    /// What admission reviews are answered from.
+    pub(crate) index: &'a quaymaster_ipam::Shared,
 }
 
 /// A controller, and what the engine is to know of it.
@@ -55,6 +61,8 @@ const ALL: &[Part] = &[
     endpointslice_mirroring::PART,
     service_cidr::PART,
     externalname::PART,
+    clusterip::PART,
+    nodeport::PART,
 ];
 
 /// What runs by these flags: the controllers that are selected by name, and what others of the flags ask for.
@@ -81,6 +89,13 @@ pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
         return Err(SelectionError::Unserved {
             flag: "--rebalance",
             controller: endpointslice::PART.canonical,
+        });
+    }
+    let allocates = parts.contains(&&clusterip::PART) || parts.contains(&&nodeport::PART);
+    if flags.webhook.port != 0 && !allocates {
+        return Err(SelectionError::Unserved {
+            flag: "--webhook-port",
+            controller: "clusterip or nodeport",
         });
     }
     Ok(parts)

@@ -42,6 +42,8 @@ pub(crate) struct Flags {
     pub(crate) mirroring: MirroringFlags,
     #[command(flatten, next_help_heading = "ExternalName controller")]
     pub(crate) externalname: ExternalNameFlags,
+    #[command(flatten, next_help_heading = "Webhook")]
+    pub(crate) webhook: WebhookFlags,
     #[command(flatten, next_help_heading = "Health and metrics")]
     pub(crate) admin: AdminFlags,
     #[command(flatten, next_help_heading = "Logs")]
@@ -179,9 +181,35 @@ pub(crate) struct ControllerFlags {
         value_delimiter = ',',
         allow_hyphen_values = true,
         default_value = "*",
-        help = format!("Controllers to run: * is all of them, foo runs foo, -foo does not. Known: {}", controllers::known())
+        help = format!("Controllers to run: * is all but clusterip and nodeport, foo runs foo, -foo does not. Known: {}", controllers::known())
     )]
     pub(crate) controllers: Vec<String>,
+}
+
+/// Where admission reviews are answered.
+#[derive(Debug, Args)]
+pub(crate) struct WebhookFlags {
+    /// Port that admission reviews of Services are answered on; 0 answers none, and the apiserver chooses addresses and ports
+    #[arg(
+        long = "webhook-port",
+        value_name = "PORT",
+        allow_negative_numbers = true,
+        default_value_t = 0
+    )]
+    pub(crate) port: u16,
+    /// Address of the same
+    #[arg(
+        long = "webhook-bind-address",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1"
+    )]
+    pub(crate) bind_address: std::net::IpAddr,
+    /// File with the certificate that the webhook presents, and those that signed it; read again when it changes
+    #[arg(long = "webhook-cert-file", value_name = "FILE", requires = "key_file")]
+    pub(crate) cert_file: Option<PathBuf>,
+    /// File with its key
+    #[arg(long = "webhook-key-file", value_name = "FILE", requires = "cert_file")]
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 /// Where health and metrics are served.

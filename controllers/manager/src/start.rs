@@ -2,6 +2,7 @@
 
 mod reach;
 mod upgrade;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -107,10 +108,12 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
         watch: quaymaster_watch::Config::default(),
     };
     let mut engine = Engine::new(options);
+    let index = quaymaster_ipam::Shared::default();
     let setting = Setting {
         flags: &flags,
         rules,
         registry: &registry,
+        index: &index,
     };
     for part in selected {
         let Built {
@@ -119,8 +122,12 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
         } = (part.build)(&setting);
         engine = engine.with(controller, registration);
     }
+    let webhook = webhook::serve(&flags.webhook, &index, &registry, &cancel).await?;
     started.hold();
     let upgraded = work(engine, upgrade::noticed(&client, &address, rules), &cancel).await?;
+    if let Some(webhook) = webhook {
+        webhook.await.context("the webhook's server broke")?;
+    }
     tracing::info!("stopped");
     if let Some(admin) = admin {
         admin.await.context("the health and metrics server broke")??;

@@ -22,12 +22,24 @@ pub struct Index {
     pub attempts: Attempts,
     /// What the cluster serves; none as long as it is not known.
     pub families: Option<Families>,
-    /// All that addresses hang on was read.
-    pub addresses_ready: bool,
-    /// All that node ports hang on was read.
-    pub ports_ready: bool,
+    /// Whether all that addresses hang on was read.
+    pub addresses_fed: Fed,
+    /// Whether all that node ports hang on was read.
+    pub ports_fed: Fed,
     namespaces: HashMap<Text, Interned<LabelSet>>,
     reservations: HashMap<ObjectKey, Reservation>,
+}
+
+/// How far a part of the index is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fed {
+    /// Nobody feeds it: what it would answer is the apiserver's.
+    #[default]
+    Never,
+    /// What is in use has yet to be read: nothing is given before.
+    NotYet,
+    /// What is in use is known.
+    Whole,
 }
 
 /// An index that a process shares: controllers feed it, requests are answered from it. It is held for short steps.

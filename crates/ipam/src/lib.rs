@@ -24,7 +24,7 @@ mod space;
 mod value;
 
 pub use attempts::Attempts;
-pub use index::{Asker, Index, Reservation, Shared, lock};
+pub use index::{Asker, Fed, Index, Reservation, Shared, lock};
 pub use ledger::{AddressObject, Chosen, Grant, Holder, Ledger, Owner, PENDING, Replicas, Slot};
 pub use pool::Pool;
 pub use refusal::Refusal;

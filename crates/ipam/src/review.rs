@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use quaymaster_api::PortUse;
-use quaymaster_model::{LabelSet, ObjectKey, ServiceType, Text};
+use quaymaster_model::{IpFamily, LabelSet, ObjectKey, ServiceType, Text};
 
-use crate::index::Asker;
-use crate::needs::{ClusterIp, Needs};
+use crate::index::{Asker, Fed};
+use crate::needs::{ClusterIp, Families, Needs};
 use crate::service::Service;
 use crate::{Class, Grant, Index, Owner, Refusal, Slot, Value, names};
 use choose::Chooser;
@@ -80,17 +80,10 @@ impl Filled {
 ///
 /// `random` gives numbers that nobody can foresee.
 pub fn review(index: &mut Index, ask: &Ask<'_>, now: Instant, random: &mut dyn FnMut() -> u128) -> Decision {
-    let Some(families) = index.families else {
-        return Decision::Refuse(Refusal::NotReady);
+    let needs = match lacking(index, ask) {
+        Ok(needs) => needs,
+        Err(refusal) => return Decision::Refuse(refusal),
     };
-    let needs = Needs::of(ask.object, ask.old, families);
-    let (lacks_ip, lacks_port) = (
-        !needs.cluster_ips.is_empty(),
-        !needs.node_ports.is_empty() || needs.health_check,
-    );
-    if (lacks_ip && !index.addresses_ready) || (lacks_port && !index.ports_ready) {
-        return Decision::Refuse(Refusal::NotReady);
-    }
     let service = told(ask);
     let Some(namespace_labels) = index.namespace(ask.namespace).cloned() else {
         let namespace = ask.namespace.to_owned();
@@ -117,6 +110,37 @@ pub fn review(index: &mut Index, ask: &Ask<'_>, now: Instant, random: &mut dyn F
         Ok(filled) if filled.is_empty() => Decision::Pass,
         Ok(filled) => Decision::Fill(filled),
         Err(refusal) => Decision::Refuse(refusal),
+    }
+}
+
+/// What the request lacks of what the index is for.
+fn lacking(index: &Index, ask: &Ask<'_>) -> Result<Needs, Refusal> {
+    let families = match (index.families, index.addresses_fed) {
+        (Some(families), _) => families,
+        // Of no matter then.
+        (None, Fed::Never) => Families {
+            default: IpFamily::V4,
+            both: false,
+            single_cidr: false,
+        },
+        (None, _) => return Err(Refusal::NotReady),
+    };
+    let mut needs = Needs::of(ask.object, ask.old, families);
+    if index.addresses_fed == Fed::Never {
+        needs.cluster_ips.clear();
+    }
+    if index.ports_fed == Fed::Never {
+        needs.node_ports.clear();
+        needs.health_check = false;
+    }
+    let lacks_address = !needs.cluster_ips.is_empty();
+    let lacks_port = !needs.node_ports.is_empty() || needs.health_check;
+    let unknown = (lacks_address && index.addresses_fed == Fed::NotYet)
+        || (lacks_port && index.ports_fed == Fed::NotYet);
+    if unknown {
+        Err(Refusal::NotReady)
+    } else {
+        Ok(needs)
     }
 }
 

@@ -36,6 +36,8 @@ pub const FINALIZER_SERVICE_CIDR: &str = "networking.k8s.io/service-cidr-finaliz
 pub const LABEL_IPADDRESS_MANAGED_BY: &str = "ipaddress.kubernetes.io/managed-by";
 /// Value of [`LABEL_IPADDRESS_MANAGED_BY`] of the apiserver's allocator.
 pub const MANAGER_IP_ALLOCATOR: &str = "ipallocator.k8s.io";
+/// Value of [`LABEL_IPADDRESS_MANAGED_BY`] of IPAddresses of ours, which keep addresses from being given.
+pub const MANAGER_HOLD: &str = "quaymaster.io";
 /// Label of an IPAddress: `IPv4` or `IPv6`.
 pub const LABEL_IP_FAMILY: &str = "ipaddress.kubernetes.io/ip-family";
 

@@ -15,6 +15,7 @@ pub(super) const PART: Part = Part {
     canonical: "endpoints-controller",
     aliases: &["endpoint", quaymaster_endpoints::NAME],
     replaces: true,
+    by_default: true,
     needs: &[SERVICES, Need::core("pods", READ), Need::core("endpoints", WRITE)],
     build,
 };
@@ -24,6 +25,7 @@ pub(super) const CLEANUP: Part = Part {
     canonical: quaymaster_endpoints::CLEANUP_NAME,
     aliases: &[],
     replaces: false,
+    by_default: true,
     needs: &[SERVICES, Need::core("endpoints", &["list", "watch", "delete"])],
     build: build_cleanup,
 };

@@ -16,6 +16,7 @@ pub(super) const PART: Part = Part {
     canonical: "endpointslice-controller",
     aliases: &[quaymaster_endpointslice::NAME],
     replaces: true,
+    by_default: true,
     needs: &[
         Need::core("services", READ),
         Need::core("pods", READ),

@@ -15,6 +15,7 @@ pub(super) const PART: Part = Part {
     canonical: "endpointslice-mirroring-controller",
     aliases: &["endpointslicemirroring", quaymaster_endpointslice_mirroring::NAME],
     replaces: true,
+    by_default: true,
     needs: &[
         Need::core("services", READ),
         Need::core("endpoints", &["get", "list", "watch"]),

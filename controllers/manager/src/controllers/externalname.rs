@@ -18,6 +18,7 @@ pub(super) const PART: Part = Part {
     canonical: NAME,
     aliases: &[quaymaster_externalname::NAME],
     replaces: false,
+    by_default: true,
     needs: &[
         Need {
             group: "",
@@ -38,6 +39,7 @@ pub(super) const DELETING: Part = Part {
     canonical: NAME,
     aliases: PART.aliases,
     replaces: false,
+    by_default: true,
     needs: &[
         Need {
             group: "",

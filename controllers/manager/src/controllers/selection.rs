@@ -57,7 +57,7 @@ fn suggestion(nearest: Option<&'static str>) -> String {
         .unwrap_or_default()
 }
 
-/// The controllers that a list selects: `*` is all of them, `foo` adds one, `-foo` leaves one out. What is said of a
+/// The controllers that a list selects: `*` is all of them that are on by default, `foo` adds one, `-foo` leaves one out. What is said of a
 /// controller by name wins over `*`, and what is said first wins over what is said later, as in
 /// kube-controller-manager.
 pub(crate) fn select(list: &[String]) -> Result<Vec<&'static Part>, SelectionError> {
@@ -87,7 +87,7 @@ pub(crate) fn select(list: &[String]) -> Result<Vec<&'static Part>, SelectionErr
             named
                 .iter()
                 .find(|(known, _)| known == part)
-                .map_or(all, |(_, wanted)| *wanted)
+                .map_or(all && part.by_default, |(_, wanted)| *wanted)
         })
         .collect();
     // What only this program has would run on, and nobody would keep slices.

@@ -10,6 +10,7 @@ pub(super) const PART: Part = Part {
     canonical: "service-cidr-controller",
     aliases: &[quaymaster_service_cidr::NAME],
     replaces: true,
+    by_default: true,
     needs: &[
         Need {
             group: "networking.k8s.io",

@@ -2,12 +2,11 @@ use std::time::Duration;
 
 use quaymaster_allocator::Intervals;
 use quaymaster_api::{LabelSelector, OnExhausted, Operator, Policy, Requirement, State, Strategy};
-use quaymaster_model::{Interned, IpFamily};
+use quaymaster_model::Interned;
 use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::Pool;
-use crate::needs::Families;
 use crate::{AddressObject, Reservation};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -60,8 +59,8 @@ impl Cluster {
             both: true,
             single_cidr: true,
         });
-        index.addresses_ready = true;
-        index.ports_ready = true;
+        index.addresses_fed = Fed::Whole;
+        index.ports_fed = Fed::Whole;
         index
             .addresses
             .set_pools(vec![addresses("blue", "10.0.0.1", "10.0.0.4")]);
@@ -436,10 +435,14 @@ fn a_service_that_is_made_again_gets_what_it_had_where_the_pool_keeps_it() {
 #[test]
 fn nothing_is_given_before_everything_is_known() {
     let mut cluster = Cluster::new();
-    cluster.index.ports_ready = false;
+    cluster.index.ports_fed = Fed::NotYet;
     assert_eq!(told(&cluster.create("one", &json!({}))), "10.0.0.1");
     let ports = json!({"type": "NodePort", "ports": [{"port": 80}]});
     assert_eq!(told(&cluster.create("one", &ports)), "503 not_ready");
     cluster.index.families = None;
     assert_eq!(told(&cluster.create("one", &json!({}))), "503 not_ready");
+    cluster.index.addresses_fed = Fed::Never;
+    assert_eq!(told(&cluster.create("one", &json!({}))), "pass");
+    cluster.index.ports_fed = Fed::Whole;
+    assert_eq!(told(&cluster.create("one", &ports)), "0:30000");
 }

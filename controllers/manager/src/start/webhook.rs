@@ -1,0 +1,85 @@
+//! The server of admission reviews.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use quaymaster_admission::Services;
+use quaymaster_ipam::Shared;
+use quaymaster_runtime::metrics::Registry;
+use quaymaster_webhook::metrics::WebhookMetrics;
+use quaymaster_webhook::{Certificates, Identity, Server, Settings};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::flags::WebhookFlags;
+
+/// How often the files of the certificate are looked at: those of a Secret that is mounted change by themselves.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Where the certificate is.
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+/// Begins to answer reviews until `cancel`, and ends by itself soon after; `None` where no port is given.
+pub(super) async fn serve(
+    flags: &WebhookFlags,
+    index: &Shared,
+    registry: &Registry,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
+    if flags.port == 0 {
+        return Ok(None);
+    }
+    let (Some(certificate), Some(key)) = (flags.cert_file.clone(), flags.key_file.clone()) else {
+        bail!("--webhook-port: give --webhook-cert-file and --webhook-key-file as well");
+    };
+    let files = Files { certificate, key };
+    let certificates = Certificates::new();
+    files.present(&certificates).await?;
+    let metrics = WebhookMetrics::register(registry, &certificates);
+    let address = SocketAddr::new(flags.bind_address, flags.port);
+    let server = Server::bind(address, certificates.clone(), metrics, Settings::default())
+        .await
+        .context("choose another --webhook-bind-address or --webhook-port")?;
+    tracing::info!(address = %server.address()?, "answering admission reviews");
+    let services = Arc::new(Services::new(Arc::clone(index), Instant::now));
+    let (cancel, watched) = (cancel.clone(), cancel.clone());
+    tokio::spawn(async move {
+        let _ = watched.run_until_cancelled(files.follow(&certificates)).await;
+    });
+    Ok(Some(tokio::spawn(server.serve(services, cancel))))
+}
+
+impl Files {
+    /// Presents the certificate as it is in the files now.
+    async fn present(&self, certificates: &Certificates) -> anyhow::Result<bool> {
+        let read = async |file: &PathBuf, flag: &str| {
+            let content = tokio::fs::read(file).await;
+            content.with_context(|| format!("--{flag}: {} cannot be read", file.display()))
+        };
+        let certificate = read(&self.certificate, "webhook-cert-file").await?;
+        let key = read(&self.key, "webhook-key-file").await?;
+        Ok(certificates.set(&Identity::from_pem(&certificate, &key)?)?)
+    }
+
+    /// Presents what the files become.
+    async fn follow(&self, certificates: &Certificates) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            match self.present(certificates).await {
+                Ok(true) => tracing::info!("the webhook presents another certificate from now on"),
+                Ok(false) => {}
+                // The two files change one after the other.
+                Err(error) => tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the webhook's certificate cannot be read again: the one of before stays"
+                ),
+            }
+        }
+    }
+}
