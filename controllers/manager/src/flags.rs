@@ -8,7 +8,9 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 
-use crate::controllers::{EndpointSliceFlags, EndpointsFlags, ExternalNameFlags, MirroringFlags};
+use crate::controllers::{
+    EndpointSliceFlags, EndpointsFlags, ExternalNameFlags, MirroringFlags, NodePortFlags,
+};
 use crate::logging::{Format, Level};
 use crate::{controllers, duration, logging};
 
@@ -42,6 +44,8 @@ pub(crate) struct Flags {
     pub(crate) mirroring: MirroringFlags,
     #[command(flatten, next_help_heading = "ExternalName controller")]
     pub(crate) externalname: ExternalNameFlags,
+    #[command(flatten, next_help_heading = "Node port controller")]
+    pub(crate) nodeport: NodePortFlags,
     #[command(flatten, next_help_heading = "Webhook")]
     pub(crate) webhook: WebhookFlags,
     #[command(flatten, next_help_heading = "Health and metrics")]

@@ -90,7 +90,16 @@ const ALLOWED: [(&str, &[&str]); 26] = [
     ),
     (
         "nodeport",
-        &["api", "engine", "ipam", "model", "queue", "runtime", "world"],
+        &[
+            "allocator",
+            "api",
+            "engine",
+            "ipam",
+            "model",
+            "queue",
+            "runtime",
+            "world",
+        ],
     ),
     ("externalname", &["engine", "model", "queue", "runtime", "world"]),
     ("service-cidr", &["engine", "model", "queue", "runtime", "world"]),
