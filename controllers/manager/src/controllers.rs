@@ -82,7 +82,7 @@ pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
             controller: externalname::PART.canonical,
         })? = &externalname::DELETING;
     }
-    let ports = &flags.nodeport;
+    let of_ports = &flags.nodeport;
     let given = [
         (
             ports.service_node_port_range.is_some(),
@@ -90,7 +90,7 @@ pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
             &nodeport::TOLD,
         ),
         // The last one counts: it needs all that the others do.
-        (ports.move_node_ports, "--move-node-ports", &nodeport::MOVING),
+        (of_ports.move_node_ports, "--move-node-ports", &nodeport::MOVING),
     ];
     for (_, flag, variant) in given.into_iter().filter(|(given, ..)| *given) {
         let part = parts.iter_mut().find(|part| **part == &nodeport::PART);

@@ -66,7 +66,7 @@ impl NodePorts {
     /// foresee.
     pub fn new(
         index: Shared,
-        options: Options,
+        options: &Options,
         registry: &Registry,
         clock: fn() -> Instant,
         random: fn() -> u128,

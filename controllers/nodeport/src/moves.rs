@@ -69,7 +69,7 @@ pub fn outside(index: &Index, service: &ServiceRecord) -> Vec<usize> {
     } else {
         PortUse::NodePort
     };
-    let named = service.node_port_pool().map(|name| name.as_str());
+    let named = service.node_port_pool().map(quaymaster_model::Text::as_str);
     let asker = Asker {
         name: &service.key.name,
         namespace: &service.key.namespace,

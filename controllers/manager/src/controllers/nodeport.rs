@@ -96,7 +96,7 @@ fn build(setting: &Setting<'_>) -> Built {
     Built {
         controller: Box::new(NodePorts::new(
             index,
-            options,
+            &options,
             setting.registry,
             Instant::now,
             rand::random,

@@ -77,7 +77,7 @@ impl Cluster {
 
     pub(super) fn with(options: Options) -> Self {
         let (index, registry) = (Shared::default(), Registry::new());
-        let controller = NodePorts::new(Arc::clone(&index), options.clone(), &registry, clock, || 0);
+        let controller = NodePorts::new(Arc::clone(&index), &options, &registry, clock, || 0);
         let mut cluster = Self {
             world: World::new(),
             controller,
@@ -102,20 +102,20 @@ impl Cluster {
             cluster.world.end(kind, &ResourceVersion::new("1"), nobody);
         }
         cluster.controller.start(&cluster.world, &mut cluster.dirty);
-        cluster.namespace("shop", json!({}));
+        cluster.namespace("shop", &json!({}));
         cluster
     }
 
     /// Another process in the place of this one.
     pub(super) fn restart(&mut self) {
         (self.index, self.registry) = (Shared::default(), Registry::new());
-        let (index, options) = (Arc::clone(&self.index), self.options.clone());
-        self.controller = NodePorts::new(index, options, &self.registry, clock, || 0);
+        let index = Arc::clone(&self.index);
+        self.controller = NodePorts::new(index, &self.options, &self.registry, clock, || 0);
         (self.dirty, self.later) = (Dirty::default(), BTreeMap::new());
         self.controller.start(&self.world, &mut self.dirty);
     }
 
-    pub(super) fn namespace(&mut self, name: &str, labels: Value) {
+    pub(super) fn namespace(&mut self, name: &str, labels: &Value) {
         self.version += 1;
         let object = json!({
             "metadata": {
@@ -227,7 +227,7 @@ impl Cluster {
         let lines = text
             .lines()
             .filter(|line| line.starts_with("quaymaster_pool_ports"));
-        lines.map(|line| format!("{line}\n")).collect()
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// So much time passes, and what is due meanwhile is done. Returns what was written and told.
@@ -325,10 +325,10 @@ impl Cluster {
         let name = key.to_string();
         match (verb, part) {
             (Verb::Create, Part::Object) => {
-                let port = u16::try_from(body["spec"]["ports"][0]["nodePort"].as_u64().unwrap()).unwrap();
-                self.log.push(format!("asked {name} {port}"));
+                let asked = u16::try_from(body["spec"]["ports"][0]["nodePort"].as_u64().unwrap()).unwrap();
+                self.log.push(format!("asked {name} {asked}"));
                 assert_eq!(key.name.as_str(), range::NAME);
-                let message = (self.says)(port);
+                let message = (self.says)(asked);
                 return Err(WriteError::Invalid { code: 422, message });
             }
             (Verb::Update, Part::Status) => {
@@ -352,8 +352,8 @@ impl Cluster {
                 } else {
                     let ports = object["spec"]["ports"].as_array_mut().unwrap();
                     for change in patch {
-                        let port = ports.iter_mut().find(|port| port["port"] == change["port"]);
-                        port.unwrap()["nodePort"] = change["nodePort"].clone();
+                        let meant = ports.iter_mut().find(|one| one["port"] == change["port"]);
+                        meant.unwrap()["nodePort"] = change["nodePort"].clone();
                     }
                 }
                 (self.policy)(object);

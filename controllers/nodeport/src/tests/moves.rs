@@ -70,7 +70,7 @@ fn an_older_service_stays_unless_it_names_a_pool() {
 #[test]
 fn a_service_without_a_pool_for_it_stays() {
     let mut cluster = moving();
-    cluster.namespace("other", json!({}));
+    cluster.namespace("other", &json!({}));
     cluster.service_of("other/web", |service| {
         service["spec"] = json!({ "type": "NodePort", "ports": [{ "port": 80, "nodePort": 31_000 }] });
     });

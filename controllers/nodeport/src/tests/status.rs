@@ -225,7 +225,7 @@ fn ports_of_services_that_the_pool_does_not_serve_are_foreign_and_labels_decide(
         ["used", "foreign", "free"].map(|field| status[field].as_u64().unwrap())
     };
     assert_eq!(numbers(&cluster), [0, 1, 3]);
-    cluster.namespace("shop", json!({ "team": "a" }));
+    cluster.namespace("shop", &json!({ "team": "a" }));
     cluster.pass(10 * SECOND);
     assert_eq!(numbers(&cluster), [1, 0, 3]);
     assert!(
