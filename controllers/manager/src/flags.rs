@@ -191,25 +191,25 @@ pub(crate) struct ControllerFlags {
 pub(crate) struct WebhookFlags {
     /// Port that admission reviews of Services are answered on; 0 answers none, and the apiserver chooses addresses and ports
     #[arg(
-        long = "webhook-port",
+        long,
         value_name = "PORT",
         allow_negative_numbers = true,
         default_value_t = 0
     )]
-    pub(crate) port: u16,
+    pub(crate) webhook_port: u16,
     /// Address of the same
     #[arg(
-        long = "webhook-bind-address",
+        long,
         value_name = "ADDRESS",
         default_value = "127.0.0.1"
     )]
-    pub(crate) bind_address: std::net::IpAddr,
+    pub(crate) webhook_bind_address: std::net::IpAddr,
     /// File with the certificate that the webhook presents, and those that signed it; read again when it changes
-    #[arg(long = "webhook-cert-file", value_name = "FILE", requires = "key_file")]
-    pub(crate) cert_file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "webhook_key_file")]
+    pub(crate) webhook_cert_file: Option<PathBuf>,
     /// File with its key
-    #[arg(long = "webhook-key-file", value_name = "FILE", requires = "cert_file")]
-    pub(crate) key_file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "webhook_cert_file")]
+    pub(crate) webhook_key_file: Option<PathBuf>,
 }
 
 /// Where health and metrics are served.
