@@ -35,7 +35,8 @@ pub(super) async fn serve(
     if flags.webhook_port == 0 {
         return Ok(None);
     }
-    let (Some(certificate), Some(key)) = (flags.webhook_cert_file.clone(), flags.webhook_key_file.clone()) else {
+    let (Some(certificate), Some(key)) = (flags.webhook_cert_file.clone(), flags.webhook_key_file.clone())
+    else {
         bail!("--webhook-port: give --webhook-cert-file and --webhook-key-file as well");
     };
     let files = Files { certificate, key };
