@@ -11,6 +11,8 @@ use crate::schema;
 use crate::words::Usage;
 
 /// Addresses that Services of certain namespaces get, and how.
+//
+// A column shows one value: in those without a family the one of IPv4, or of IPv6 where the pool has no IPv4.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "quaymaster.io",
@@ -31,6 +33,18 @@ use crate::words::Usage;
         name = "Quar",
         type_ = "string",
         json_path = ".status['ipv4','ipv6'].quarantined"
+    ),
+    printcolumn(
+        name = "Used-IPv6",
+        type_ = "string",
+        json_path = ".status.ipv6.used",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Free-IPv6",
+        type_ = "string",
+        json_path = ".status.ipv6.free",
+        priority = 1
     ),
     printcolumn(name = "State", type_ = "string", json_path = ".spec.state"),
     printcolumn(

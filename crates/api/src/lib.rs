@@ -4,7 +4,7 @@
 //! - [`ServiceReservation`] keeps some for one Service, whether it exists or not;
 //! - [`AllocationClaim`] is made by replicas for each other.
 //!
-//! What a schema can demand is demanded there (`schema.rs`), and once more by what makes addresses, networks
+//! What a schema can demand is demanded there (`schema.rs`), and once more by [`parse`], which makes addresses, networks
 //! and ports of the text of fields: an object may be older than the schema. Words that this version does not know become
 //! `Unknown`, so that one object does not make a list unreadable.
 #![allow(
@@ -15,6 +15,7 @@
 mod address_pool;
 mod claim;
 mod count;
+pub mod parse;
 mod policy;
 mod port_pool;
 mod reservation;
@@ -30,6 +31,7 @@ pub use address_pool::{
 };
 pub use claim::{AllocationClaim, AllocationClaimSpec, Claimed, NoClaim};
 pub use count::Count;
+pub use parse::{PoolAddresses, PoolPorts, Problem};
 pub use policy::{AddressQuarantine, Policy, PortQuarantine, Retain, Thresholds};
 pub use port_pool::{NodePortPool, NodePortPoolSpec, NodePortPoolStatus, PortRange};
 pub use reservation::{

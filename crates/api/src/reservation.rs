@@ -29,7 +29,7 @@ use crate::words::EnforceReservation;
     printcolumn(
         name = "NodePorts",
         type_ = "string",
-        json_path = ".spec.nodePorts[*].nodePort",
+        json_path = ".spec.nodePorts",
         priority = 1
     ),
     printcolumn(

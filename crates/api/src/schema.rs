@@ -6,12 +6,15 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
+
+use crate::words::{self, Words};
 
 /// A type that is a schema and nothing else.
 macro_rules! schema {
@@ -39,8 +42,6 @@ macro_rules! schema {
 const LABEL_VALUE: &str = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$";
 /// A name as those of Namespaces and Services (`IsDNS1123Label`).
 pub(crate) const NAME: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
-/// Hexadecimal digits of an IPv6 address.
-const ZEROS: &str = "00000000000000000000000000000000";
 
 schema!(
     /// Names of Namespaces.
@@ -224,7 +225,7 @@ fn canonical_address(rule: &str) -> Value {
     json!({
         "rule": rule,
         "message": "must be in canonical form",
-        "messageExpression": "'must be in canonical form: write ' + string(ip(self))",
+        "messageExpression": "'must be in canonical form: write %s'.format([string(ip(self))])",
     })
 }
 
@@ -234,7 +235,7 @@ fn canonical_cidr(rule: &str) -> Value {
         "rule": rule,
         "message": "must be in canonical form, without bits behind the prefix",
         "messageExpression":
-            "'must be in canonical form, without bits behind the prefix: write ' + string(cidr(self).masked())",
+            "'must be in canonical form, without bits behind the prefix: write %s'.format([string(cidr(self).masked())])",
     })
 }
 
@@ -277,43 +278,60 @@ pub(crate) fn port_range(schema: &mut Schema) {
 }
 
 /// That a range of addresses is of one family, in one /64, and begins before it ends.
+///
+/// CEL cannot compare addresses. But the first one is smaller if at the first bit in which they differ it has no 1: then the
+/// network that begins with what they have in common is the same as the one with that bit, and only the first address is in
+/// the latter.
 pub(crate) fn address_range(schema: &mut Schema) {
-    let both = "!isIP(self.first) || !isIP(self.last)";
-    let same = "ip(self.first).family() == ip(self.last).family()";
-    let not_both = format!("{both} || !({same})");
-    let (first, last) = (digits("self.first"), digits("self.last"));
+    let addresses = "!isIP(self.first) || !isIP(self.last)";
+    let family = "ip(self.first).family() == ip(self.last).family()";
+    let same = format!("{addresses} || !({family})");
+    let part = format!(
+        "ip(self.first).family() == 4 || {}.containsIP(self.last)",
+        network("'64'")
+    );
+    let (bits, next) = (network(&prefix("p")), network(&prefix("(p + 1)")));
+    let lower = format!(
+        "{bits}.containsIP(self.last) && !{next}.containsIP(self.last) && {bits}.masked().ip() == {next}.masked().ip()"
+    );
+    let list = |bits: Range<u8>| json!(bits.collect::<Vec<u8>>());
     add(
         schema,
         vec![
             rule(
-                &format!("{both} || {same}"),
+                &format!("{addresses} || {family}"),
                 "first and last must be of one family: make a range of each",
             ),
             rule(
-                &format!("{not_both} || {first} <= {last}"),
-                "first must not be larger than last: exchange them; of a single address both are the same",
+                &format!("{same} || {part}"),
+                "an IPv6 range must lie in one /64: cut it into several",
             ),
             rule(
                 &format!(
-                    "{not_both} || ip(self.first).family() == 4 || \
-                     {first}.substring(0, 16) == {last}.substring(0, 16)"
+                    "{same} || !({part}) || ip(self.first) == ip(self.last) || (ip(self.first).family() == 4 ? {} : {}).exists(p, {lower})",
+                    list(0..32),
+                    list(64..128)
                 ),
-                "an IPv6 range must lie in one /64: cut it into several",
+                "first must not be larger than last: exchange them; of a single address both are the same",
             ),
         ],
     );
 }
 
-/// The digits of an address, each group filled up with zeros: CEL cannot compare addresses, but text.
-fn digits(address: &str) -> String {
-    let v4 = format!("{address}.split('.').map(g, ('000' + g).substring(size(g))).join('')");
-    let halves = format!(
-        "{address}.split('::').map(h, h == '' ? '' : h.split(':').map(g, ('0000' + g).substring(size(g))).join(''))"
-    );
-    let v6 = format!(
-        "[{halves}].map(h, size(h) == 1 ? h[0] : h[0] + '{ZEROS}'.substring(size(h[0]) + size(h[1])) + h[1])[0]"
-    );
-    format!("(ip({address}).family() == 4 ? {v4} : {v6})")
+/// The network of this length that the first address of a range is in.
+fn network(prefix: &str) -> String {
+    format!("cidr(self.first + '/' + {prefix})")
+}
+
+/// A number as text. `string()` would do it, but not say how long its text may be, and what is made of it would cost too
+/// much.
+fn prefix(number: &str) -> String {
+    let digit = |number: &str| format!("'0123456789'.substring({number} % 10, {number} % 10 + 1)");
+    format!(
+        "({number} > 99 ? '1' : '') + ({number} > 9 ? {} : '') + {}",
+        digit(&format!("{number} / 10")),
+        digit(number)
+    )
 }
 
 /// That a field keeps what it was made with.
@@ -373,7 +391,8 @@ pub(crate) fn claim(schema: &mut Schema) {
 
 /// What kube's derive makes of a definition, in the form that is shipped.
 ///
-/// `nullable` goes: fields are left out, not null, as with all of Kubernetes. Lines of documentation are joined.
+/// `nullable` goes: fields are left out, not null, as with all of Kubernetes. Lines of documentation are joined, and
+/// what words mean is told with their field, for `kubectl explain`.
 pub(crate) fn finish(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
     let versions = &mut definition.spec.versions;
     for version in versions {
@@ -388,9 +407,33 @@ pub(crate) fn finish(mut definition: CustomResourceDefinition) -> CustomResource
     definition
 }
 
+/// What words mean, one on each line.
+fn meanings(words: &[JSON]) -> Option<String> {
+    let of = |known: &&Words| {
+        words
+            .iter()
+            .map(|word| word.0.as_str())
+            .eq(known.iter().map(|(word, _)| Some(*word)))
+    };
+    let known = words::ALL.iter().find(of)?;
+    let lines = known
+        .iter()
+        .map(|(word, meaning)| format!("- `{word}`:{meaning}"));
+    Some(lines.collect::<Vec<_>>().join("\n"))
+}
+
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.description = schema.description.take().map(|text| text.replace('\n', " "));
+    let items = match &schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(items)) => items.enum_.as_ref(),
+        _ => None,
+    };
+    let meanings = schema.enum_.as_ref().or(items).and_then(|words| meanings(words));
+    if let (Some(text), Some(meanings)) = (&mut schema.description, meanings) {
+        text.push('\n');
+        text.push_str(&meanings);
+    }
     for field in schema.properties.iter_mut().flat_map(BTreeMap::values_mut) {
         tidy(field);
     }
@@ -398,3 +441,6 @@ fn tidy(schema: &mut JSONSchemaProps) {
         tidy(items);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,15 +8,22 @@ use serde::{Deserialize, Serialize};
 
 /// An enum of words, with the default first, and `Unknown`.
 macro_rules! words {
-    ($(#[$of:meta])* $name:ident { $(#[$of_default:meta])* $default:ident $(, $(#[$of_word:meta])* $word:ident)* $(,)? }) => {
+    (
+        $(#[$of:meta])*
+        $name:ident {
+            $(#[doc = $of_default:literal])+ $default:ident
+            $(, $(#[doc = $of_word:literal])+ $word:ident)*
+            $(,)?
+        }
+    ) => {
         $(#[$of])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
         #[schemars(inline)]
         pub enum $name {
-            $(#[$of_default])*
+            $(#[doc = $of_default])+
             #[default]
             $default,
-            $($(#[$of_word])*
+            $($(#[doc = $of_word])+
             $word,)*
             /// A word of a newer version. What it stands in must not be acted upon.
             #[serde(other, skip_serializing)]
@@ -25,8 +32,11 @@ macro_rules! words {
         }
 
         impl $name {
-            /// What may stand in the field.
-            pub const WORDS: &'static [&'static str] = &[stringify!($default) $(, stringify!($word))*];
+            /// What may stand in the field, and what it means.
+            pub(crate) const WORDS: Words = &[
+                (stringify!($default), concat!($($of_default),+)),
+                $((stringify!($word), concat!($($of_word),+))),*
+            ];
 
             /// Whether this version does not know what stands in the field.
             pub fn is_unknown(self) -> bool {
@@ -35,6 +45,22 @@ macro_rules! words {
         }
     };
 }
+
+/// Words, and what they mean.
+pub(crate) type Words = &'static [(&'static str, &'static str)];
+
+/// The words of every enum here.
+pub(crate) const ALL: [Words; 9] = [
+    Usage::WORDS,
+    State::WORDS,
+    Strategy::WORDS,
+    Consistency::WORDS,
+    OnExhausted::WORDS,
+    EnforceAddresses::WORDS,
+    EnforcePorts::WORDS,
+    EnforceReservation::WORDS,
+    PortUse::WORDS,
+];
 
 words! {
     /// What the addresses of a pool are for.

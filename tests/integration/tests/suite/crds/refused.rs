@@ -1,11 +1,57 @@
 //! Objects that are not valid: refused with the field, and what to do.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use serde_json::{Value, json};
 
 use super::{served, tried};
 use crate::harness::{Minor, alone_on_each_minor};
 
-alone_on_each_minor!(what_is_not_valid_is_refused_with_its_field_and_what_to_do);
+alone_on_each_minor!(
+    what_is_not_valid_is_refused_with_its_field_and_what_to_do,
+    ends_of_ranges_are_compared_as_numbers
+);
+
+/// A pair for each bit in which two addresses may differ first, in both orders.
+async fn ends_of_ranges_are_compared_as_numbers(minor: Minor) {
+    let (_plane, client) = served(minor).await;
+    // Digits without a pattern, always the same.
+    let mut noise = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        noise = noise
+            .wrapping_mul(0x5851_f42d_4c95_7f2d)
+            .wrapping_add(0x1405_7b7e_f767_814f);
+        noise ^ (noise >> 32)
+    };
+    let mut pairs: Vec<(IpAddr, IpAddr)> = Vec::new();
+    for bit in 0..64 {
+        let (low, high) = split(next(), next(), bit);
+        let address =
+            |bits: u64| Ipv6Addr::from((0xfd00_0010_0096_0008_u128 << 64) | u128::from(bits)).into();
+        pairs.push((address(low), address(high)));
+    }
+    for bit in 0..32 {
+        let (low, high) = split(next() >> 32, next() >> 32, bit);
+        let address = |bits: u64| Ipv4Addr::from(u32::try_from(bits).unwrap()).into();
+        pairs.push((address(low), address(high)));
+    }
+    for (low, high) in pairs {
+        let range = |first: IpAddr, last: IpAddr| json!({ "ranges": [{ "first": first, "last": last }] });
+        let taken = tried(&client, "ServiceIPPool", &range(low, high)).await;
+        assert!(taken.is_ok(), "{low} to {high}: {taken:?}");
+        let refusal = tried(&client, "ServiceIPPool", &range(high, low))
+            .await
+            .unwrap_err();
+        assert!(refusal.contains("exchange them"), "{high} to {low}: {refusal}");
+    }
+}
+
+/// Two numbers, the smaller first, that differ in this bit, and as they like in those below it.
+fn split(one: u64, other: u64, bit: u32) -> (u64, u64) {
+    let below = (1_u64 << bit) - 1;
+    let above = one & !below & !(1 << bit);
+    (above | (one & below), above | (1 << bit) | (other & below))
+}
 
 async fn what_is_not_valid_is_refused_with_its_field_and_what_to_do(minor: Minor) {
     let (_plane, client) = served(minor).await;
@@ -20,150 +66,95 @@ async fn what_is_not_valid_is_refused_with_its_field_and_what_to_do(minor: Minor
     }
 }
 
-fn invalid() -> Vec<(&'static str, Value, &'static str, &'static str)> {
-    let mut all = addresses();
-    all.extend(policies());
-    all.extend(ports());
-    all.extend(others());
+/// A kind, a spec of it, the field that it is refused for, and words of the message.
+type Case = (&'static str, Value, &'static str, &'static str);
+
+fn invalid() -> Vec<Case> {
+    [
+        networks(),
+        exclusions(),
+        ranges(),
+        policies(),
+        ports(),
+        reservations(),
+        claims(),
+    ]
+    .concat()
+}
+
+const POOL: &str = "ServiceIPPool";
+
+fn networks() -> Vec<Case> {
+    let field = "spec.cidrs[1]";
+    let cases = [
+        ("10.96.8.0", "must be a network such as"),
+        ("ten", "must be a network such as"),
+        ("", "at least 1 chars long"),
+        ("10.96.8.0/33", "must be a network such as"),
+        ("10.96.08.0/24", "must be a network such as"),
+        ("::ffff:10.96.8.0/120", "must be a network such as"),
+        ("10.96.9.0/22", "write 10.96.8.0/22"),
+        ("fd00:10:96:0:0::/64", "write fd00:10:96::/64"),
+        ("FD00::/64", "write fd00::/64"),
+        ("10.96.8.0/31", "/30 or larger"),
+        ("10.96.8.0/32", "/30 or larger"),
+        ("fd00::/63", "from /64 to /126"),
+        ("fd00::/127", "from /64 to /126"),
+        ("10.96.0.0/24", "Duplicate value"),
+    ];
+    let mut all: Vec<Case> = cases
+        .map(|(cidr, words)| (POOL, json!({ "cidrs": ["10.96.0.0/24", cidr] }), field, words))
+        .into();
+    all.push((POOL, json!({}), "spec", "say which addresses"));
+    all.push((
+        POOL,
+        json!({ "cidrs": [], "ranges": [] }),
+        "spec",
+        "say which addresses",
+    ));
     all
 }
 
-fn addresses() -> Vec<(&'static str, Value, &'static str, &'static str)> {
-    let pool = "ServiceIPPool";
-    let range = |first: &str, last: &str| json!({ "ranges": [{ "first": first, "last": last }] });
-    let cidr = |cidr: &str| json!({ "cidrs": ["10.96.0.0/24", cidr] });
-    let exclude = |excluded: &str| json!({ "cidrs": ["10.96.0.0/24"], "exclude": [excluded] });
-    vec![
-        (pool, json!({}), "spec", "say which addresses"),
-        (
-            pool,
-            json!({ "cidrs": [], "ranges": [] }),
-            "spec",
-            "say which addresses",
-        ),
-        (
-            pool,
-            cidr("10.96.8.0"),
-            "spec.cidrs[1]",
-            "must be a network such as",
-        ),
-        (pool, cidr("ten"), "spec.cidrs[1]", "must be a network such as"),
-        (pool, cidr(""), "spec.cidrs[1]", "at least 1 chars long"),
-        (
-            pool,
-            cidr("10.96.8.0/33"),
-            "spec.cidrs[1]",
-            "must be a network such as",
-        ),
-        (
-            pool,
-            cidr("10.96.08.0/24"),
-            "spec.cidrs[1]",
-            "must be a network such as",
-        ),
-        (
-            pool,
-            cidr("::ffff:10.96.8.0/120"),
-            "spec.cidrs[1]",
-            "must be a network such as",
-        ),
-        (pool, cidr("10.96.9.0/22"), "spec.cidrs[1]", "write 10.96.8.0/22"),
-        (
-            pool,
-            cidr("fd00:10:96:0:0::/64"),
-            "spec.cidrs[1]",
-            "write fd00:10:96::/64",
-        ),
-        (pool, cidr("FD00::/64"), "spec.cidrs[1]", "write fd00::/64"),
-        (pool, cidr("10.96.8.0/31"), "spec.cidrs[1]", "/30 or larger"),
-        (pool, cidr("10.96.8.0/32"), "spec.cidrs[1]", "/30 or larger"),
-        (pool, cidr("fd00::/63"), "spec.cidrs[1]", "from /64 to /126"),
-        (pool, cidr("fd00::/127"), "spec.cidrs[1]", "from /64 to /126"),
-        (pool, cidr("10.96.0.0/24"), "spec.cidrs[1]", "Duplicate value"),
-        (
-            pool,
-            exclude("10.96.8.0/33"),
-            "spec.exclude[0]",
-            "must be an address such as",
-        ),
-        (
-            pool,
-            exclude("10.96.8.1/28"),
-            "spec.exclude[0]",
-            "write 10.96.8.0/28",
-        ),
-        (pool, exclude("fd00:0::51"), "spec.exclude[0]", "write fd00::51"),
-        (
-            pool,
-            range("10.96.8.1", "ten"),
-            "spec.ranges[0].last",
-            "must be an address such as",
-        ),
-        (
-            pool,
-            range("10.96.8.1/32", "10.96.8.2"),
-            "spec.ranges[0].first",
-            "must be an address such as",
-        ),
-        (
-            pool,
-            range("fd00:0::1", "fd00::2"),
-            "spec.ranges[0].first",
-            "write fd00::1",
-        ),
-        (
-            pool,
-            range("10.96.8.1", "fd00::2"),
-            "spec.ranges[0]",
-            "make a range of each",
-        ),
-        (
-            pool,
-            range("10.96.8.10", "10.96.8.9"),
-            "spec.ranges[0]",
-            "exchange them",
-        ),
-        (
-            pool,
-            range("100.0.0.0", "20.0.0.0"),
-            "spec.ranges[0]",
-            "exchange them",
-        ),
-        (
-            pool,
-            range("fd00::10", "fd00::9"),
-            "spec.ranges[0]",
-            "exchange them",
-        ),
-        (
-            pool,
-            range("fd00::1:0", "fd00::ffff"),
-            "spec.ranges[0]",
-            "exchange them",
-        ),
-        (
-            pool,
-            range("1:2:3:4:5:6:7:9", "1:2:3:4:5:6:7:8"),
-            "spec.ranges[0]",
-            "exchange them",
-        ),
-        (
-            pool,
-            range("fd00::ffff", "fd00:0:0:1::"),
-            "spec.ranges[0]",
-            "cut it into several",
-        ),
-        (
-            pool,
-            json!({ "ranges": [{ "first": "10.96.8.1" }] }),
-            "spec.ranges[0].last",
-            "Required value",
-        ),
+fn exclusions() -> Vec<Case> {
+    let spec = |excluded: &str| json!({ "cidrs": ["10.96.0.0/24"], "exclude": [excluded] });
+    [
+        ("10.96.8.0/33", "must be an address such as"),
+        ("10.96.8.1/28", "write 10.96.8.0/28"),
+        ("fd00:0::51", "write fd00::51"),
     ]
+    .map(|(excluded, words)| (POOL, spec(excluded), "spec.exclude[0]", words))
+    .into()
 }
 
-fn policies() -> Vec<(&'static str, Value, &'static str, &'static str)> {
-    let pool = "ServiceIPPool";
+fn ranges() -> Vec<Case> {
+    let (range, first, last) = ("spec.ranges[0]", "spec.ranges[0].first", "spec.ranges[0].last");
+    let cases = [
+        ("10.96.8.1", "ten", last, "must be an address such as"),
+        ("10.96.8.1/32", "10.96.8.2", first, "must be an address such as"),
+        ("fd00:0::1", "fd00::2", first, "write fd00::1"),
+        ("10.96.8.1", "fd00::2", range, "make a range of each"),
+        ("10.96.8.10", "10.96.8.9", range, "exchange them"),
+        ("100.0.0.0", "20.0.0.0", range, "exchange them"),
+        ("fd00::10", "fd00::9", range, "exchange them"),
+        ("fd00::1:0", "fd00::ffff", range, "exchange them"),
+        ("1:2:3:4:5:6:7:9", "1:2:3:4:5:6:7:8", range, "exchange them"),
+        ("fd00::ffff", "fd00:0:0:1::", range, "cut it into several"),
+    ];
+    let spec = |first: &str, last: &str| json!({ "ranges": [{ "first": first, "last": last }] });
+    let mut all: Vec<Case> = cases
+        .map(|(first, last, field, words)| (POOL, spec(first, last), field, words))
+        .into();
+    all.push((
+        POOL,
+        json!({ "ranges": [{ "first": "10.96.8.1" }] }),
+        last,
+        "Required value",
+    ));
+    all
+}
+
+fn policies() -> Vec<Case> {
+    let pool = POOL;
     let with = |field: &str, value: Value| {
         let mut spec = json!({ "cidrs": ["10.96.0.0/24"] });
         spec[field] = value;
@@ -263,7 +254,7 @@ fn policies() -> Vec<(&'static str, Value, &'static str, &'static str)> {
     ]
 }
 
-fn ports() -> Vec<(&'static str, Value, &'static str, &'static str)> {
+fn ports() -> Vec<Case> {
     let pool = "NodePortPool";
     let range = |first: i64, last: i64| json!({ "ranges": [{ "first": first, "last": last }] });
     let with = |field: &str, value: Value| {
@@ -315,113 +306,93 @@ fn ports() -> Vec<(&'static str, Value, &'static str, &'static str)> {
     ]
 }
 
-fn others() -> Vec<(&'static str, Value, &'static str, &'static str)> {
-    let kind = "ServiceReservation";
-    let ips = |addresses: Value| json!({ "serviceName": "db", "clusterIPs": addresses });
-    let ports = |ports: Value| json!({ "serviceName": "db", "nodePorts": ports });
-    let claim = |name: Value| {
-        let mut spec = json!({ "namespace": "a", "requestUID": "u", "replica": "r", "secondsToLive": 75 });
-        for (field, value) in name.as_object().unwrap() {
-            spec[field] = value.clone();
-        }
-        spec
-    };
-    vec![
+fn reservations() -> Vec<Case> {
+    let of_addresses = [
         (
-            kind,
-            json!({ "clusterIPs": ["10.96.8.1"] }),
-            "spec.serviceName",
-            "Required value",
-        ),
-        (
-            kind,
-            json!({ "serviceName": "db" }),
-            "spec",
-            "say what is reserved",
-        ),
-        (
-            kind,
-            json!({ "serviceName": "Db", "clusterIPs": ["10.96.8.1"] }),
-            "spec.serviceName",
-            "should match",
-        ),
-        (
-            kind,
-            ips(json!(["10.96.8.1", "10.96.8.2"])),
+            json!(["10.96.8.1", "10.96.8.2"]),
             "spec.clusterIPs",
             "at most one address of each family",
         ),
         (
-            kind,
-            ips(json!(["fd00::1", "fd00::2"])),
+            json!(["fd00::1", "fd00::2"]),
             "spec.clusterIPs",
             "at most one address of each family",
         ),
         (
-            kind,
-            ips(json!(["fd00::1", "10.96.8.1", "10.96.8.2"])),
+            json!(["fd00::1", "10.96.8.1", "10.96.8.2"]),
             "spec.clusterIPs",
             "at most 2 items",
         ),
         (
-            kind,
-            ips(json!(["None"])),
+            json!(["None"]),
             "spec.clusterIPs[0]",
             "must be an address such as",
         ),
+        (json!(["fd00:0::1"]), "spec.clusterIPs[0]", "write fd00::1"),
         (
-            kind,
-            ips(json!(["fd00:0::1"])),
-            "spec.clusterIPs[0]",
-            "write fd00::1",
-        ),
-        (
-            kind,
-            ips(json!(["10.96.8.0/24"])),
+            json!(["10.96.8.0/24"]),
             "spec.clusterIPs[0]",
             "must be an address such as",
         ),
+    ]
+    .map(|(ips, field, words)| (json!({ "serviceName": "db", "clusterIPs": ips }), field, words));
+    let port = |port: u16| json!({ "nodePort": port });
+    let health = |port: u32| json!({ "serviceName": "db", "healthCheckNodePort": port });
+    let with = |mut spec: Value, field: &str, value: Value| {
+        spec[field] = value;
+        spec
+    };
+    let others = [
         (
-            kind,
-            ports(json!([{ "portName": "a", "nodePort": 0 }])),
+            json!({ "clusterIPs": ["10.96.8.1"] }),
+            "spec.serviceName",
+            "Required value",
+        ),
+        (json!({ "serviceName": "db" }), "spec", "say what is reserved"),
+        (
+            with(health(30_001), "serviceName", json!("Db")),
+            "spec.serviceName",
+            "should match",
+        ),
+        (
+            json!({ "serviceName": "db", "nodePorts": [port(0)] }),
             "spec.nodePorts[0].nodePort",
             "greater than or equal to 1",
         ),
         (
-            kind,
-            ports(json!([{ "nodePort": 30_001 }, { "nodePort": 30_002 }])),
+            json!({ "serviceName": "db", "nodePorts": [port(30_001), port(30_002)] }),
             "spec.nodePorts[1]",
             "Duplicate value",
         ),
         (
-            kind,
-            json!({ "serviceName": "db", "nodePorts": [{ "nodePort": 30_001 }], "healthCheckNodePort": 30_001 }),
+            with(health(30_001), "nodePorts", json!([port(30_001)])),
             "spec",
             "a port has one purpose",
         ),
         (
-            kind,
-            json!({ "serviceName": "db", "healthCheckNodePort": 65_536 }),
+            health(65_536),
             "spec.healthCheckNodePort",
             "less than or equal to 65535",
         ),
         (
-            kind,
-            json!({ "serviceName": "db", "healthCheckNodePort": 30_001, "enforce": "Gapless" }),
+            with(health(30_001), "enforce", json!("Gapless")),
             "spec.enforce",
             "\"Hold\"",
         ),
-        (
-            "AllocationClaim",
-            claim(json!({})),
-            "spec",
-            "either name or generateName",
-        ),
-        (
-            "AllocationClaim",
-            claim(json!({ "name": "a", "generateName": "a-" })),
-            "spec",
-            "either name or generateName",
-        ),
-    ]
+    ];
+    of_addresses
+        .into_iter()
+        .chain(others)
+        .map(|(spec, field, words)| ("ServiceReservation", spec, field, words))
+        .collect()
+}
+
+fn claims() -> Vec<Case> {
+    let unnamed = json!({ "namespace": "a", "requestUID": "u", "replica": "r", "secondsToLive": 75 });
+    let mut named_twice = unnamed.clone();
+    named_twice["name"] = json!("a");
+    named_twice["generateName"] = json!("a-");
+    [unnamed, named_twice]
+        .map(|spec| ("AllocationClaim", spec, "spec", "either name or generateName"))
+        .into()
 }
