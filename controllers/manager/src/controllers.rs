@@ -110,7 +110,7 @@ pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
         });
     }
     let allocates = parts.contains(&&clusterip::PART) || parts.contains(&&nodeport::PART);
-    if flags.webhook.port != 0 && !allocates {
+    if flags.webhook.webhook_port != 0 && !allocates {
         return Err(SelectionError::Unserved {
             flag: "--webhook-port",
             controller: "clusterip or nodeport",
