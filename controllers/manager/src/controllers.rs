@@ -85,7 +85,7 @@ pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
     let of_ports = &flags.nodeport;
     let given = [
         (
-            ports.service_node_port_range.is_some(),
+            of_ports.service_node_port_range.is_some(),
             "--service-node-port-range",
             &nodeport::TOLD,
         ),
