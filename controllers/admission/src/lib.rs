@@ -1,7 +1,11 @@
 //! Answers admission reviews of Services: fills in the addresses and node ports that the apiserver would choose.
 //!
-//! - [`Services`]: a review as a question to the index, and its decision as an answer.
+//! - [`Services`]: a review as a question to the index, and its decision as an answer;
+//! - [`conditions`]: which requests are asked about;
+//! - [`configuration`]: what of the `MutatingWebhookConfiguration` is ours.
 
+pub mod conditions;
+pub mod configuration;
 mod services;
 
 pub use services::Services;

@@ -83,7 +83,7 @@ const ALLOWED: [(&str, &[&str]); 26] = [
             "world",
         ],
     ),
-    ("admission", &["ipam", "webhook"]),
+    ("admission", &["allocator", "api", "ipam", "webhook"]),
     (
         "clusterip",
         &["api", "engine", "ipam", "model", "queue", "runtime", "world"],
