@@ -2,12 +2,20 @@
 //!
 //! - [`Services`]: a review as a question to the index, and its decision as an answer;
 //! - [`conditions`]: which requests are asked about;
-//! - [`configuration`]: what of the `MutatingWebhookConfiguration` is ours.
+//! - [`configuration`]: what of the `MutatingWebhookConfiguration` is ours;
+//! - [`Keeper`]: the loop that keeps that, and the certificate.
 
+mod cluster;
 pub mod conditions;
 pub mod configuration;
+mod facts;
+mod keeper;
+mod secret;
 mod services;
+mod target;
+mod told;
 
+pub use keeper::{Authority, Keep, Keeper, MayWrite, TURN};
 pub use services::Services;
 
 /// Name in flags, logs and metrics.
@@ -15,3 +23,7 @@ pub const NAME: &str = "admission";
 
 /// Where reviews of Services come that may lack values.
 pub const PATH: &str = "/allocate";
+
+/// The label of what is made here, and its value.
+const LABEL: &str = "app.kubernetes.io/managed-by";
+const MANAGER: &str = "quaymaster";
