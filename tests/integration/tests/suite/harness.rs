@@ -14,6 +14,7 @@ mod shapes;
 mod subsets;
 mod trace;
 mod view;
+mod webhook;
 
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub(crate) use rbac::{ALL_RULES, grant};
 pub(crate) use shapes::{Shapes, slice_writes, writes_of};
 pub(crate) use trace::{Trace, assert_present};
 pub(crate) use view::{describe, describe_all, pods_of};
+pub(crate) use webhook::Webhook;
 
 /// How long anything may take that should happen at once: only a machine under heavy load comes near.
 pub(crate) const SOON: Duration = Duration::from_secs(30);

@@ -16,6 +16,7 @@
 mod harness;
 
 mod admin;
+mod allocation;
 mod audit;
 mod chapter;
 mod connection;

@@ -228,7 +228,7 @@ impl Simulation {
     /// Whether a write of ours, made from what the world holds, is accepted: the object is the one we know, and no
     /// write of it is under way.
     fn may_write(&self, kind: Kind, object: usize) -> bool {
-        let held = self.held(kind, object).map(|held| held.uid());
+        let held = self.held(kind, object).map(Object::uid);
         let there = self.state(kind, object, self.now).map(|(id, _)| uid(id));
         held == there && !self.answers.contains_key(&(kind, object))
     }

@@ -28,7 +28,9 @@ const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'st
 }
 
 /// All that the controllers need, and nothing else: every test shows that it suffices.
-pub(crate) const ALL_RULES: [Rule; 9] = [
+pub(crate) const ALL_RULES: [Rule; 11] = [
+    rule("", "namespaces", &["list", "watch"]),
+    rule("quaymaster.io", "*", &["list", "watch"]),
     rule("", "services", &["get", "list", "watch"]),
     rule("", "pods", &["list", "watch"]),
     rule("", "nodes", &["list", "watch"]),
