@@ -81,8 +81,7 @@ const EXPLICIT: &str = "!(object.spec.?clusterIP.orValue('') in ['', 'None']) &&
 impl Asks {
     /// The conditions, in the order in which the apiserver looks at them.
     pub fn conditions(&self) -> Vec<Value> {
-        let condition =
-            |name: &str, expression: String| json!({"name": name, "expression": expression});
+        let condition = |name: &str, expression: String| json!({"name": name, "expression": expression});
         let mut conditions = vec![condition(
             NOT_THE_APISERVER,
             format!("request.userInfo.username != '{APISERVER}'"),

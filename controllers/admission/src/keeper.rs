@@ -72,7 +72,9 @@ pub struct Keeper {
 
 impl fmt::Debug for Keeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keeper").field("keep", &self.keep).finish_non_exhaustive()
+        f.debug_struct("Keeper")
+            .field("keep", &self.keep)
+            .finish_non_exhaustive()
     }
 }
 
@@ -141,14 +143,15 @@ impl Keeper {
         self.told.tell("configuration", absent);
         let (bundle, pause) = self.certificate(found.as_ref()).await;
         let facts = Facts::of(&self.index);
-        if (self.may_write)() {
-            if let Some(found) = &found {
-                let wanted = Wanted {
-                    asks: facts.asks(&self.keep.exempt),
-                    bundle,
-                };
-                self.correct(found, &wanted).await;
-            }
+        if !(self.may_write)() {
+            return pause.unwrap_or(self.keep.turn).min(self.keep.turn);
+        }
+        if let Some(found) = &found {
+            let wanted = Wanted {
+                asks: facts.asks(&self.keep.exempt),
+                bundle,
+            };
+            self.correct(found, &wanted).await;
         }
         pause.unwrap_or(self.keep.turn).min(self.keep.turn)
     }
@@ -177,8 +180,10 @@ impl Keeper {
         match result {
             Ok((state, pause)) => {
                 let unusable = self.present(&state).err();
-                self.told
-                    .tell("secret", unusable.map(|error| format!("{at} cannot be used: {error}")));
+                self.told.tell(
+                    "secret",
+                    unusable.map(|error| format!("{at} cannot be used: {error}")),
+                );
                 (Some(bundle(&state)), pause)
             }
             Err(SecretError::Call(CallError::Stale)) => (None, Some(Duration::ZERO)),
@@ -207,7 +212,12 @@ impl Keeper {
         };
         let (plan, problem) = secret::plan(now, policy, found.as_ref(), trusted)?;
         if let Some(problem) = problem {
-            tracing::warn!(namespace, name, problem, "the webhook's certificates are made anew");
+            tracing::warn!(
+                namespace,
+                name,
+                problem,
+                "the webhook's certificates are made anew"
+            );
         }
         match plan {
             Plan::Foreign => Err(SecretError::Foreign),
@@ -227,7 +237,10 @@ impl Keeper {
 
     fn present(&self, state: &State) -> Result<(), String> {
         let identity = Identity::from_data(&state.to_data()).map_err(|error| error.to_string())?;
-        let changed = self.certificates.set(&identity).map_err(|error| error.to_string())?;
+        let changed = self
+            .certificates
+            .set(&identity)
+            .map_err(|error| error.to_string())?;
         if changed {
             tracing::info!("the webhook presents another certificate from now on");
         }
@@ -250,7 +263,10 @@ impl Keeper {
         match self.cluster.set_webhooks(found, &corrected).await {
             Ok(()) => {
                 self.undone.wrote(corrected, now);
-                tracing::info!(name = self.keep.configuration, "the webhook's configuration is put right");
+                tracing::info!(
+                    name = self.keep.configuration,
+                    "the webhook's configuration is put right"
+                );
                 self.told.tell("writing", None);
             }
             Err(CallError::Stale) => self.wake.notify_one(),

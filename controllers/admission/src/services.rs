@@ -22,7 +22,7 @@ impl Services {
         Self { index, clock }
     }
 
-    fn decide(&self, request: &Request<'_>) -> Result<Decision, Refusal> {
+    fn decide(&self, request: &Request<'_>) -> Result<Decision, Box<Refusal>> {
         let operation = match request.operation {
             Asked::Create => Operation::Create,
             Asked::Update => Operation::Update,
@@ -36,9 +36,11 @@ impl Services {
             return Ok(Decision::Pass);
         };
         let read = |json: &str| {
-            Service::read(json.as_bytes()).map_err(|error| Refusal::Unreadable {
-                service: format!("Service {}/{}", request.namespace, request.name),
-                error: error.to_string(),
+            Service::read(json.as_bytes()).map_err(|error| {
+                Box::new(Refusal::Unreadable {
+                    service: format!("Service {}/{}", request.namespace, request.name),
+                    error: error.to_string(),
+                })
             })
         };
         let object = read(object.get())?;
@@ -70,7 +72,8 @@ impl Admission for Services {
         match self.decide(request) {
             Ok(Decision::Pass) => Response::allow().into(),
             Ok(Decision::Fill(filled)) => filling(&filled).into(),
-            Ok(Decision::Refuse(refusal)) | Err(refusal) => refusing(&refusal).into(),
+            Ok(Decision::Refuse(refusal)) => refusing(&refusal).into(),
+            Err(refusal) => refusing(&refusal).into(),
         }
     }
 }

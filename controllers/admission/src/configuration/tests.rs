@@ -36,7 +36,10 @@ fn rendered() -> Value {
 
 fn names(webhook: &Value) -> Vec<&str> {
     let conditions = webhook["matchConditions"].as_array().unwrap();
-    conditions.iter().map(|one| one["name"].as_str().unwrap()).collect()
+    conditions
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect()
 }
 
 #[test]

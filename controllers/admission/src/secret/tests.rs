@@ -15,7 +15,9 @@ fn now() -> Timestamp {
 }
 
 fn later(days: i64) -> Timestamp {
-    now().saturating_add(SignedDuration::from_hours(24 * days)).unwrap()
+    now()
+        .saturating_add(SignedDuration::from_hours(24 * days))
+        .unwrap()
 }
 
 fn after(at: Timestamp, found: Option<&Secret>, trusted: bool) -> Plan {
@@ -56,7 +58,10 @@ fn an_authority_that_is_due_is_announced_and_waits_for_those_who_have_to_trust_i
     let waiting = after(later(244), Some(&secret), false);
     assert!(matches!(waiting, Plan::Publish(_)), "{waiting:?}");
     let published = after(later(244), Some(&secret), true);
-    assert!(matches!(published, Plan::Write(_, Step::Publish)), "{published:?}");
+    assert!(
+        matches!(published, Plan::Write(_, Step::Publish)),
+        "{published:?}"
+    );
     let secret = stored(Some(&secret), &published);
     let settled = after(later(245), Some(&secret), true);
     assert!(matches!(settled, Plan::Write(_, Step::Promote)), "{settled:?}");

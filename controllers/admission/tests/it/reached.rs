@@ -67,63 +67,236 @@ fn rows() -> Vec<Row> {
         ("dse", "a new Service", Create(cluster_ip())),
         ("dse", "a new one of two families", Create(dual())),
         ("dse", "a new one with node ports", Create(node_port())),
-        ("dse", "a new one with twin ports", Create(spec("NodePort", &twins))),
+        (
+            "dse",
+            "a new one with twin ports",
+            Create(spec("NodePort", &twins)),
+        ),
         ("dse", "a new one with a load balancer", Create(local())),
-        ("", "a new headless one", Create(spec("ClusterIP", &json!({"clusterIP": "None"})))),
+        (
+            "",
+            "a new headless one",
+            Create(spec("ClusterIP", &json!({"clusterIP": "None"}))),
+        ),
         ("", "a new ExternalName", Create(external())),
-        ("e", "a new one with its address", Create(spec("ClusterIP", &json!({"clusterIP": "10.96.15.1"})))),
-        ("de", "a new one with the first of two addresses",
-            Create(spec("ClusterIP", &json!({"clusterIP": "10.96.15.2", "ipFamilyPolicy": "PreferDualStack"})))),
-        ("e", "a new one with both addresses", Create(spec("ClusterIP", &json!({
-            "clusterIP": "10.96.15.3", "clusterIPs": ["10.96.15.3", "fd00:10:96::f3"], "ipFamilyPolicy": "PreferDualStack"})))),
-        ("e", "a new one with address and node port", Create(spec("NodePort", &json!({
-            "clusterIP": "10.96.15.4", "ports": [{"port": 80, "nodePort": 31_004}]})))),
-        ("dse", "a new one with an address and one of two node ports", Create(spec("NodePort", &json!({
-            "clusterIP": "10.96.15.5", "ports": [{"name": "a", "port": 80, "nodePort": 31_005}, {"name": "b", "port": 81}]})))),
-        ("e", "a load balancer without node ports, with its address", Create(balancer(json!({
-            "clusterIP": "10.96.15.6", "allocateLoadBalancerNodePorts": false})))),
-        ("dse", "the same that needs a port of health checks", Create(balancer(json!({
-            "clusterIP": "10.96.15.7", "allocateLoadBalancerNodePorts": false, "externalTrafficPolicy": "Local"})))),
-        ("dse", "a new one with 1,200 ports", Create(spec("NodePort", &json!({"ports": many(1200, None)})))),
-        ("", "a label of a ClusterIP Service", Change(cluster_ip(), labels())),
-        ("", "a label of one with node ports", Change(node_port(), labels())),
+        (
+            "e",
+            "a new one with its address",
+            Create(spec("ClusterIP", &json!({"clusterIP": "10.96.15.1"}))),
+        ),
+        (
+            "de",
+            "a new one with the first of two addresses",
+            Create(spec(
+                "ClusterIP",
+                &json!({"clusterIP": "10.96.15.2", "ipFamilyPolicy": "PreferDualStack"}),
+            )),
+        ),
+        (
+            "e",
+            "a new one with both addresses",
+            Create(spec(
+                "ClusterIP",
+                &json!({
+            "clusterIP": "10.96.15.3", "clusterIPs": ["10.96.15.3", "fd00:10:96::f3"], "ipFamilyPolicy": "PreferDualStack"}),
+            )),
+        ),
+        (
+            "e",
+            "a new one with address and node port",
+            Create(spec(
+                "NodePort",
+                &json!({
+            "clusterIP": "10.96.15.4", "ports": [{"port": 80, "nodePort": 31_004}]}),
+            )),
+        ),
+        (
+            "dse",
+            "a new one with an address and one of two node ports",
+            Create(spec(
+                "NodePort",
+                &json!({
+            "clusterIP": "10.96.15.5", "ports": [{"name": "a", "port": 80, "nodePort": 31_005}, {"name": "b", "port": 81}]}),
+            )),
+        ),
+        (
+            "e",
+            "a load balancer without node ports, with its address",
+            Create(balancer(json!({
+            "clusterIP": "10.96.15.6", "allocateLoadBalancerNodePorts": false}))),
+        ),
+        (
+            "dse",
+            "the same that needs a port of health checks",
+            Create(balancer(json!({
+            "clusterIP": "10.96.15.7", "allocateLoadBalancerNodePorts": false, "externalTrafficPolicy": "Local"}))),
+        ),
+        (
+            "dse",
+            "a new one with 1,200 ports",
+            Create(spec("NodePort", &json!({"ports": many(1200, None)}))),
+        ),
+        (
+            "",
+            "a label of a ClusterIP Service",
+            Change(cluster_ip(), labels()),
+        ),
+        (
+            "",
+            "a label of one with node ports",
+            Change(node_port(), labels()),
+        ),
         ("", "a label of a load balancer", Change(local(), labels())),
         ("", "a label of one of two families", Change(dual(), labels())),
-        ("", "a label of one with 400 ports", Change(spec("NodePort", &json!({"ports": many(400, None)})), labels())),
-        ("", "the same whole object without values, which are carried over", Put(node_port(), node_port())),
+        (
+            "",
+            "a label of one with 400 ports",
+            Change(spec("NodePort", &json!({"ports": many(400, None)})), labels()),
+        ),
+        (
+            "",
+            "the same whole object without values, which are carried over",
+            Put(node_port(), node_port()),
+        ),
         ("", "the same of a load balancer", Put(local(), local())),
         ("", "the same of one of two families", Put(dual(), dual())),
-        ("", "the same of a headless one", Put(spec("ClusterIP", &json!({"clusterIP": "None"})),
-            spec("ClusterIP", &json!({"clusterIP": "None", "ports": [port(81)]})))),
-        ("", "a port fewer", Put(spec("NodePort", &json!({"ports": [port(80), port(81)]})), node_port())),
-        ("dse", "a port more", Put(node_port(), spec("NodePort", &json!({"ports": [port(80), port(81)]})))),
-        ("dse", "a port of another name", Put(node_port(), spec("NodePort", &json!({"ports": [{"name": "x", "port": 80}]})))),
-        ("dse", "a number that another port takes, so that it is not carried over", Put(
-            spec("NodePort", &json!({"ports": [{"name": "a", "port": 80, "nodePort": 31_010}]})),
-            spec("NodePort", &json!({"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 81, "nodePort": 31_010}]})))),
-        ("e", "another node port that is given", Put(
-            spec("NodePort", &json!({"ports": [{"port": 80, "nodePort": 31_011}]})),
-            spec("NodePort", &json!({"ports": [{"port": 80, "nodePort": 31_012}]})))),
-        ("dse", "from ClusterIP to NodePort", Change(cluster_ip(), to(json!({"type": "NodePort"})))),
-        ("dse", "from ClusterIP to LoadBalancer", Change(cluster_ip(), to(json!({"type": "LoadBalancer"})))),
-        ("", "from NodePort to LoadBalancer", Change(node_port(), to(json!({"type": "LoadBalancer"})))),
-        ("dse", "the same with Local", Change(node_port(),
-            to(json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"})))),
-        ("", "from LoadBalancer to NodePort", Change(balancer(json!({})), to(json!({"type": "NodePort"})))),
+        (
+            "",
+            "the same of a headless one",
+            Put(
+                spec("ClusterIP", &json!({"clusterIP": "None"})),
+                spec("ClusterIP", &json!({"clusterIP": "None", "ports": [port(81)]})),
+            ),
+        ),
+        (
+            "",
+            "a port fewer",
+            Put(
+                spec("NodePort", &json!({"ports": [port(80), port(81)]})),
+                node_port(),
+            ),
+        ),
+        (
+            "dse",
+            "a port more",
+            Put(
+                node_port(),
+                spec("NodePort", &json!({"ports": [port(80), port(81)]})),
+            ),
+        ),
+        (
+            "dse",
+            "a port of another name",
+            Put(
+                node_port(),
+                spec("NodePort", &json!({"ports": [{"name": "x", "port": 80}]})),
+            ),
+        ),
+        (
+            "dse",
+            "a number that another port takes, so that it is not carried over",
+            Put(
+                spec(
+                    "NodePort",
+                    &json!({"ports": [{"name": "a", "port": 80, "nodePort": 31_010}]}),
+                ),
+                spec(
+                    "NodePort",
+                    &json!({"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 81, "nodePort": 31_010}]}),
+                ),
+            ),
+        ),
+        (
+            "e",
+            "another node port that is given",
+            Put(
+                spec("NodePort", &json!({"ports": [{"port": 80, "nodePort": 31_011}]})),
+                spec("NodePort", &json!({"ports": [{"port": 80, "nodePort": 31_012}]})),
+            ),
+        ),
+        (
+            "dse",
+            "from ClusterIP to NodePort",
+            Change(cluster_ip(), to(json!({"type": "NodePort"}))),
+        ),
+        (
+            "dse",
+            "from ClusterIP to LoadBalancer",
+            Change(cluster_ip(), to(json!({"type": "LoadBalancer"}))),
+        ),
+        (
+            "",
+            "from NodePort to LoadBalancer",
+            Change(node_port(), to(json!({"type": "LoadBalancer"}))),
+        ),
+        (
+            "dse",
+            "the same with Local",
+            Change(
+                node_port(),
+                to(json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"})),
+            ),
+        ),
+        (
+            "",
+            "from LoadBalancer to NodePort",
+            Change(balancer(json!({})), to(json!({"type": "NodePort"}))),
+        ),
         ("", "from NodePort to ClusterIP", Put(node_port(), cluster_ip())),
-        ("", "from ClusterIP to ExternalName", Put(cluster_ip(), external())),
-        ("dse", "from ExternalName to ClusterIP", Put(external(), cluster_ip())),
-        ("dse", "from ExternalName to NodePort", Put(external(), node_port())),
-        ("", "from ExternalName to headless", Put(external(), spec("ClusterIP", &json!({"clusterIP": "None"})))),
-        ("e", "from ExternalName to an address that is given", Put(external(),
-            spec("ClusterIP", &json!({"clusterIP": "10.96.15.20"})))),
-        ("dse", "node ports for a load balancer that had none", Change(
-            balancer(json!({"allocateLoadBalancerNodePorts": false})),
-            to(json!({"allocateLoadBalancerNodePorts": true})))),
-        ("de", "a second family", Change(prefer_one(), to(json!({"ipFamilyPolicy": "PreferDualStack"})))),
-        ("", "a second family no more", Change(dual(), to(json!({"ipFamilyPolicy": "SingleStack"})))),
-        ("dse", "a port more beside 400", Put(spec("NodePort", &json!({"ports": many(400, None)})),
-            spec("NodePort", &json!({"ports": many(401, None)})))),
+        (
+            "",
+            "from ClusterIP to ExternalName",
+            Put(cluster_ip(), external()),
+        ),
+        (
+            "dse",
+            "from ExternalName to ClusterIP",
+            Put(external(), cluster_ip()),
+        ),
+        (
+            "dse",
+            "from ExternalName to NodePort",
+            Put(external(), node_port()),
+        ),
+        (
+            "",
+            "from ExternalName to headless",
+            Put(external(), spec("ClusterIP", &json!({"clusterIP": "None"}))),
+        ),
+        (
+            "e",
+            "from ExternalName to an address that is given",
+            Put(
+                external(),
+                spec("ClusterIP", &json!({"clusterIP": "10.96.15.20"})),
+            ),
+        ),
+        (
+            "dse",
+            "node ports for a load balancer that had none",
+            Change(
+                balancer(json!({"allocateLoadBalancerNodePorts": false})),
+                to(json!({"allocateLoadBalancerNodePorts": true})),
+            ),
+        ),
+        (
+            "de",
+            "a second family",
+            Change(prefer_one(), to(json!({"ipFamilyPolicy": "PreferDualStack"}))),
+        ),
+        (
+            "",
+            "a second family no more",
+            Change(dual(), to(json!({"ipFamilyPolicy": "SingleStack"}))),
+        ),
+        (
+            "dse",
+            "a port more beside 400",
+            Put(
+                spec("NodePort", &json!({"ports": many(400, None)})),
+                spec("NodePort", &json!({"ports": many(401, None)})),
+            ),
+        ),
     ]
 }
 
@@ -244,13 +417,17 @@ async fn the_apiserver_and_exempt_namespaces_are_never_asked_about(minor: &str) 
     let (cluster, _webhook, plane) = cluster(minor).await;
     let spec = spec("NodePort", &json!({}));
     let name = cluster.namespace.clone();
-    create(&cluster.client, "kube-system", &name, &spec).await.unwrap();
+    create(&cluster.client, "kube-system", &name, &spec)
+        .await
+        .unwrap();
     assert_eq!(cluster.counts("kube-system", &name), [0; 3]);
     let mut config = plane.config().await.unwrap();
     config.auth_info.impersonate = Some("system:apiserver".to_owned());
     config.auth_info.impersonate_groups = Some(vec!["system:masters".to_owned()]);
     let apiserver = Client::try_from(config).unwrap();
-    create(&apiserver, &cluster.namespace, &name, &spec).await.unwrap();
+    create(&apiserver, &cluster.namespace, &name, &spec)
+        .await
+        .unwrap();
     assert_eq!(cluster.counts(&cluster.namespace, &name), [0; 3]);
     create(&cluster.client, "default", &name, &spec).await.unwrap();
     assert_eq!(cluster.counts("default", &name), [1; 3]);
