@@ -1,5 +1,6 @@
 //! From flags to a running engine.
 
+mod election;
 mod reach;
 mod upgrade;
 mod webhook;
@@ -15,11 +16,11 @@ use quaymaster_runtime::admin::AdminServer;
 use quaymaster_runtime::client::{Connection, Source, UserAgent};
 use quaymaster_runtime::health::Health;
 use quaymaster_runtime::metrics::{BuildInfo, ProcessCollector, Registry};
-use quaymaster_runtime::permit::Permits;
 use quaymaster_runtime::shutdown;
 use quaymaster_runtime::version::{ServerVersion, Support};
 use tokio_util::sync::CancellationToken;
 
+use self::election::Election;
 use crate::controllers::{self, Built, Part, Setting};
 use crate::flags::Flags;
 use crate::{logging, permissions};
@@ -98,11 +99,12 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
     permissions::check(&client, &needs, credentials.as_deref()).await;
 
     let address = connection.server();
+    let election = Election::begin(&flags.election, &connection, &agent, &cancel)?;
     let options = Options {
         connection,
         version: version.to_owned(),
         holder,
-        permits: Permits::permanent(),
+        permits: election.permits.clone(),
         registry: registry.clone(),
         health,
         watch: quaymaster_watch::Config::default(),
@@ -132,6 +134,7 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
     if let Some(admin) = admin {
         admin.await.context("the health and metrics server broke")??;
     }
+    election.ended().await?;
     if let Some(now) = upgraded {
         bail!("the apiserver was Kubernetes {server} and is {now} now: start again to follow its rules");
     }

@@ -7,7 +7,8 @@
 //! - [`Ledger`] knows which value is whose, and which are free;
 //! - [`Index`] is all that requests are answered from: pools, values, namespaces, and what the cluster serves;
 //! - [`service`] reads what a request says of a Service, and [`needs`] which values it lacks that the apiserver would choose;
-//! - [`review()`] answers a request: the values to fill in, or why it is refused.
+//! - [`review()`] answers a request: the values to fill in, or why it is refused;
+//! - [`status`] is what the statuses of pools have in common.
 
 mod attempts;
 mod blocks;
@@ -21,6 +22,7 @@ mod refusal;
 mod review;
 pub mod service;
 mod space;
+pub mod status;
 mod value;
 
 pub use attempts::Attempts;

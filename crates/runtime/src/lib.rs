@@ -3,6 +3,7 @@
 //!
 //! - [`client`] and [`version`]: reaching the apiserver, and saying clearly why not.
 //! - [`permit`]: who may write. Every mutating call takes a [`permit::Permit`].
+//! - [`leader`]: who of several processes has one.
 //! - [`api`] and [`pool`]: single writes, and many of them at once.
 //! - [`events`]: Events on objects, bounded in number.
 //! - [`metrics`], [`health`] and [`admin`]: what an operator sees.
@@ -13,6 +14,7 @@ pub mod api;
 pub mod client;
 pub mod events;
 pub mod health;
+pub mod leader;
 pub mod metrics;
 pub mod permit;
 pub mod pool;

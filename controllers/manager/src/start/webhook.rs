@@ -32,17 +32,18 @@ pub(super) async fn serve(
     registry: &Registry,
     cancel: &CancellationToken,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
-    if flags.port == 0 {
+    if flags.webhook_port == 0 {
         return Ok(None);
     }
-    let (Some(certificate), Some(key)) = (flags.cert_file.clone(), flags.key_file.clone()) else {
+    let (Some(certificate), Some(key)) = (flags.webhook_cert_file.clone(), flags.webhook_key_file.clone())
+    else {
         bail!("--webhook-port: give --webhook-cert-file and --webhook-key-file as well");
     };
     let files = Files { certificate, key };
     let certificates = Certificates::new();
     files.present(&certificates).await?;
     let metrics = WebhookMetrics::register(registry, &certificates);
-    let address = SocketAddr::new(flags.bind_address, flags.port);
+    let address = SocketAddr::new(flags.webhook_bind_address, flags.webhook_port);
     let server = Server::bind(address, certificates.clone(), metrics, Settings::default())
         .await
         .context("choose another --webhook-bind-address or --webhook-port")?;
