@@ -1,5 +1,6 @@
 //! Which value is whose, and which are free.
 
+mod facts;
 mod known;
 mod part;
 
@@ -18,6 +19,7 @@ use crate::{Class, Value};
 use known::{Known, Pending, Released};
 use part::Part;
 
+pub use facts::Facts;
 pub use known::{AddressObject, Holder, Owner};
 
 /// How long a value that was handed out waits for its Service: the apiserver cuts a request at 34 s, and what is in flight then

@@ -67,12 +67,16 @@ pub struct Filled {
     pub pools: BTreeSet<String>,
     /// Those that another replica may give at this moment: they have to be claimed before the answer is sent.
     pub contested: Vec<Value>,
+    /// Addresses that an IPAddress of ours holds for this Service: it has to be deleted before the answer is sent, or the apiserver
+    /// refuses the address. Where nothing is filled in the request gives them itself.
+    pub holds: Vec<Value>,
 }
 
 impl Filled {
     /// Whether there is nothing to fill in.
     pub fn is_empty(&self) -> bool {
-        self.cluster_ips.is_none() && self.node_ports.is_empty() && self.health_check.is_none()
+        let nothing = self.cluster_ips.is_none() && self.node_ports.is_empty() && self.health_check.is_none();
+        nothing && self.holds.is_empty()
     }
 }
 
@@ -101,14 +105,27 @@ pub fn review(index: &mut Index, ask: &Ask<'_>, now: Instant, random: &mut dyn F
     if let Err(refusal) = given::check(index, &setting) {
         return Decision::Refuse(refusal);
     }
+    let given_holds = given::held(index, &setting);
     if needs.is_empty() {
-        return Decision::Pass;
+        return match given_holds.is_empty() {
+            true => Decision::Pass,
+            false => Decision::Fill(Filled {
+                holds: given_holds,
+                ..Filled::default()
+            }),
+        };
     }
     index.addresses.expire(now);
     index.ports.expire(now);
     match fill(index, &setting, &needs, random) {
-        Ok(filled) if filled.is_empty() => Decision::Pass,
-        Ok(filled) => Decision::Fill(filled),
+        Ok(mut filled) => {
+            filled.holds.extend(given_holds);
+            if filled.is_empty() {
+                Decision::Pass
+            } else {
+                Decision::Fill(filled)
+            }
+        }
         Err(refusal) => Decision::Refuse(refusal),
     }
 }
@@ -218,6 +235,8 @@ fn fill(
     filled.contested = contested;
     filled.pools = pools;
     if !ask.dry_run {
+        let held = grants.iter().map(|grant| grant.value);
+        filled.holds = held.filter(|value| index.addresses.is_held(*value)).collect();
         grant(index, setting, &grants);
         if let Some(old) = repeatable.filter(|_| !grants.is_empty()) {
             let values = grants.iter().map(|grant| grant.value);
