@@ -1,10 +1,12 @@
 //! Answers admission reviews of Services: fills in the addresses and node ports that the apiserver would choose.
 //!
 //! - [`Services`]: a review as a question to the index, and its decision as an answer;
+//! - [`claims`]: which of several replicas gives a value that all of them may give;
 //! - [`conditions`]: which requests are asked about;
 //! - [`configuration`]: what of the `MutatingWebhookConfiguration` is ours;
 //! - [`Keeper`]: the loop that keeps that, and the certificate.
 
+pub mod claims;
 mod cluster;
 pub mod conditions;
 pub mod configuration;

@@ -1,5 +1,6 @@
 //! The controllers of this binary: what each is called, what it needs, and how it is put together.
 
+mod claim;
 mod clusterip;
 mod endpoints;
 mod endpointslice;
@@ -85,7 +86,7 @@ pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
     let of_ports = &flags.nodeport;
     let given = [
         (
-            ports.service_node_port_range.is_some(),
+            of_ports.service_node_port_range.is_some(),
             "--service-node-port-range",
             &nodeport::TOLD,
         ),
@@ -115,6 +116,9 @@ pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
             flag: "--webhook-port",
             controller: "clusterip or nodeport",
         });
+    }
+    if allocates {
+        parts.push(&claim::PART);
     }
     Ok(parts)
 }

@@ -2,6 +2,7 @@
 
 mod election;
 mod reach;
+mod replicas;
 mod upgrade;
 mod webhook;
 
@@ -101,7 +102,7 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
     let address = connection.server();
     let election = Election::begin(&flags.election, &connection, &agent, &cancel)?;
     let options = Options {
-        connection,
+        connection: connection.clone(),
         version: version.to_owned(),
         holder,
         permits: election.permits.clone(),
@@ -124,12 +125,18 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
         } = (part.build)(&setting);
         engine = engine.with(controller, registration);
     }
-    let webhook = webhook::serve(&flags.webhook, &index, &registry, &cancel).await?;
     started.hold();
-    let upgraded = work(engine, upgrade::noticed(&client, &address, rules), &cancel).await?;
-    if let Some(webhook) = webhook {
-        webhook.await.context("the webhook's server broke")?;
-    }
+    // What is in use is read meanwhile.
+    let webhook = webhook::serve(&flags, &connection, &agent, &index, &registry, &cancel);
+    let work = work(engine, upgrade::noticed(&client, &address, rules), &cancel);
+    let (upgraded, webhook) = tokio::join!(work, async {
+        let ended = webhook.await;
+        // Whatever ends it, the process does not go on without it.
+        cancel.cancel();
+        ended
+    });
+    let upgraded = upgraded?;
+    webhook?;
     tracing::info!("stopped");
     if let Some(admin) = admin {
         admin.await.context("the health and metrics server broke")??;

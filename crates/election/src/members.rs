@@ -56,9 +56,9 @@ impl Members {
         }
     }
 
-    /// The Lease of a replica is gone: it has ended in order.
-    pub fn gone(&mut self, name: &str) {
-        self.seen.remove(name);
+    /// These Leases there are, and no others.
+    pub fn keep(&mut self, names: &[&str]) {
+        self.seen.retain(|name, _| names.contains(&name.as_str()));
     }
 
     /// Who is there at `now`, and who was.
@@ -68,12 +68,15 @@ impl Members {
             .retain(|_, (_, since)| now.saturating_duration_since(*since) < lease);
         let mut there: BTreeSet<String> = self.seen.keys().cloned().collect();
         there.insert(self.me.clone());
-        // Who is there when this replica begins was there before.
         if self.began.is_some() {
             let changed = there.symmetric_difference(&self.there);
             self.changes.extend(changed.map(|name| (now, name.clone())));
         } else {
             self.began = Some(now);
+            // The others were there before this one, and know nothing of it yet.
+            if there.len() > 1 {
+                self.changes.push((now, self.me.clone()));
+            }
         }
         let hand_over = self.hand_over;
         self.changes
@@ -106,10 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn who_is_there_at_the_beginning_was_there_before() {
+    fn who_is_there_at_the_beginning_was_there_before_this_one() {
         let (mut members, start) = (Members::new("a", LEASE, HAND_OVER), Instant::now());
         members.told("b", "1", start);
-        assert_eq!(told(&mut members, start), "ab / ab");
+        assert_eq!(told(&mut members, start), "ab / b");
+        members.told("b", "2", start + HAND_OVER);
+        assert_eq!(told(&mut members, start + HAND_OVER), "ab / ab");
+        assert_eq!(told(&mut Members::new("a", LEASE, HAND_OVER), start), "a / a");
     }
 
     #[test]
@@ -136,10 +142,13 @@ mod tests {
         let (mut members, start) = (Members::new("a", LEASE, HAND_OVER), Instant::now());
         members.told("b", "1", start);
         members.view(start);
-        members.gone("b");
-        assert_eq!(told(&mut members, start), "a / ab");
-        members.told("b", "2", start);
-        assert_eq!(told(&mut members, start), "ab / ab");
+        let later = start + HAND_OVER;
+        members.told("b", "2", later);
+        assert_eq!(told(&mut members, later), "ab / ab");
+        members.keep(&[]);
+        assert_eq!(told(&mut members, later), "a / ab");
+        members.told("b", "3", later);
+        assert_eq!(told(&mut members, later), "ab / ab");
     }
 
     #[test]
@@ -148,9 +157,9 @@ mod tests {
         members.told("b", "1", start);
         members.view(start);
         members.told("b", "1", start + Duration::from_secs(9));
-        assert_eq!(told(&mut members, start + LEASE), "a / ab");
+        assert_eq!(told(&mut members, start + LEASE), "a / b");
         // Its own Lease is no other replica's.
         members.told("a", "1", start + LEASE);
-        assert_eq!(told(&mut members, start + LEASE), "a / ab");
+        assert_eq!(told(&mut members, start + LEASE), "a / b");
     }
 }

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use quaymaster_admission::Services;
 use quaymaster_ipam::Shared;
+use quaymaster_runtime::client::{Connection, UserAgent};
 use quaymaster_runtime::metrics::Registry;
 use quaymaster_webhook::metrics::WebhookMetrics;
 use quaymaster_webhook::{Certificates, Identity, Server, Settings};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::flags::WebhookFlags;
+use super::replicas;
+use crate::flags::Flags;
 
 /// How often the files of the certificate are looked at: those of a Secret that is mounted change by themselves.
 const LOOK: Duration = Duration::from_secs(10);
@@ -25,15 +26,20 @@ struct Files {
     key: PathBuf,
 }
 
-/// Begins to answer reviews until `cancel`, and ends by itself soon after; `None` where no port is given.
+/// Answers reviews until `cancel`; where no port is given does nothing until then.
 pub(super) async fn serve(
-    flags: &WebhookFlags,
+    flags: &Flags,
+    connection: &Connection,
+    agent: &UserAgent,
     index: &Shared,
     registry: &Registry,
     cancel: &CancellationToken,
-) -> anyhow::Result<Option<JoinHandle<()>>> {
+) -> anyhow::Result<()> {
+    let namespace = &flags.election.leader_elect_resource_namespace;
+    let flags = &flags.webhook;
     if flags.webhook_port == 0 {
-        return Ok(None);
+        cancel.cancelled().await;
+        return Ok(());
     }
     let (Some(certificate), Some(key)) = (flags.webhook_cert_file.clone(), flags.webhook_key_file.clone())
     else {
@@ -47,13 +53,14 @@ pub(super) async fn serve(
     let server = Server::bind(address, certificates.clone(), metrics, Settings::default())
         .await
         .context("choose another --webhook-bind-address or --webhook-port")?;
+    let Some(claims) = replicas::join(connection, agent, namespace, index, cancel).await? else {
+        return Ok(());
+    };
     tracing::info!(address = %server.address()?, "answering admission reviews");
-    let services = Arc::new(Services::new(Arc::clone(index), Instant::now));
-    let (cancel, watched) = (cancel.clone(), cancel.clone());
-    tokio::spawn(async move {
-        let _ = watched.run_until_cancelled(files.follow(&certificates)).await;
-    });
-    Ok(Some(tokio::spawn(server.serve(services, cancel))))
+    let services = Arc::new(Services::new(Arc::clone(index), Instant::now, Some(claims)));
+    let follow = cancel.run_until_cancelled(files.follow(&certificates));
+    tokio::join!(server.serve(services, cancel.clone()), follow);
+    Ok(())
 }
 
 impl Files {
