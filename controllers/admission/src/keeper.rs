@@ -28,7 +28,7 @@ use crate::told::Told;
 /// What is kept, and how.
 #[derive(Clone, Debug)]
 pub struct Keep {
-    /// The name of the `MutatingWebhookConfiguration`.
+    /// The name of the `MutatingWebhookConfiguration`; empty where neither it nor policies are kept.
     pub configuration: String,
     /// Namespaces whose Services do without the webhook and without exclusive pools.
     pub exempt: Vec<String>,
@@ -121,6 +121,10 @@ impl Keeper {
 
     /// One look, and what follows. Gives the time until the next one.
     async fn turn(&mut self) -> Duration {
+        if self.keep.configuration.is_empty() {
+            let (_, pause) = self.certificate(None).await;
+            return pause.unwrap_or(self.keep.turn).min(self.keep.turn);
+        }
         let found = self.cluster.configuration(&self.keep.configuration).await;
         let found = match found {
             Ok(found) => found,

@@ -210,6 +210,50 @@ pub(crate) struct WebhookFlags {
     /// File with its key
     #[arg(long = "webhook-key-file", value_name = "FILE", requires = "cert_file")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Secret with an authority and a certificate of our own, in place of files: made where there is none, and renewed in time
+    #[arg(long = "webhook-secret", value_name = "NAMESPACE/NAME", conflicts_with_all = ["cert_file", "key_file"])]
+    pub(crate) secret: Option<NamespacedName>,
+    /// Service whose name that certificate is for [default: what the webhook's configuration names]
+    #[arg(long = "webhook-service", value_name = "NAMESPACE/NAME", requires = "secret")]
+    pub(crate) service: Option<NamespacedName>,
+    /// Webhook configuration (mutating) whose rules, conditions and authorities are kept, and policies beside it; empty keeps nothing
+    #[arg(
+        long = "webhook-configuration",
+        value_name = "NAME",
+        default_value = "quaymaster"
+    )]
+    pub(crate) configuration: String,
+    /// Namespaces that do without the webhook and without exclusive pools, beside those of --webhook-secret and --webhook-service
+    #[arg(
+        long = "webhook-exempt-namespaces",
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "kube-system"
+    )]
+    pub(crate) exempt_namespaces: Vec<String>,
+}
+
+/// An object in a namespace, as `NAMESPACE/NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamespacedName {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl std::str::FromStr for NamespacedName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('/') {
+            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+                Ok(Self {
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                })
+            }
+            _ => Err("give it as NAMESPACE/NAME"),
+        }
+    }
 }
 
 /// Where health and metrics are served.

@@ -37,7 +37,7 @@ pub(crate) async fn run(flags: Flags) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    match serve(flags, selected).await {
+    match Box::pin(serve(flags, selected)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::fatal(format, &format!("{error:#}"));
@@ -98,11 +98,12 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
     permissions::check(&client, &needs, credentials.as_deref()).await;
 
     let address = connection.server();
+    let permits = Permits::permanent();
     let options = Options {
         connection,
         version: version.to_owned(),
         holder,
-        permits: Permits::permanent(),
+        permits: permits.clone(),
         registry: registry.clone(),
         health,
         watch: quaymaster_watch::Config::default(),
@@ -122,7 +123,14 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
         } = (part.build)(&setting);
         engine = engine.with(controller, registration);
     }
-    let webhook = webhook::serve(&flags.webhook, &index, &registry, &cancel).await?;
+    let process = webhook::Process {
+        index: &index,
+        registry: &registry,
+        client: &client,
+        permits: &permits,
+        cancel: &cancel,
+    };
+    let webhook = webhook::serve(&flags.webhook, process).await?;
     started.hold();
     let upgraded = work(engine, upgrade::noticed(&client, &address, rules), &cancel).await?;
     if let Some(webhook) = webhook {

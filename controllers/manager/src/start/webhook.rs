@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use quaymaster_admission::Services;
+use quaymaster_admission::{Authority, Keep, Keeper, Services, TURN};
 use quaymaster_ipam::Shared;
 use quaymaster_runtime::metrics::Registry;
+use quaymaster_runtime::permit::Permits;
+use quaymaster_webhook::authority::Names;
 use quaymaster_webhook::metrics::WebhookMetrics;
+use quaymaster_webhook::rotation::Policy;
 use quaymaster_webhook::{Certificates, Identity, Server, Settings};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +21,15 @@ use crate::flags::WebhookFlags;
 
 /// How often the files of the certificate are looked at: those of a Secret that is mounted change by themselves.
 const LOOK: Duration = Duration::from_secs(10);
+
+/// What of the process the webhook uses.
+pub(super) struct Process<'a> {
+    pub(super) index: &'a Shared,
+    pub(super) registry: &'a Registry,
+    pub(super) client: &'a kube::Client,
+    pub(super) permits: &'a Permits,
+    pub(super) cancel: &'a CancellationToken,
+}
 
 /// Where the certificate is.
 struct Files {
@@ -28,31 +40,85 @@ struct Files {
 /// Begins to answer reviews until `cancel`, and ends by itself soon after; `None` where no port is given.
 pub(super) async fn serve(
     flags: &WebhookFlags,
-    index: &Shared,
-    registry: &Registry,
-    cancel: &CancellationToken,
+    process: Process<'_>,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
     if flags.port == 0 {
         return Ok(None);
     }
-    let (Some(certificate), Some(key)) = (flags.cert_file.clone(), flags.key_file.clone()) else {
-        bail!("--webhook-port: give --webhook-cert-file and --webhook-key-file as well");
-    };
-    let files = Files { certificate, key };
     let certificates = Certificates::new();
-    files.present(&certificates).await?;
-    let metrics = WebhookMetrics::register(registry, &certificates);
+    match (&flags.cert_file, &flags.key_file, &flags.secret) {
+        (Some(certificate), Some(key), _) => {
+            let (certificate, key) = (certificate.clone(), key.clone());
+            let files = Files { certificate, key };
+            files.present(&certificates).await?;
+            let (watched, certificates) = (process.cancel.clone(), certificates.clone());
+            tokio::spawn(async move {
+                let _ = watched.run_until_cancelled(files.follow(&certificates)).await;
+            });
+        }
+        (_, _, Some(_)) => {}
+        _ => bail!(
+            "--webhook-port: give --webhook-secret as well, or --webhook-cert-file and --webhook-key-file"
+        ),
+    }
+    let metrics = WebhookMetrics::register(process.registry, &certificates);
     let address = SocketAddr::new(flags.bind_address, flags.port);
     let server = Server::bind(address, certificates.clone(), metrics, Settings::default())
         .await
         .context("choose another --webhook-bind-address or --webhook-port")?;
     tracing::info!(address = %server.address()?, "answering admission reviews");
-    let services = Arc::new(Services::new(Arc::clone(index), Instant::now));
-    let (cancel, watched) = (cancel.clone(), cancel.clone());
-    tokio::spawn(async move {
-        let _ = watched.run_until_cancelled(files.follow(&certificates)).await;
-    });
-    Ok(Some(tokio::spawn(server.serve(services, cancel))))
+    keep(flags, &process, certificates);
+    let services = Arc::new(Services::new(Arc::clone(process.index), Instant::now));
+    Ok(Some(tokio::spawn(server.serve(services, process.cancel.clone()))))
+}
+
+/// Begins to keep what the webhook needs in the cluster.
+fn keep(flags: &WebhookFlags, process: &Process<'_>, certificates: Certificates) {
+    if flags.configuration.is_empty() && flags.secret.is_none() {
+        return;
+    }
+    let own = flags.secret.iter().chain(&flags.service);
+    let mut exempt: Vec<String> = flags
+        .exempt_namespaces
+        .iter()
+        .chain(own.map(|own| &own.namespace))
+        .filter(|namespace| !namespace.is_empty())
+        .cloned()
+        .collect();
+    exempt.sort();
+    exempt.dedup();
+    let names = flags
+        .service
+        .as_ref()
+        .map(|service| Names::service(&service.namespace, &service.name));
+    let keep = Keep {
+        configuration: flags.configuration.clone(),
+        exempt,
+        authority: flags.secret.as_ref().map(|secret| Authority {
+            namespace: secret.namespace.clone(),
+            name: secret.name.clone(),
+            policy: Policy::new(names.unwrap_or_default()),
+        }),
+        turn: TURN,
+    };
+    let permits = process.permits.clone();
+    let keeper = Keeper::new(
+        keep,
+        process.client.clone(),
+        Arc::clone(process.index),
+        certificates,
+        Box::new(move || permits.current().is_valid(Instant::now())),
+    );
+    let (wake, mut terms) = (keeper.wake(), process.permits.clone());
+    let follow = async move {
+        loop {
+            terms.next().await;
+            wake.notify_one();
+        }
+    };
+    let cancel = process.cancel.clone();
+    tokio::spawn(async move { cancel.run_until_cancelled(follow).await });
+    tokio::spawn(keeper.run(process.cancel.clone()));
 }
 
 impl Files {
