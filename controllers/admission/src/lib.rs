@@ -3,13 +3,15 @@
 //! - [`Services`]: a review as a question to the index, and its decision as an answer;
 //! - [`conditions`]: which requests are asked about;
 //! - [`configuration`]: what of the `MutatingWebhookConfiguration` is ours;
-//! - [`Keeper`]: the loop that keeps that, and the certificate.
+//! - [`policies`]: what holds where the webhook is passed by;
+//! - [`Keeper`]: the loop that keeps these, and the certificate.
 
 mod cluster;
 pub mod conditions;
 pub mod configuration;
 mod facts;
 mod keeper;
+pub mod policies;
 mod secret;
 mod services;
 mod target;

@@ -25,6 +25,20 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 static V1_33: SharedControlPlane = SharedControlPlane::new(|builder| dual(builder).minor("1.33"));
 static V1_37: SharedControlPlane = SharedControlPlane::new(|builder| dual(builder).minor("1.37"));
 
+// With policies, which hold in a whole cluster.
+static V1_33_APART: SharedControlPlane = SharedControlPlane::new(|builder| dual(builder).minor("1.33"));
+static V1_37_APART: SharedControlPlane = SharedControlPlane::new(|builder| dual(builder).minor("1.37"));
+
+/// Another one, of which a test has to be the only one.
+pub(crate) async fn plane_apart(minor: &str) -> Lease {
+    let shared = if minor == "1.33" {
+        &V1_33_APART
+    } else {
+        &V1_37_APART
+    };
+    shared.get().await.unwrap()
+}
+
 fn dual(builder: quaymaster_testkit::Builder) -> quaymaster_testkit::Builder {
     builder
         .service_cidrs(["10.96.0.0/20", "fd00:10:96::/112"])
