@@ -17,7 +17,11 @@ use quaymaster_webhook::metrics::WebhookMetrics;
 use quaymaster_webhook::rotation::{self, Policy};
 use quaymaster_webhook::{Admission, Certificates, Identity, Outcome, Request, Response, Server, Settings};
 use serde_json::{Value, json};
+use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
+
+/// What is measured by its own clock runs alone.
+pub(crate) static ALONE: RwLock<()> = RwLock::const_new(());
 
 /// How long anything may take to become so.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);

@@ -17,7 +17,7 @@ use quaymaster_webhook::Certificates;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{create, plane_apart, service, until};
+use crate::harness::{ALONE, create, plane_apart, service, until};
 
 struct Cluster {
     plane: Lease,
@@ -209,7 +209,12 @@ fn red_ports() -> [(&'static str, Value); 1] {
 
 fn refused(what: &Result<Service, String>, words: &[&str]) {
     match what {
-        Ok(service) => panic!("{:?} is stored, in place of: {words:?}", service.spec),
+        Ok(service) => {
+            let mut spec = service.spec.clone().unwrap();
+            let ports = spec.ports.take().unwrap_or_default();
+            let ports: Vec<_> = ports.iter().filter_map(|port| port.node_port).take(12).collect();
+            panic!("{spec:?} with the node ports {ports:?} is stored, in place of: {words:?}");
+        }
         Err(error) => {
             for word in words {
                 assert!(error.contains(word), "{word} is not in: {error}");
@@ -220,6 +225,7 @@ fn refused(what: &Result<Service, String>, words: &[&str]) {
 
 #[allow(clippy::too_many_lines, reason = "one cluster, which takes its time to start")]
 async fn values_of_exclusive_pools_go_to_whom_they_serve_and_to_nobody_else(minor: &str) {
+    let _beside_others = ALONE.read().await;
     let cluster = cluster(minor).await;
     cluster.namespace("red", json!({})).await;
     cluster.namespace("crimson", json!({"team": "red"})).await;
@@ -429,8 +435,10 @@ async fn many_ports_and_many_networks_stay_below_the_limit_of_cost(cluster: &Clu
         .map(|(name, spec)| (name.as_str(), spec.clone()))
         .collect();
     pools(&cluster.index, &addresses, &ports);
-    cluster.refuses(&at("10.96.8.254"), "scattered").await;
-    cluster.refuses(&on(30_598), "scattered").await;
+    cluster
+        .refuses(&at("10.96.8.254"), "ServiceIPPool scattered")
+        .await;
+    cluster.refuses(&on(30_598), "NodePortPool scattered").await;
     let spec = |skip: u16| {
         let ports: Vec<Value> = (0..1200u16)
             .map(|nth| json!({"name": format!("p{nth}"), "port": nth + 1, "nodePort": 31_000 + nth + skip}))
