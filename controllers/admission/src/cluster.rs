@@ -3,12 +3,21 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
+};
+use kube::core::ClusterResourceScope;
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+use crate::policies::{Change, There};
+use crate::{LABEL, MANAGER};
 
 /// How long the apiserver may take for an answer.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -102,11 +111,73 @@ impl Cluster {
         limited(self.secrets(namespace).get_opt(name)).await
     }
 
+    /// The policies that are ours, and their bindings.
+    pub(crate) async fn policies(&self) -> Result<There, CallError> {
+        Ok(There {
+            policies: ours(&self.all()).await?,
+            bindings: ours(&self.all()).await?,
+        })
+    }
+
+    /// Makes one change of policies.
+    pub(crate) async fn change(&self, change: &Change) -> Result<(), CallError> {
+        match change {
+            Change::Policy(policy) => store::<ValidatingAdmissionPolicy>(self.all(), policy)
+                .await
+                .map(drop),
+            Change::Binding(binding) => store::<ValidatingAdmissionPolicyBinding>(self.all(), binding)
+                .await
+                .map(drop),
+            Change::NoBinding(found) => delete(self.all(), &**found).await,
+            Change::NoPolicy(found) => delete(self.all(), &**found).await,
+        }
+    }
+
+    fn all<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = ClusterResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::all(self.client.clone())
+    }
+
     /// Stores a Secret that is not there, or in place of the one with its resourceVersion.
     pub(crate) async fn store_secret(&self, secret: &Secret) -> Result<Secret, CallError> {
         let namespace = secret.metadata.namespace.as_deref().unwrap_or_default();
         store(self.secrets(namespace), secret).await
     }
+}
+
+/// What is kept of the kind, by our label.
+async fn ours<K>(api: &Api<K>) -> Result<Vec<K>, CallError>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let params = ListParams::default().labels(&format!("{LABEL}={MANAGER}"));
+    Ok(limited(api.list(&params)).await?.items)
+}
+
+/// Deletes the object that was read; that it is gone already is no error.
+async fn delete<K>(api: Api<K>, found: &K) -> Result<(), CallError>
+where
+    K: Resource + Clone + Debug + DeserializeOwned,
+{
+    let meta = found.meta();
+    let params = DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: meta.uid.clone(),
+            resource_version: meta.resource_version.clone(),
+        }),
+        ..DeleteParams::default()
+    };
+    let name = meta.name.as_deref().unwrap_or_default();
+    limited(async {
+        match api.delete(name, &params).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            answer => answer.map(drop),
+        }
+    })
+    .await
 }
 
 /// Creates an object, or replaces the one that was read.

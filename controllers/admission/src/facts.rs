@@ -16,7 +16,7 @@ pub(crate) struct Facts {
     /// Something is kept for a Service.
     pub(crate) reservations: bool,
     /// What of both is still being read.
-    pending: bool,
+    pub(crate) pending: bool,
 }
 
 impl Facts {

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::{CallError, Cluster, Configuration};
 use crate::configuration::Wanted;
 use crate::facts::Facts;
+use crate::policies::{Policies, There};
 use crate::secret::{self, Plan};
 use crate::target;
 use crate::told::Told;
@@ -28,7 +29,7 @@ use crate::told::Told;
 /// What is kept, and how.
 #[derive(Clone, Debug)]
 pub struct Keep {
-    /// The name of the `MutatingWebhookConfiguration`.
+    /// The name of the `MutatingWebhookConfiguration`; empty where neither it nor policies are kept.
     pub configuration: String,
     /// Namespaces whose Services do without the webhook and without exclusive pools.
     pub exempt: Vec<String>,
@@ -52,6 +53,9 @@ pub struct Authority {
 /// Between two looks at what is there.
 pub const TURN: Duration = Duration::from_secs(10);
 
+/// Between two looks at the index.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Between two attempts to write what somebody undoes, at most.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
@@ -67,6 +71,8 @@ pub struct Keeper {
     may_write: MayWrite,
     told: Told,
     undone: Undone,
+    /// The same of policies.
+    rivals: Undone,
     wake: Arc<Notify>,
 }
 
@@ -95,6 +101,7 @@ impl Keeper {
             may_write,
             told: Told::default(),
             undone: Undone::default(),
+            rivals: Undone::default(),
             wake: Arc::default(),
         }
     }
@@ -109,10 +116,12 @@ impl Keeper {
         let wake = self.wake();
         let all = async {
             loop {
-                let pause = self.turn().await;
+                let facts = Facts::of(&self.index);
+                let pause = self.turn(&facts).await;
                 tokio::select! {
                     () = wake.notified() => {}
                     () = tokio::time::sleep(pause) => {}
+                    () = differs(&self.index, &facts) => {}
                 }
             }
         };
@@ -120,7 +129,11 @@ impl Keeper {
     }
 
     /// One look, and what follows. Gives the time until the next one.
-    async fn turn(&mut self) -> Duration {
+    async fn turn(&mut self, facts: &Facts) -> Duration {
+        if self.keep.configuration.is_empty() {
+            let (_, pause) = self.certificate(None).await;
+            return pause.unwrap_or(self.keep.turn).min(self.keep.turn);
+        }
         let found = self.cluster.configuration(&self.keep.configuration).await;
         let found = match found {
             Ok(found) => found,
@@ -142,7 +155,6 @@ impl Keeper {
         });
         self.told.tell("configuration", absent);
         let (bundle, pause) = self.certificate(found.as_ref()).await;
-        let facts = Facts::of(&self.index);
         if !(self.may_write)() {
             return pause.unwrap_or(self.keep.turn).min(self.keep.turn);
         }
@@ -153,6 +165,7 @@ impl Keeper {
             };
             self.correct(found, &wanted).await;
         }
+        self.policies(facts).await;
         pause.unwrap_or(self.keep.turn).min(self.keep.turn)
     }
 
@@ -247,6 +260,56 @@ impl Keeper {
         Ok(())
     }
 
+    /// Makes the policies what they are to be.
+    async fn policies(&mut self, facts: &Facts) {
+        let policies = Policies::of(facts, &self.keep.exempt);
+        let left_out = (!policies.left_out.is_empty()).then(|| {
+            format!(
+                "exclusive pools that no policy has room for, so that where the webhook is passed by others may have their \
+                 values: {}; let their ranges be whole networks, or have fewer of them",
+                policies.left_out.join(", ")
+            )
+        });
+        self.told.tell("exclusive pools", left_out);
+        if policies.known.is_empty() {
+            return;
+        }
+        let result = match self.cluster.policies().await {
+            Ok(there) => self.change(&policies, &there).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Err(CallError::Stale) => self.wake.notify_one(),
+            result => self.told.tell(
+                "policies",
+                result.err().map(|error| {
+                    format!("the ValidatingAdmissionPolicies of exclusive pools cannot be kept: {error}")
+                }),
+            ),
+        }
+    }
+
+    async fn change(&mut self, policies: &Policies, there: &There) -> Result<(), CallError> {
+        let changes = policies.changes(there);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        // What is written again unchanged was taken back by somebody.
+        let (now, content) = (
+            Instant::now(),
+            vec![Value::from(format!("{:?}", policies.wanted))],
+        );
+        if !self.rivals.may_write(&content, now, self.keep.turn) {
+            return Ok(());
+        }
+        for change in &changes {
+            self.cluster.change(change).await?;
+            tracing::info!("{change}");
+        }
+        self.rivals.wrote(content, now);
+        Ok(())
+    }
+
     /// Writes what of the configuration is ours and differs.
     async fn correct(&mut self, found: &Configuration, wanted: &Wanted) {
         let Some(corrected) = wanted.corrected(&found.webhooks) else {
@@ -277,6 +340,16 @@ impl Keeper {
                 );
                 self.told.tell("writing", Some(problem));
             }
+        }
+    }
+}
+
+/// Waits until the index says something else of what is kept. It is looked at often, since until then an exclusive pool is open.
+async fn differs(index: &Shared, facts: &Facts) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if Facts::of(index) != *facts {
+            return;
         }
     }
 }

@@ -4,7 +4,8 @@
 //! - [`claims`]: which of several replicas gives a value that all of them may give;
 //! - [`conditions`]: which requests are asked about;
 //! - [`configuration`]: what of the `MutatingWebhookConfiguration` is ours;
-//! - [`Keeper`]: the loop that keeps that, and the certificate.
+//! - [`policies`]: what holds where the webhook is passed by;
+//! - [`Keeper`]: the loop that keeps these, and the certificate.
 
 pub mod claims;
 mod cluster;
@@ -12,6 +13,7 @@ pub mod conditions;
 pub mod configuration;
 mod facts;
 mod keeper;
+pub mod policies;
 mod secret;
 mod services;
 mod target;

@@ -39,7 +39,7 @@ pub(crate) async fn run(flags: Flags) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    match serve(flags, selected).await {
+    match Box::pin(serve(flags, selected)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::fatal(format, &format!("{error:#}"));
@@ -127,7 +127,17 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
     }
     started.hold();
     // What is in use is read meanwhile.
-    let webhook = webhook::serve(&flags, &connection, &agent, &index, &registry, &cancel);
+    let process = webhook::Process {
+        index: &index,
+        registry: &registry,
+        connection: &connection,
+        client: &client,
+        agent: &agent,
+        namespace: &flags.election.leader_elect_resource_namespace,
+        permits: &election.permits,
+        cancel: &cancel,
+    };
+    let webhook = webhook::serve(&flags.webhook, process);
     let work = work(engine, upgrade::noticed(&client, &address, rules), &cancel);
     let (upgraded, webhook) = tokio::join!(work, async {
         let ended = webhook.await;

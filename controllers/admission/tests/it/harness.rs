@@ -17,13 +17,31 @@ use quaymaster_webhook::metrics::WebhookMetrics;
 use quaymaster_webhook::rotation::{self, Policy};
 use quaymaster_webhook::{Admission, Certificates, Identity, Outcome, Request, Response, Server, Settings};
 use serde_json::{Value, json};
+use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
+
+/// What is measured by its own clock runs alone.
+pub(crate) static ALONE: RwLock<()> = RwLock::const_new(());
 
 /// How long anything may take to become so.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 static V1_33: SharedControlPlane = SharedControlPlane::new(|builder| dual(builder).minor("1.33"));
 static V1_37: SharedControlPlane = SharedControlPlane::new(|builder| dual(builder).minor("1.37"));
+
+// With policies, which hold in a whole cluster.
+static V1_33_APART: SharedControlPlane = SharedControlPlane::new(|builder| dual(builder).minor("1.33"));
+static V1_37_APART: SharedControlPlane = SharedControlPlane::new(|builder| dual(builder).minor("1.37"));
+
+/// Another one, of which a test has to be the only one.
+pub(crate) async fn plane_apart(minor: &str) -> Lease {
+    let shared = if minor == "1.33" {
+        &V1_33_APART
+    } else {
+        &V1_37_APART
+    };
+    shared.get().await.unwrap()
+}
 
 fn dual(builder: quaymaster_testkit::Builder) -> quaymaster_testkit::Builder {
     builder

@@ -8,5 +8,6 @@
 )]
 
 mod harness;
+mod policies;
 mod reached;
 mod rotation;

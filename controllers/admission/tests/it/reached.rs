@@ -10,7 +10,7 @@ use quaymaster_admission::conditions::Asks;
 use quaymaster_admission::configuration::Wanted;
 use serde_json::{Value, json};
 
-use crate::harness::{Counting, PATHS, Webhook, configure, create, plane, service, until};
+use crate::harness::{ALONE, Counting, PATHS, Webhook, configure, create, plane, service, until};
 
 /// What is asked of the apiserver.
 enum Ask {
@@ -402,6 +402,7 @@ async fn cluster(minor: &str) -> (Cluster, Webhook, quaymaster_testkit::Lease) {
 }
 
 async fn requests_that_lack_a_value_are_asked_about_and_no_others(minor: &str) {
+    let _beside_others = ALONE.read().await;
     let (cluster, _webhook, _plane) = cluster(minor).await;
     let mut wrong = Vec::new();
     for (nth, (expected, what, ask)) in rows().iter().enumerate() {
@@ -414,6 +415,7 @@ async fn requests_that_lack_a_value_are_asked_about_and_no_others(minor: &str) {
 }
 
 async fn the_apiserver_and_exempt_namespaces_are_never_asked_about(minor: &str) {
+    let _beside_others = ALONE.read().await;
     let (cluster, _webhook, plane) = cluster(minor).await;
     let spec = spec("NodePort", &json!({}));
     let name = cluster.namespace.clone();
