@@ -49,7 +49,24 @@ pub(crate) const ALL_RULES: [Rule; 9] = [
 ];
 
 /// What those need beside it that give addresses and node ports out of pools.
-pub(crate) const ALLOCATION_RULES: [Rule; 8] = [
+pub(crate) const ALLOCATION_RULES: [Rule; 13] = [
+    rule("", "secrets", &["get", "create", "update"]),
+    rule(
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        &["get", "patch"],
+    ),
+    rule(
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicies",
+        &["list", "create", "update", "delete"],
+    ),
+    rule(
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings",
+        &["list", "create", "update", "delete"],
+    ),
+    rule("quaymaster.io", "serviceippools/status", &["update"]),
     rule("", "namespaces", &["list", "watch"]),
     // To be refused: so the range of node ports is learned.
     rule("", "services", &["create"]),
