@@ -178,7 +178,12 @@ mod tests {
         let also = r#"{"serviceName":"web","clusterIPs":["10.96.8.10"]}"#;
         let other = r#"{"serviceName":"db","nodePorts":[{"nodePort":30001}]}"#;
         let free = r#"{"serviceName":"db","clusterIPs":["10.96.8.10"]}"#;
-        let settled = settled(&[("also", 3, also, None), ("other", 4, other, None), ("web", 1, web, None), ("free", 5, free, None)]);
+        let settled = settled(&[
+            ("also", 3, also, None),
+            ("other", 4, other, None),
+            ("web", 1, web, None),
+            ("free", 5, free, None),
+        ]);
         assert_eq!(conflict(&settled[0]), Some(("team/web".to_owned(), None)));
         assert_eq!(
             conflict(&settled[1]),
@@ -207,7 +212,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_understood_keeps_nothing_and_says_where() {
-        let settled = settled(&[("a", 1, r#"{"serviceName":"web","clusterIPs":["10.96.08.9"]}"#, None)]);
+        let settled = settled(&[(
+            "a",
+            1,
+            r#"{"serviceName":"web","clusterIPs":["10.96.08.9"]}"#,
+            None,
+        )]);
         let Settled::Invalid(problem) = &settled[0] else {
             panic!("{settled:?}");
         };

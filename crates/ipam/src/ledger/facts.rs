@@ -25,16 +25,18 @@ pub struct Facts<'a> {
 impl Ledger {
     /// All that is known of a value.
     pub fn facts(&self, value: Value) -> Facts<'_> {
-        self.values.get(&value).map_or_else(Facts::default, |known| Facts {
-            users: &known.users,
-            object: known.object.as_ref(),
-            pending_until: known.pending.as_ref().map(|pending| pending.until),
-            released: known
-                .released
-                .as_ref()
-                .map(|released| (released.at, &released.by)),
-            reserved: known.reserved.as_ref(),
-        })
+        self.values
+            .get(&value)
+            .map_or_else(Facts::default, |known| Facts {
+                users: &known.users,
+                object: known.object.as_ref(),
+                pending_until: known.pending.as_ref().map(|pending| pending.until),
+                released: known
+                    .released
+                    .as_ref()
+                    .map(|released| (released.at, &released.by)),
+                reserved: known.reserved.as_ref(),
+            })
     }
 
     /// The values that were released and that nobody has since, in no order.

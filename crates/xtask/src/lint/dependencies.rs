@@ -86,7 +86,7 @@ const ALLOWED: [(&str, &[&str]); 26] = [
     ("admission", &["ipam", "webhook"]),
     (
         "clusterip",
-        &["api", "engine", "ipam", "model", "queue", "runtime", "world"],
+        &["allocator", "api", "engine", "ipam", "model", "queue", "runtime", "world"],
     ),
     (
         "nodeport",
