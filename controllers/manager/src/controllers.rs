@@ -1,5 +1,6 @@
 //! The controllers of this binary: what each is called, what it needs, and how it is put together.
 
+mod claim;
 mod clusterip;
 mod endpoints;
 mod endpointslice;
@@ -115,6 +116,9 @@ pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
             flag: "--webhook-port",
             controller: "clusterip or nodeport",
         });
+    }
+    if allocates {
+        parts.push(&claim::PART);
     }
     Ok(parts)
 }

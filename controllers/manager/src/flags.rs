@@ -234,6 +234,46 @@ pub(crate) struct WebhookFlags {
     /// File with its key
     #[arg(long, value_name = "FILE", requires = "webhook_cert_file")]
     pub(crate) webhook_key_file: Option<PathBuf>,
+    /// Secret with an authority and a certificate of our own, in place of files: made where there is none, and renewed in time
+    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with_all = ["webhook_cert_file", "webhook_key_file"])]
+    pub(crate) webhook_secret: Option<NamespacedName>,
+    /// Service whose name that certificate is for [default: what the webhook's configuration names]
+    #[arg(long, value_name = "NAMESPACE/NAME", requires = "webhook_secret")]
+    pub(crate) webhook_service: Option<NamespacedName>,
+    /// Webhook configuration (mutating) whose rules, conditions and authorities are kept, and policies beside it; empty keeps nothing
+    #[arg(long, value_name = "NAME", default_value = "quaymaster")]
+    pub(crate) webhook_configuration: String,
+    /// Namespaces that do without the webhook and without exclusive pools, beside those of --webhook-secret and --webhook-service
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "kube-system"
+    )]
+    pub(crate) webhook_exempt_namespaces: Vec<String>,
+}
+
+/// An object in a namespace, as `NAMESPACE/NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamespacedName {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl std::str::FromStr for NamespacedName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('/') {
+            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+                Ok(Self {
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                })
+            }
+            _ => Err("give it as NAMESPACE/NAME"),
+        }
+    }
 }
 
 /// Where health and metrics are served.

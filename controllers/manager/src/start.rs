@@ -2,6 +2,7 @@
 
 mod election;
 mod reach;
+mod replicas;
 mod upgrade;
 mod webhook;
 
@@ -38,7 +39,7 @@ pub(crate) async fn run(flags: Flags) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    match serve(flags, selected).await {
+    match Box::pin(serve(flags, selected)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::fatal(format, &format!("{error:#}"));
@@ -101,7 +102,7 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
     let address = connection.server();
     let election = Election::begin(&flags.election, &connection, &agent, &cancel)?;
     let options = Options {
-        connection,
+        connection: connection.clone(),
         version: version.to_owned(),
         holder,
         permits: election.permits.clone(),
@@ -124,12 +125,28 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
         } = (part.build)(&setting);
         engine = engine.with(controller, registration);
     }
-    let webhook = webhook::serve(&flags.webhook, &index, &registry, &cancel).await?;
     started.hold();
-    let upgraded = work(engine, upgrade::noticed(&client, &address, rules), &cancel).await?;
-    if let Some(webhook) = webhook {
-        webhook.await.context("the webhook's server broke")?;
-    }
+    // What is in use is read meanwhile.
+    let process = webhook::Process {
+        index: &index,
+        registry: &registry,
+        connection: &connection,
+        client: &client,
+        agent: &agent,
+        namespace: &flags.election.leader_elect_resource_namespace,
+        permits: &election.permits,
+        cancel: &cancel,
+    };
+    let webhook = webhook::serve(&flags.webhook, process);
+    let work = work(engine, upgrade::noticed(&client, &address, rules), &cancel);
+    let (upgraded, webhook) = tokio::join!(work, async {
+        let ended = webhook.await;
+        // Whatever ends it, the process does not go on without it.
+        cancel.cancel();
+        ended
+    });
+    let upgraded = upgraded?;
+    webhook?;
     tracing::info!("stopped");
     if let Some(admin) = admin {
         admin.await.context("the health and metrics server broke")??;

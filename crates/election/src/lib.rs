@@ -10,10 +10,14 @@
 //!   before.
 //! - Who ends in order clears the holder; the next one need not wait.
 //!
+//! Beside it [`Members`] tells which replicas there are, leader or not.
+//!
 //! Nothing here sends or waits. A shell tells what it reads, asks [`Candidate::next`] what to do, does it, and tells the answer.
 
 mod candidate;
 mod lease;
+mod members;
 
 pub use candidate::{Answer, Candidate, Role, Step};
 pub use lease::{Lease, Settings, SettingsError};
+pub use members::{Members, View};
