@@ -228,7 +228,12 @@ impl Controller for NodePorts {
     }
 
     fn reads(&self) -> &'static [Kind] {
-        &[Kind::Service, Kind::Namespace, Kind::NodePortPool]
+        &[
+            Kind::Service,
+            Kind::Namespace,
+            Kind::NodePortPool,
+            Kind::ServiceReservation,
+        ]
     }
 
     fn start(&mut self, world: &World, dirty: &mut Dirty) {
@@ -268,6 +273,11 @@ impl Controller for NodePorts {
                 }
             }
             Delta::NodePortPool { change, origin } => self.pool_changed(world, *change, *origin, dirty),
+            // The controller of addresses feeds the index with them, whatever they reserve. Here they are counted.
+            Delta::ServiceReservation { .. } => {
+                self.changed = true;
+                mark_all(world, dirty, SETTLE);
+            }
             _ => {}
         }
     }

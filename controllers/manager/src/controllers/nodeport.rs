@@ -17,6 +17,12 @@ const POOLS: Need = Need {
     verbs: READ,
 };
 
+const RESERVATIONS: Need = Need {
+    group: "quaymaster.io",
+    resource: "servicereservations",
+    verbs: READ,
+};
+
 const STATUS: Need = Need {
     group: "quaymaster.io",
     resource: "nodeportpools/status",
@@ -33,6 +39,7 @@ pub(super) const PART: Part = Part {
         Need::core("services", &["list", "watch", "create"]),
         Need::core("namespaces", READ),
         POOLS,
+        RESERVATIONS,
         STATUS,
     ],
     build,
@@ -44,6 +51,7 @@ pub(super) const TOLD: Part = Part {
         Need::core("services", READ),
         Need::core("namespaces", READ),
         POOLS,
+        RESERVATIONS,
         STATUS,
     ],
     ..PART
@@ -55,6 +63,7 @@ pub(super) const MOVING: Part = Part {
         Need::core("services", &["list", "watch", "create", "patch"]),
         Need::core("namespaces", READ),
         POOLS,
+        RESERVATIONS,
         STATUS,
     ],
     ..PART

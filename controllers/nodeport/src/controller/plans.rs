@@ -51,7 +51,9 @@ impl NodePorts {
             let expiry = if waits { index.ports.next_expiry() } else { None };
             (numbers, expiry)
         };
-        let unsure = self.asker.is_unsure().then(|| now.at + LOOK);
+        // Reservations end by themselves, and where their feeder is told of one later than this controller, it is counted then.
+        let reserved = world.service_reservations().next().is_some();
+        let unsure = (self.asker.is_unsure() || reserved).then(|| now.at + LOOK);
         planned.look_again = expiry.into_iter().chain(unsure).min();
         let status = plan::status(&Facts {
             pool,

@@ -96,7 +96,12 @@ impl Cluster {
             notices: Vec::new(),
             later: BTreeMap::new(),
         };
-        for kind in [Kind::Service, Kind::Namespace, Kind::NodePortPool] {
+        for kind in [
+            Kind::Service,
+            Kind::Namespace,
+            Kind::NodePortPool,
+            Kind::ServiceReservation,
+        ] {
             cluster.world.begin(kind);
             let nobody = &mut |_: &World, _: &Delta<'_>| {};
             cluster.world.end(kind, &ResourceVersion::new("1"), nobody);

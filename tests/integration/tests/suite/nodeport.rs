@@ -13,13 +13,15 @@ use serde_json::{Value, json};
 
 use crate::allocation::{Allocation, namespace, node_ports};
 use crate::harness::{
-    ALL_RULES, Cluster, LATER, Manager, Minor, Rule, SOON, alone_on_each_minor, grant, install_definitions,
+    ALL_RULES, Cluster, LATER, Manager, Minor, Rule, SOON, alone_on_each_minor, get, grant,
+    install_definitions,
 };
 
 alone_on_each_minor!(
     a_pool_says_what_it_has_and_a_restart_writes_nothing,
     the_range_is_learned_past_a_policy_that_refuses_all_services_also_where_it_has_every_port,
     young_services_are_moved_into_their_pool_where_no_webhook_chooses,
+    another_replica_goes_on_where_the_one_that_writes_is_killed,
     a_released_port_rests_before_another_service_gets_it,
 );
 
@@ -47,6 +49,18 @@ fn rules() -> Vec<Rule> {
     };
     vec![
         rule("quaymaster.io", "nodeportpools", &["list", "watch"]),
+        rule("quaymaster.io", "servicereservations", &["list", "watch"]),
+        // Of what comes with it: values that several replicas may give, and who writes.
+        rule(
+            "quaymaster.io",
+            "allocationclaims",
+            &["list", "watch", "create", "delete"],
+        ),
+        rule(
+            "coordination.k8s.io",
+            "leases",
+            &["get", "list", "watch", "create", "update", "patch", "delete"],
+        ),
         rule("quaymaster.io", "nodeportpools/status", &["update"]),
         rule("", "services", &["list", "watch", "create", "patch"]),
         rule("", "namespaces", &["list", "watch"]),
@@ -401,6 +415,45 @@ async fn young_services_are_moved_into_their_pool_where_no_webhook_chooses(minor
     let balancer = moved("balancer").await;
     assert_eq!(balancer.spec.unwrap().health_check_node_port, Some(30_104));
     manager.stop().await;
+}
+
+async fn another_replica_goes_on_where_the_one_that_writes_is_killed(minor: Minor) {
+    let (cluster, client) = start(minor, "30000-30099").await;
+    let mut first = manager(&cluster, &["--leader-elect"]).await;
+    let spec = json!({ "ranges": [{ "first": 30_090, "last": 30_109 }] });
+    pool(&client, "a", spec).await;
+    let clipped = json!([{ "first": 30_090, "last": 30_099 }]);
+    expect(&client, "a", &[("effectiveRanges", clipped.clone())]).await;
+    let second = manager(&cluster, &["--leader-elect"]).await;
+    // What the first one has found out is known to one that has never asked.
+    eventually(SOON, "the other replica knows the range", async || {
+        let (_, metrics) = get(second.port, "/metrics").await.ok_or("no answer")?;
+        if metrics.contains("quaymaster_pool_ports{pool=\"a\",state=\"free\"} 10\n") {
+            Ok(())
+        } else {
+            Err(metrics)
+        }
+    })
+    .await;
+    let mark = cluster.plane.audit().mark().unwrap();
+    first.process.server().kill().unwrap();
+    let web = json!({ "type": "NodePort", "ports": [{ "port": 80, "nodePort": 30_095 }] });
+    service(&client, "team-a", "web", web).await.unwrap();
+    expect(
+        &client,
+        "a",
+        &[
+            ("used", json!(1)),
+            ("free", json!(9)),
+            ("effectiveRanges", clipped),
+        ],
+    )
+    .await;
+    let found = writes(&cluster, mark).await;
+    let of_leases = |write: &&String| !write.contains(" leases ");
+    let found: Vec<&String> = found.iter().filter(of_leases).collect();
+    assert_eq!(found, ["create services 422", "update nodeportpools 200"]);
+    second.stop().await;
 }
 
 async fn a_released_port_rests_before_another_service_gets_it(minor: Minor) {
