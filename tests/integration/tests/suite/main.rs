@@ -23,6 +23,7 @@ mod chapter;
 mod connection;
 mod continuity;
 mod crds;
+mod election;
 mod endpoints;
 mod endpoints_alone;
 mod externalname;
