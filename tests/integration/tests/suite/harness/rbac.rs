@@ -28,9 +28,11 @@ const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'st
 }
 
 /// All that the controllers need, and nothing else: every test shows that it suffices.
-pub(crate) const ALL_RULES: [Rule; 11] = [
+pub(crate) const ALL_RULES: [Rule; 13] = [
     rule("", "namespaces", &["list", "watch"]),
     rule("quaymaster.io", "*", &["list", "watch"]),
+    rule("quaymaster.io", "serviceippools/status", &["update"]),
+    rule("quaymaster.io", "servicereservations/status", &["update"]),
     rule("", "services", &["get", "list", "watch"]),
     rule("", "pods", &["list", "watch"]),
     rule("", "nodes", &["list", "watch"]),
@@ -41,7 +43,11 @@ pub(crate) const ALL_RULES: [Rule; 11] = [
     ),
     rule("networking.k8s.io", "servicecidrs", &["list", "watch", "patch"]),
     rule("networking.k8s.io", "servicecidrs/status", &["patch"]),
-    rule("networking.k8s.io", "ipaddresses", &["list", "watch"]),
+    rule(
+        "networking.k8s.io",
+        "ipaddresses",
+        &["list", "watch", "create", "delete"],
+    ),
     rule(
         "",
         "endpoints",
