@@ -1,6 +1,8 @@
 //! From flags to a running engine.
 
+mod election;
 mod reach;
+mod replicas;
 mod upgrade;
 mod webhook;
 
@@ -15,11 +17,11 @@ use quaymaster_runtime::admin::AdminServer;
 use quaymaster_runtime::client::{Connection, Source, UserAgent};
 use quaymaster_runtime::health::Health;
 use quaymaster_runtime::metrics::{BuildInfo, ProcessCollector, Registry};
-use quaymaster_runtime::permit::Permits;
 use quaymaster_runtime::shutdown;
 use quaymaster_runtime::version::{ServerVersion, Support};
 use tokio_util::sync::CancellationToken;
 
+use self::election::Election;
 use crate::controllers::{self, Built, Part, Setting};
 use crate::flags::Flags;
 use crate::{logging, permissions};
@@ -37,7 +39,7 @@ pub(crate) async fn run(flags: Flags) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    match serve(flags, selected).await {
+    match Box::pin(serve(flags, selected)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::fatal(format, &format!("{error:#}"));
@@ -98,11 +100,12 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
     permissions::check(&client, &needs, credentials.as_deref()).await;
 
     let address = connection.server();
+    let election = Election::begin(&flags.election, &connection, &agent, &cancel)?;
     let options = Options {
-        connection,
+        connection: connection.clone(),
         version: version.to_owned(),
         holder,
-        permits: Permits::permanent(),
+        permits: election.permits.clone(),
         registry: registry.clone(),
         health,
         watch: quaymaster_watch::Config::default(),
@@ -122,16 +125,33 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
         } = (part.build)(&setting);
         engine = engine.with(controller, registration);
     }
-    let webhook = webhook::serve(&flags.webhook, &index, &registry, &cancel).await?;
     started.hold();
-    let upgraded = work(engine, upgrade::noticed(&client, &address, rules), &cancel).await?;
-    if let Some(webhook) = webhook {
-        webhook.await.context("the webhook's server broke")?;
-    }
+    // What is in use is read meanwhile.
+    let process = webhook::Process {
+        index: &index,
+        registry: &registry,
+        connection: &connection,
+        client: &client,
+        agent: &agent,
+        namespace: &flags.election.leader_elect_resource_namespace,
+        permits: &election.permits,
+        cancel: &cancel,
+    };
+    let webhook = webhook::serve(&flags.webhook, process);
+    let work = work(engine, upgrade::noticed(&client, &address, rules), &cancel);
+    let (upgraded, webhook) = tokio::join!(work, async {
+        let ended = webhook.await;
+        // Whatever ends it, the process does not go on without it.
+        cancel.cancel();
+        ended
+    });
+    let upgraded = upgraded?;
+    webhook?;
     tracing::info!("stopped");
     if let Some(admin) = admin {
         admin.await.context("the health and metrics server broke")??;
     }
+    election.ended().await?;
     if let Some(now) = upgraded {
         bail!("the apiserver was Kubernetes {server} and is {now} now: start again to follow its rules");
     }

@@ -137,6 +137,11 @@ impl Index {
         self.reservations.get(key)
     }
 
+    /// Whether anything is kept for a Service.
+    pub fn has_reservations(&self) -> bool {
+        !self.reservations.is_empty()
+    }
+
     /// The pools that a Service may draw from, in the order in which they are asked, by their places in the ledger.
     pub fn pools_for(&self, asker: &Asker<'_>, class: Class) -> Result<Vec<usize>, Refusal> {
         let ledger = self.ledger(class);

@@ -310,6 +310,23 @@ impl Ledger {
         }
     }
 
+    /// Another replica is about to give a value: nobody gets it here before its time is over.
+    pub fn set_claimed(&mut self, value: Value, owner: Owner, now: Instant) {
+        let known = self.values.entry(value).or_default();
+        if known.users.is_empty() && known.pending.is_none() {
+            let until = now + PENDING;
+            known.pending = Some(Pending { owner, until });
+            self.deadlines.push_back((until, value));
+        }
+        self.judge(value);
+    }
+
+    /// What was handed out is not going to be used, and is free at once.
+    pub fn take_back(&mut self, value: Value) {
+        self.forget_grant(value);
+        self.judge(value);
+    }
+
     /// What was handed out to a Service of this name and is still kept for it.
     pub fn granted(&self, key: &ObjectKey) -> &[Grant] {
         self.granted.get(key).map_or(&[], Vec::as_slice)

@@ -8,7 +8,8 @@
 //! - [`Index`] is all that requests are answered from: pools, values, namespaces, and what the cluster serves;
 //! - [`service`] reads what a request says of a Service, and [`needs`] which values it lacks that the apiserver would choose;
 //! - [`reservations`] settles who of several that want the same keeps it;
-//! - [`review()`] answers a request: the values to fill in, or why it is refused.
+//! - [`review()`] answers a request: the values to fill in, or why it is refused;
+//! - [`status`] is what the statuses of pools have in common.
 
 mod attempts;
 mod blocks;
@@ -23,6 +24,7 @@ pub mod reservations;
 mod review;
 pub mod service;
 mod space;
+pub mod status;
 mod value;
 
 pub use attempts::Attempts;
@@ -30,5 +32,5 @@ pub use index::{Asker, Fed, Index, Reservation, Shared, lock};
 pub use ledger::{AddressObject, Chosen, Facts, Grant, Holder, Ledger, Owner, PENDING, Replicas, Slot};
 pub use pool::Pool;
 pub use refusal::Refusal;
-pub use review::{Ask, Decision, Filled, Operation, review};
+pub use review::{Ask, Decision, Filled, Operation, review, take_back};
 pub use value::{Class, Value};

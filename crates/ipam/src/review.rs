@@ -65,6 +65,8 @@ pub struct Filled {
     pub health_check: Option<u16>,
     /// The pools that they come from.
     pub pools: BTreeSet<String>,
+    /// All that was chosen, and is kept for the Service.
+    pub granted: Vec<Value>,
     /// Those that another replica may give at this moment: they have to be claimed before the answer is sent.
     pub contested: Vec<Value>,
     /// Addresses that an IPAddress of ours holds for this Service: it has to be deleted before the answer is sent, or the apiserver
@@ -161,6 +163,22 @@ fn lacking(index: &Index, ask: &Ask<'_>) -> Result<Needs, Refusal> {
     }
 }
 
+/// What was filled in is not going to be used, since other replicas were faster with some of it. The request may be
+/// [reviewed](review) anew.
+pub fn take_back(index: &mut Index, ask: &Ask<'_>, filled: &Filled, lost: &[Value], now: Instant) {
+    for value in &filled.granted {
+        index.ledger_mut(value.class).take_back(*value);
+    }
+    for value in lost {
+        // Whose it is, is not known here.
+        let owner = Owner::Request(String::new());
+        index.ledger_mut(value.class).set_claimed(*value, owner, now);
+    }
+    if let Some(old) = ask.old {
+        index.attempts.forget(&old.metadata.uid);
+    }
+}
+
 /// A request and what is known about it.
 struct Setting<'a> {
     ask: &'a Ask<'a>,
@@ -232,6 +250,7 @@ fn fill(
         filled.health_check = chooser.health_check()?;
     }
     let (grants, contested, pools) = chooser.done();
+    filled.granted = grants.iter().map(|grant| grant.value).collect();
     filled.contested = contested;
     filled.pools = pools;
     if !ask.dry_run {

@@ -196,3 +196,23 @@ fn flags_of_kube_controller_manager_that_are_not_here_are_refused_with_what_to_d
         "{text}"
     );
 }
+
+#[test]
+fn the_webhooks_certificate_comes_out_of_files_or_out_of_a_secret() {
+    let webhook = |arguments: &[&str]| {
+        let arguments = ["quaymaster"].iter().chain(arguments);
+        Flags::try_parse_from(arguments).map(|flags| flags.webhook)
+    };
+    let files = ["--webhook-cert-file=a", "--webhook-key-file=b"];
+    assert!(webhook(&files).unwrap().webhook_secret.is_none());
+    let secret = webhook(&["--webhook-secret=system/tls"]).unwrap().webhook_secret.unwrap();
+    assert_eq!((&*secret.namespace, &*secret.name), ("system", "tls"));
+    assert!(webhook(&[files[0], files[1], "--webhook-secret=system/tls"]).is_err());
+    assert!(webhook(&["--webhook-service=system/quaymaster"]).is_err());
+    for wrong in ["tls", "/tls", "system/", "a/b/c"] {
+        let error = webhook(&[&format!("--webhook-secret={wrong}")])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("NAMESPACE/NAME"), "{error}");
+    }
+}

@@ -10,7 +10,10 @@ use quaymaster_testkit::eventually;
 use serde_json::{Value, json};
 
 use crate::crds::{api, object};
-use crate::harness::{Cluster, LATER, Manager, Minor, SOON, alone_on_each_minor, install_definitions};
+use crate::harness::{
+    ALL_RULES, ALLOCATION_RULES, Cluster, LATER, Manager, Minor, SOON, alone_on_each_minor, grant,
+    install_definitions,
+};
 
 alone_on_each_minor!(
     pools_tell_what_they_have_and_who_was_there_before,
@@ -35,6 +38,7 @@ impl Pools {
         let cluster = Cluster::start(minor, |builder| builder).await;
         let client = cluster.client().await;
         install_definitions(&client).await;
+        grant(&client, &[&ALL_RULES[..], &ALLOCATION_RULES[..]].concat(), None).await;
         let manager = Manager::start(&cluster.plane, &cluster.kubeconfig, &ARGS).await;
         let cidr = json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",

@@ -15,6 +15,7 @@
 
 mod harness;
 
+mod absent;
 mod admin;
 mod allocation;
 mod audit;
@@ -36,6 +37,7 @@ mod logs;
 mod mirroring;
 mod mirroring_takeover;
 mod mutation;
+mod nodeport;
 mod pods;
 mod ports;
 mod rebalance;

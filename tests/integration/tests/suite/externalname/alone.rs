@@ -82,6 +82,15 @@ async fn expect_present(client: &Client, namespace: &str, expected: &[&str]) {
     .await;
 }
 
+/// Endpoints may have been made before their Pod was seen, and of those without addresses nothing would be mirrored.
+async fn expect_addresses(endpoints: &Api<Endpoints>) {
+    eventually(LATER, "addresses in all Endpoints", async || {
+        let list = endpoints.list(&ListParams::default()).await.unwrap();
+        list.iter().all(|one| one.subsets.iter().flatten().count() == 1)
+    })
+    .await;
+}
+
 async fn what_controllers_left_stays_by_default_and_goes_after_a_time_of_grace(minor: Minor) {
     let cluster = Cluster::start(minor, |builder| builder).await;
     let plane = &cluster.plane;
@@ -106,12 +115,7 @@ async fn what_controllers_left_stays_by_default_and_goes_after_a_time_of_grace(m
     let mut made: Vec<&str> = made.iter().map(String::as_str).collect();
     expect_present(&client, &namespace, &made).await;
     let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), &namespace);
-    // They may have been made before their Pod was seen, and of none nothing would be mirrored.
-    eventually(LATER, "addresses in all Endpoints", async || {
-        let list = endpoints.list(&ListParams::default()).await.unwrap();
-        list.iter().all(|one| one.subsets.iter().flatten().count() == 1)
-    })
-    .await;
+    expect_addresses(&endpoints).await;
     for name in ["bare", "taken-over", "by-hand"] {
         patch(&client, &namespace, name, json!({"spec": {"selector": null}})).await;
     }
