@@ -20,6 +20,7 @@ mod admin;
 mod allocation;
 mod audit;
 mod chapter;
+mod clusterip;
 mod connection;
 mod continuity;
 mod crds;
