@@ -1,11 +1,13 @@
 //! Answers admission reviews of Services: fills in the addresses and node ports that the apiserver would choose.
 //!
 //! - [`Services`]: a review as a question to the index, and its decision as an answer;
+//! - [`claims`]: which of several replicas gives a value that all of them may give;
 //! - [`conditions`]: which requests are asked about;
 //! - [`configuration`]: what of the `MutatingWebhookConfiguration` is ours;
 //! - [`policies`]: what holds where the webhook is passed by;
 //! - [`Keeper`]: the loop that keeps these, and the certificate.
 
+pub mod claims;
 mod cluster;
 pub mod conditions;
 pub mod configuration;

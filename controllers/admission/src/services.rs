@@ -1,39 +1,72 @@
 //! Reviews of Services.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use futures::future::join_all;
 use quaymaster_ipam::service::Service;
-use quaymaster_ipam::{Ask, Decision, Filled, Operation, Refusal, Shared, lock, review};
+use quaymaster_ipam::{Ask, Decision, Filled, Operation, Refusal, Shared, Value, lock, review, take_back};
 use quaymaster_webhook::review::Operation as Asked;
 use quaymaster_webhook::{Admission, Denial, Outcome, Patch, Reason, Request, Response};
 
 use crate::PATH;
+use crate::claims::{Claimant, Claims, Outcome as Claimed};
+
+/// How often a request is decided anew since other replicas were faster: each time shows at least one more value of theirs.
+const MOST: usize = 64;
 
 /// Answers reviews of Services out of an index.
-#[derive(Debug)]
-pub struct Services {
+pub struct Services(Arc<Inner>);
+
+struct Inner {
     index: Shared,
     clock: fn() -> Instant,
+    claims: Option<Box<dyn Claims>>,
 }
 
-impl Services {
-    /// Answers out of this index, at the time that `clock` tells.
-    pub fn new(index: Shared, clock: fn() -> Instant) -> Self {
-        Self { index, clock }
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").finish_non_exhaustive()
+    }
+}
+
+/// A review, without the body that it came in.
+struct Question {
+    uid: String,
+    operation: Operation,
+    dry_run: bool,
+    namespace: String,
+    name: String,
+    object: Service,
+    old: Option<Service>,
+}
+
+impl Question {
+    fn ask(&self) -> Ask<'_> {
+        Ask {
+            uid: &self.uid,
+            operation: self.operation,
+            dry_run: self.dry_run,
+            namespace: &self.namespace,
+            name: &self.name,
+            object: &self.object,
+            old: self.old.as_ref(),
+        }
     }
 
-    fn decide(&self, request: &Request<'_>) -> Result<Decision, Box<Refusal>> {
+    /// What is asked; `None` where it is nothing that is answered here.
+    fn of(request: &Request<'_>) -> Result<Option<Self>, Box<Refusal>> {
         let operation = match request.operation {
             Asked::Create => Operation::Create,
             Asked::Update => Operation::Update,
-            Asked::Delete | Asked::Connect => return Ok(Decision::Pass),
+            Asked::Delete | Asked::Connect => return Ok(None),
         };
         let is_service = request.kind.kind == "Service" && request.kind.group.is_empty();
         let Some(object) = request
             .object
             .filter(|_| is_service && request.sub_resource.is_empty())
         else {
-            return Ok(Decision::Pass);
+            return Ok(None);
         };
         let read = |json: &str| {
             Service::read(json.as_bytes()).map_err(|error| {
@@ -43,23 +76,88 @@ impl Services {
                 })
             })
         };
-        let object = read(object.get())?;
-        let old = request.old_object.map(|old| read(old.get())).transpose()?;
-        let ask = Ask {
-            uid: &request.uid,
+        Ok(Some(Self {
+            uid: request.uid.clone().into_owned(),
             operation,
             dry_run: request.dry_run(),
-            namespace: &request.namespace,
-            name: &request.name,
-            object: &object,
-            old: old.as_ref(),
+            namespace: request.namespace.clone().into_owned(),
+            name: request.name.clone().into_owned(),
+            object: read(object.get())?,
+            old: request.old_object.map(|old| read(old.get())).transpose()?,
+        }))
+    }
+}
+
+impl Services {
+    /// Answers out of this index, at the time that `clock` tells. What other replicas may give as well is claimed first, by
+    /// `claims`; without it is given as it is, and the apiserver may refuse it.
+    pub fn new(index: Shared, clock: fn() -> Instant, claims: Option<Box<dyn Claims>>) -> Self {
+        Self(Arc::new(Inner { index, clock, claims }))
+    }
+}
+
+impl Inner {
+    fn decide(&self, question: &Question) -> Decision {
+        let now = (self.clock)();
+        review(&mut lock(&self.index), &question.ask(), now, &mut rand::random)
+    }
+
+    /// Claims what other replicas may give as well, and decides anew where one of them was faster.
+    async fn settle(&self, claims: &dyn Claims, question: &Question, mut filled: Filled) -> Response {
+        let claimant = Claimant {
+            namespace: question.namespace.clone(),
+            name: question.name.clone(),
+            request: question.uid.clone(),
         };
-        Ok(review(
+        for _ in 0..MOST {
+            let outcomes = join_all(
+                filled
+                    .contested
+                    .iter()
+                    .map(|value| claims.claim(*value, &claimant)),
+            )
+            .await;
+            let with = |wanted: fn(&Claimed) -> bool| -> Vec<Value> {
+                let pairs = filled.contested.iter().zip(&outcomes);
+                pairs
+                    .filter(|(_, outcome)| wanted(outcome))
+                    .map(|(value, _)| *value)
+                    .collect()
+            };
+            let won = with(|outcome| *outcome == Claimed::Won);
+            if won.len() == filled.contested.len() {
+                return filling(&filled);
+            }
+            let lost = with(|outcome| *outcome == Claimed::Lost);
+            take_back(
+                &mut lock(&self.index),
+                &question.ask(),
+                &filled,
+                &lost,
+                (self.clock)(),
+            );
+            join_all(won.into_iter().map(|value| claims.give_back(value))).await;
+            if let Some(error) = outcomes.iter().find_map(|outcome| match outcome {
+                Claimed::Failed(error) => Some(error),
+                Claimed::Won | Claimed::Lost => None,
+            }) {
+                return unclaimed(error);
+            }
+            match self.decide(question) {
+                Decision::Fill(again) if again.contested.is_empty() => return filling(&again),
+                Decision::Fill(again) => filled = again,
+                Decision::Pass => return Response::allow(),
+                Decision::Refuse(refusal) => return refusing(&refusal),
+            }
+        }
+        take_back(
             &mut lock(&self.index),
-            &ask,
+            &question.ask(),
+            &filled,
+            &[],
             (self.clock)(),
-            &mut rand::random,
-        ))
+        );
+        unclaimed("other replicas were faster each time")
     }
 }
 
@@ -69,11 +167,26 @@ impl Admission for Services {
     }
 
     fn review(&self, _: &'static str, request: &Request<'_>) -> Outcome {
-        match self.decide(request) {
-            Ok(Decision::Pass) => Response::allow().into(),
-            Ok(Decision::Fill(filled)) => filling(&filled).into(),
-            Ok(Decision::Refuse(refusal)) => refusing(&refusal).into(),
-            Err(refusal) => refusing(&refusal).into(),
+        let question = match Question::of(request) {
+            Ok(Some(question)) => question,
+            Ok(None) => return Response::allow().into(),
+            Err(refusal) => return refusing(&refusal).into(),
+        };
+        match self.0.decide(&question) {
+            Decision::Pass => Response::allow().into(),
+            Decision::Refuse(refusal) => refusing(&refusal).into(),
+            Decision::Fill(filled) => {
+                if filled.contested.is_empty() || question.dry_run || self.0.claims.is_none() {
+                    return filling(&filled).into();
+                }
+                let inner = Arc::clone(&self.0);
+                Outcome::later(async move {
+                    match &inner.claims {
+                        Some(claims) => inner.settle(&**claims, &question, filled).await,
+                        None => filling(&filled),
+                    }
+                })
+            }
         }
     }
 }
@@ -105,5 +218,20 @@ fn refusing(refusal: &Refusal) -> Response {
         503 => Reason::ServiceUnavailable,
         _ => Reason::Invalid,
     };
-    Response::deny(Denial::new(reason, refusal.label(), refusal.to_string()))
+    let denial = Denial::new(reason, refusal.label(), refusal.to_string());
+    // Clients of client-go then try again by themselves.
+    let denial = if reason == Reason::ServiceUnavailable {
+        denial.retry_after(1)
+    } else {
+        denial
+    };
+    Response::deny(denial)
 }
+
+fn unclaimed(error: &str) -> Response {
+    let message = format!("a value that several replicas may give could not be claimed: {error}; try again");
+    Response::deny(Denial::new(Reason::ServiceUnavailable, "unclaimed", message).retry_after(1))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The controllers of this binary: what each is called, what it needs, and how it is put together.
 
+mod claim;
 mod clusterip;
 mod endpoints;
 mod endpointslice;
@@ -21,6 +22,7 @@ pub(crate) use endpoints::EndpointsFlags;
 pub(crate) use endpointslice::EndpointSliceFlags;
 pub(crate) use endpointslice_mirroring::MirroringFlags;
 pub(crate) use externalname::ExternalNameFlags;
+pub(crate) use nodeport::NodePortFlags;
 pub(crate) use selection::{SelectionError, select};
 
 /// A controller of this binary. One more is a file beside `endpointslice.rs` and a line in [`ALL`].
@@ -81,6 +83,23 @@ pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
             controller: externalname::PART.canonical,
         })? = &externalname::DELETING;
     }
+    let of_ports = &flags.nodeport;
+    let given = [
+        (
+            of_ports.service_node_port_range.is_some(),
+            "--service-node-port-range",
+            &nodeport::TOLD,
+        ),
+        // The last one counts: it needs all that the others do.
+        (of_ports.move_node_ports, "--move-node-ports", &nodeport::MOVING),
+    ];
+    for (_, flag, variant) in given.into_iter().filter(|(given, ..)| *given) {
+        let part = parts.iter_mut().find(|part| **part == &nodeport::PART);
+        *part.ok_or(SelectionError::Unserved {
+            flag,
+            controller: nodeport::PART.canonical,
+        })? = variant;
+    }
     let slices = &flags.endpointslice;
     if slices.rebalance_quiet.is_some() && !slices.rebalance {
         return Err(SelectionError::NotRebalanced);
@@ -92,11 +111,14 @@ pub(crate) fn of(flags: &Flags) -> Result<Vec<&'static Part>, SelectionError> {
         });
     }
     let allocates = parts.contains(&&clusterip::PART) || parts.contains(&&nodeport::PART);
-    if flags.webhook.port != 0 && !allocates {
+    if flags.webhook.webhook_port != 0 && !allocates {
         return Err(SelectionError::Unserved {
             flag: "--webhook-port",
             controller: "clusterip or nodeport",
         });
+    }
+    if allocates {
+        parts.push(&claim::PART);
     }
     Ok(parts)
 }

@@ -8,7 +8,9 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 
-use crate::controllers::{EndpointSliceFlags, EndpointsFlags, ExternalNameFlags, MirroringFlags};
+use crate::controllers::{
+    EndpointSliceFlags, EndpointsFlags, ExternalNameFlags, MirroringFlags, NodePortFlags,
+};
 use crate::logging::{Format, Level};
 use crate::{controllers, duration, logging};
 
@@ -32,6 +34,8 @@ const STYLES: Styles = Styles::styled()
 pub(crate) struct Flags {
     #[command(flatten, next_help_heading = "Cluster")]
     pub(crate) cluster: ClusterFlags,
+    #[command(flatten, next_help_heading = "Leader election")]
+    pub(crate) election: ElectionFlags,
     #[command(flatten, next_help_heading = "Controllers")]
     pub(crate) controllers: ControllerFlags,
     #[command(flatten, next_help_heading = "Endpoints controller")]
@@ -42,6 +46,8 @@ pub(crate) struct Flags {
     pub(crate) mirroring: MirroringFlags,
     #[command(flatten, next_help_heading = "ExternalName controller")]
     pub(crate) externalname: ExternalNameFlags,
+    #[command(flatten, next_help_heading = "Node port controller")]
+    pub(crate) nodeport: NodePortFlags,
     #[command(flatten, next_help_heading = "Webhook")]
     pub(crate) webhook: WebhookFlags,
     #[command(flatten, next_help_heading = "Health and metrics")]
@@ -52,14 +58,10 @@ pub(crate) struct Flags {
 
 /// Flags of kube-controller-manager that are often given and not here, and what stands in their place. One that ends with
 /// a dash means all that begin so; the first that fits counts.
-const FOREIGN: [(&str, &str); 16] = [
+const FOREIGN: [(&str, &str); 15] = [
     (
-        "--leader-elect",
-        "quaymaster has no leader election yet: leave this out and run one replica",
-    ),
-    (
-        "--leader-elect-",
-        "quaymaster has no leader election yet: leave this out and run one replica",
+        "--leader-elect-resource-lock",
+        "leave this out: it is a Lease, as everywhere by now",
     ),
     (
         "--kube-api-content-type",
@@ -172,6 +174,38 @@ pub(crate) struct ClusterFlags {
     pub(crate) start_timeout: Duration,
 }
 
+/// Which of several replicas writes.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "fields are named as their flags")]
+pub(crate) struct ElectionFlags {
+    /// Elect one of several replicas, which alone writes; the others follow what happens and go on at once when it ends.
+    /// Without it there must be one replica
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true"
+    )]
+    pub(crate) leader_elect: bool,
+    /// For how long others wait after the last renewal before they take over; whole seconds
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true, default_value = "3s")]
+    pub(crate) leader_elect_lease_duration: Duration,
+    /// For how long the leader goes on without a renewal; less than the lease duration
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true, default_value = "2s")]
+    pub(crate) leader_elect_renew_deadline: Duration,
+    /// How often the leader renews, and others try
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true, default_value = "500ms")]
+    pub(crate) leader_elect_retry_period: Duration,
+    /// Name of the Lease
+    #[arg(long, value_name = "NAME", default_value = "quaymaster")]
+    pub(crate) leader_elect_resource_name: String,
+    /// Namespace of the Lease
+    #[arg(long, value_name = "NAMESPACE", default_value = "kube-system")]
+    pub(crate) leader_elect_resource_namespace: String,
+}
+
 /// Which controllers run.
 #[derive(Debug, Args)]
 pub(crate) struct ControllerFlags {
@@ -188,49 +222,37 @@ pub(crate) struct ControllerFlags {
 
 /// Where admission reviews are answered.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "fields are named as their flags")]
 pub(crate) struct WebhookFlags {
     /// Port that admission reviews of Services are answered on; 0 answers none, and the apiserver chooses addresses and ports
-    #[arg(
-        long = "webhook-port",
-        value_name = "PORT",
-        allow_negative_numbers = true,
-        default_value_t = 0
-    )]
-    pub(crate) port: u16,
+    #[arg(long, value_name = "PORT", allow_negative_numbers = true, default_value_t = 0)]
+    pub(crate) webhook_port: u16,
     /// Address of the same
-    #[arg(
-        long = "webhook-bind-address",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1"
-    )]
-    pub(crate) bind_address: std::net::IpAddr,
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) webhook_bind_address: std::net::IpAddr,
     /// File with the certificate that the webhook presents, and those that signed it; read again when it changes
-    #[arg(long = "webhook-cert-file", value_name = "FILE", requires = "key_file")]
-    pub(crate) cert_file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "webhook_key_file")]
+    pub(crate) webhook_cert_file: Option<PathBuf>,
     /// File with its key
-    #[arg(long = "webhook-key-file", value_name = "FILE", requires = "cert_file")]
-    pub(crate) key_file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "webhook_cert_file")]
+    pub(crate) webhook_key_file: Option<PathBuf>,
     /// Secret with an authority and a certificate of our own, in place of files: made where there is none, and renewed in time
-    #[arg(long = "webhook-secret", value_name = "NAMESPACE/NAME", conflicts_with_all = ["cert_file", "key_file"])]
-    pub(crate) secret: Option<NamespacedName>,
+    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with_all = ["webhook_cert_file", "webhook_key_file"])]
+    pub(crate) webhook_secret: Option<NamespacedName>,
     /// Service whose name that certificate is for [default: what the webhook's configuration names]
-    #[arg(long = "webhook-service", value_name = "NAMESPACE/NAME", requires = "secret")]
-    pub(crate) service: Option<NamespacedName>,
+    #[arg(long, value_name = "NAMESPACE/NAME", requires = "webhook_secret")]
+    pub(crate) webhook_service: Option<NamespacedName>,
     /// Webhook configuration (mutating) whose rules, conditions and authorities are kept, and policies beside it; empty keeps nothing
-    #[arg(
-        long = "webhook-configuration",
-        value_name = "NAME",
-        default_value = "quaymaster"
-    )]
-    pub(crate) configuration: String,
+    #[arg(long, value_name = "NAME", default_value = "quaymaster")]
+    pub(crate) webhook_configuration: String,
     /// Namespaces that do without the webhook and without exclusive pools, beside those of --webhook-secret and --webhook-service
     #[arg(
-        long = "webhook-exempt-namespaces",
+        long,
         value_name = "LIST",
         value_delimiter = ',',
         default_value = "kube-system"
     )]
-    pub(crate) exempt_namespaces: Vec<String>,
+    pub(crate) webhook_exempt_namespaces: Vec<String>,
 }
 
 /// An object in a namespace, as `NAMESPACE/NAME`.

@@ -1,6 +1,9 @@
 //! From flags to a running engine.
 
+mod election;
+mod keep;
 mod reach;
+mod replicas;
 mod upgrade;
 mod webhook;
 
@@ -15,11 +18,11 @@ use quaymaster_runtime::admin::AdminServer;
 use quaymaster_runtime::client::{Connection, Source, UserAgent};
 use quaymaster_runtime::health::Health;
 use quaymaster_runtime::metrics::{BuildInfo, ProcessCollector, Registry};
-use quaymaster_runtime::permit::Permits;
 use quaymaster_runtime::shutdown;
 use quaymaster_runtime::version::{ServerVersion, Support};
 use tokio_util::sync::CancellationToken;
 
+use self::election::Election;
 use crate::controllers::{self, Built, Part, Setting};
 use crate::flags::Flags;
 use crate::{logging, permissions};
@@ -98,12 +101,12 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
     permissions::check(&client, &needs, credentials.as_deref()).await;
 
     let address = connection.server();
-    let permits = Permits::permanent();
+    let election = Election::begin(&flags.election, &connection, &agent, &cancel)?;
     let options = Options {
-        connection,
+        connection: connection.clone(),
         version: version.to_owned(),
         holder,
-        permits: permits.clone(),
+        permits: election.permits.clone(),
         registry: registry.clone(),
         health,
         watch: quaymaster_watch::Config::default(),
@@ -123,27 +126,44 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
         } = (part.build)(&setting);
         engine = engine.with(controller, registration);
     }
-    let process = webhook::Process {
-        index: &index,
-        registry: &registry,
-        client: &client,
-        permits: &permits,
-        cancel: &cancel,
-    };
-    let webhook = webhook::serve(&flags.webhook, process).await?;
     started.hold();
-    let upgraded = work(engine, upgrade::noticed(&client, &address, rules), &cancel).await?;
-    if let Some(webhook) = webhook {
-        webhook.await.context("the webhook's server broke")?;
-    }
+    // What is in use is read meanwhile.
+    let webhook = webhook::serve(
+        &flags,
+        &connection,
+        &agent,
+        &index,
+        &registry,
+        &election.permits,
+        &cancel,
+    );
+    let work = work(engine, upgrade::noticed(&client, &address, rules), &cancel);
+    let upgraded = together(Box::pin(work), Box::pin(webhook), &cancel).await?;
     tracing::info!("stopped");
     if let Some(admin) = admin {
         admin.await.context("the health and metrics server broke")??;
     }
+    election.ended().await?;
     if let Some(now) = upgraded {
         bail!("the apiserver was Kubernetes {server} and is {now} now: start again to follow its rules");
     }
     Ok(())
+}
+
+/// Both until they end; whatever ends the webhook, the process does not go on without it.
+async fn together<T>(
+    work: impl Future<Output = anyhow::Result<T>>,
+    webhook: impl Future<Output = anyhow::Result<()>>,
+    cancel: &CancellationToken,
+) -> anyhow::Result<T> {
+    let (done, webhook) = tokio::join!(work, async {
+        let ended = webhook.await;
+        cancel.cancel();
+        ended
+    });
+    let done = done?;
+    webhook?;
+    Ok(done)
 }
 
 /// Until a signal, or until the apiserver is of another version: then that one is returned, and all is cancelled.

@@ -95,6 +95,9 @@ pub struct NodePortPoolStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub effective_ranges: Vec<PortRange>,
+    /// kube-apiserver's `--service-node-port-range`, once it is known. Replicas that do not write learn it here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_range: Option<PortRange>,
     /// All that the pool could give out.
     #[schemars(with = "i32", range(min = 0))]
     pub capacity: u32,

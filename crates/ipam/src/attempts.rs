@@ -66,6 +66,11 @@ impl Attempts {
         Err(pause)
     }
 
+    /// What an update was given was taken back before it was answered.
+    pub fn forget(&mut self, uid: &str) {
+        self.0.remove(uid);
+    }
+
     /// An update was given values.
     pub fn note(&mut self, uid: &str, values: impl IntoIterator<Item = Value>, now: Instant) {
         self.0

@@ -38,8 +38,10 @@ impl Blocks {
         let mine = |block, replicas: &[String]| {
             shards::owner(pool, block, replicas.iter().map(String::as_str)) == Some(me)
         };
+        // Too few for all to have some: then each value is claimed.
+        let tiny = count < now.len() as u128;
         let own = (0..count)
-            .map(|block| mine(block, now) && mine(block, before))
+            .map(|block| !tiny && mine(block, now) && mine(block, before))
             .collect();
         Self(Some(Shares { length, own }))
     }
@@ -115,15 +117,21 @@ mod tests {
 
     #[test]
     fn what_is_left_of_the_block_before_the_start_is_found_at_last() {
-        let one = names(&["a", "b"]);
-        let blocks = Blocks::of("blue", 64, 64, "a", &one, &one);
-        let mine = if blocks == Blocks::of("blue", 64, 64, "b", &one, &one) {
-            panic!("both")
-        } else {
-            blocks
-        };
-        let me = mine.0.as_ref().unwrap().own[0];
+        let blocks = Blocks(Some(Shares {
+            length: 64,
+            own: vec![true, false],
+        }));
         let taken: Vec<u128> = (1..64).collect();
-        assert_eq!(found(&mine, 64, 32, &taken), me.then_some(0));
+        assert_eq!(found(&blocks, 128, 32, &taken), Some(0));
+        assert_eq!(found(&blocks, 128, 70, &taken), Some(0));
+    }
+
+    #[test]
+    fn of_a_pool_that_is_too_small_to_be_shared_out_nobody_has_a_block() {
+        let replicas = names(&["a", "b", "c"]);
+        for me in ["a", "b", "c"] {
+            let blocks = Blocks::of("blue", 128, 64, me, &replicas, &replicas);
+            assert_eq!(found(&blocks, 128, 0, &[]), None);
+        }
     }
 }

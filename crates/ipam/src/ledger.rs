@@ -1,5 +1,6 @@
 //! Which value is whose, and which are free.
 
+mod facts;
 mod known;
 mod part;
 
@@ -18,6 +19,7 @@ use crate::{Class, Value};
 use known::{Known, Pending, Released};
 use part::Part;
 
+pub use facts::Facts;
 pub use known::{AddressObject, Holder, Owner};
 
 /// How long a value that was handed out waits for its Service: the apiserver cuts a request at 34 s, and what is in flight then
@@ -306,6 +308,23 @@ impl Ledger {
             granted.retain(|old| grants.iter().all(|new| new.value != old.value));
             granted.extend_from_slice(grants);
         }
+    }
+
+    /// Another replica is about to give a value: nobody gets it here before its time is over.
+    pub fn set_claimed(&mut self, value: Value, owner: Owner, now: Instant) {
+        let known = self.values.entry(value).or_default();
+        if known.users.is_empty() && known.pending.is_none() {
+            let until = now + PENDING;
+            known.pending = Some(Pending { owner, until });
+            self.deadlines.push_back((until, value));
+        }
+        self.judge(value);
+    }
+
+    /// What was handed out is not going to be used, and is free at once.
+    pub fn take_back(&mut self, value: Value) {
+        self.forget_grant(value);
+        self.judge(value);
     }
 
     /// What was handed out to a Service of this name and is still kept for it.

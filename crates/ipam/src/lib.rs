@@ -7,7 +7,9 @@
 //! - [`Ledger`] knows which value is whose, and which are free;
 //! - [`Index`] is all that requests are answered from: pools, values, namespaces, and what the cluster serves;
 //! - [`service`] reads what a request says of a Service, and [`needs`] which values it lacks that the apiserver would choose;
-//! - [`review()`] answers a request: the values to fill in, or why it is refused.
+//! - [`reservations`] settles who of several that want the same keeps it;
+//! - [`review()`] answers a request: the values to fill in, or why it is refused;
+//! - [`status`] is what the statuses of pools have in common.
 
 mod attempts;
 mod blocks;
@@ -18,15 +20,17 @@ mod names;
 pub mod needs;
 mod pool;
 mod refusal;
+pub mod reservations;
 mod review;
 pub mod service;
 mod space;
+pub mod status;
 mod value;
 
 pub use attempts::Attempts;
 pub use index::{Asker, Fed, Index, Reservation, Shared, lock};
-pub use ledger::{AddressObject, Chosen, Grant, Holder, Ledger, Owner, PENDING, Replicas, Slot};
+pub use ledger::{AddressObject, Chosen, Facts, Grant, Holder, Ledger, Owner, PENDING, Replicas, Slot};
 pub use pool::Pool;
 pub use refusal::Refusal;
-pub use review::{Ask, Decision, Filled, Operation, review};
+pub use review::{Ask, Decision, Filled, Operation, review, take_back};
 pub use value::{Class, Value};

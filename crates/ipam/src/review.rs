@@ -65,14 +65,20 @@ pub struct Filled {
     pub health_check: Option<u16>,
     /// The pools that they come from.
     pub pools: BTreeSet<String>,
+    /// All that was chosen, and is kept for the Service.
+    pub granted: Vec<Value>,
     /// Those that another replica may give at this moment: they have to be claimed before the answer is sent.
     pub contested: Vec<Value>,
+    /// Addresses that an IPAddress of ours holds for this Service: it has to be deleted before the answer is sent, or the apiserver
+    /// refuses the address. Where nothing is filled in the request gives them itself.
+    pub holds: Vec<Value>,
 }
 
 impl Filled {
     /// Whether there is nothing to fill in.
     pub fn is_empty(&self) -> bool {
-        self.cluster_ips.is_none() && self.node_ports.is_empty() && self.health_check.is_none()
+        let nothing = self.cluster_ips.is_none() && self.node_ports.is_empty() && self.health_check.is_none();
+        nothing && self.holds.is_empty()
     }
 }
 
@@ -101,14 +107,27 @@ pub fn review(index: &mut Index, ask: &Ask<'_>, now: Instant, random: &mut dyn F
     if let Err(refusal) = given::check(index, &setting) {
         return Decision::Refuse(refusal);
     }
+    let given_holds = given::held(index, &setting);
     if needs.is_empty() {
-        return Decision::Pass;
+        return match given_holds.is_empty() {
+            true => Decision::Pass,
+            false => Decision::Fill(Filled {
+                holds: given_holds,
+                ..Filled::default()
+            }),
+        };
     }
     index.addresses.expire(now);
     index.ports.expire(now);
     match fill(index, &setting, &needs, random) {
-        Ok(filled) if filled.is_empty() => Decision::Pass,
-        Ok(filled) => Decision::Fill(filled),
+        Ok(mut filled) => {
+            filled.holds.extend(given_holds);
+            if filled.is_empty() {
+                Decision::Pass
+            } else {
+                Decision::Fill(filled)
+            }
+        }
         Err(refusal) => Decision::Refuse(refusal),
     }
 }
@@ -141,6 +160,22 @@ fn lacking(index: &Index, ask: &Ask<'_>) -> Result<Needs, Refusal> {
         Err(Refusal::NotReady)
     } else {
         Ok(needs)
+    }
+}
+
+/// What was filled in is not going to be used, since other replicas were faster with some of it. The request may be
+/// [reviewed](review) anew.
+pub fn take_back(index: &mut Index, ask: &Ask<'_>, filled: &Filled, lost: &[Value], now: Instant) {
+    for value in &filled.granted {
+        index.ledger_mut(value.class).take_back(*value);
+    }
+    for value in lost {
+        // Whose it is, is not known here.
+        let owner = Owner::Request(String::new());
+        index.ledger_mut(value.class).set_claimed(*value, owner, now);
+    }
+    if let Some(old) = ask.old {
+        index.attempts.forget(&old.metadata.uid);
     }
 }
 
@@ -215,9 +250,12 @@ fn fill(
         filled.health_check = chooser.health_check()?;
     }
     let (grants, contested, pools) = chooser.done();
+    filled.granted = grants.iter().map(|grant| grant.value).collect();
     filled.contested = contested;
     filled.pools = pools;
     if !ask.dry_run {
+        let held = grants.iter().map(|grant| grant.value);
+        filled.holds = held.filter(|value| index.addresses.is_held(*value)).collect();
         grant(index, setting, &grants);
         if let Some(old) = repeatable.filter(|_| !grants.is_empty()) {
             let values = grants.iter().map(|grant| grant.value);

@@ -99,6 +99,20 @@ impl Permit {
     }
 }
 
+/// The right of every replica to write what is its own, leader or not: that it is there, and claims of values that it is about to
+/// give. What such writes meet is judged by the apiserver alone.
+///
+/// Only who puts a process together says that it is a replica, and may call [`AnyReplica::of_process`].
+#[derive(Clone, Copy, Debug)]
+pub struct AnyReplica(());
+
+impl AnyReplica {
+    /// For a process that is one of several.
+    pub fn of_process() -> Self {
+        Self(())
+    }
+}
+
 /// The right to write as it comes and goes: always the permit of the latest term. Cheap to clone.
 ///
 /// A process that stands by reads and keeps its state all the same; [`Permits::next`] wakes it when its term begins. Whoever

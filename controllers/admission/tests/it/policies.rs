@@ -98,7 +98,8 @@ async fn cluster(minor: &str) -> Cluster {
         Certificates::new(),
         Box::new(|| true),
     );
-    tokio::spawn(keeper.run(cancel.clone()));
+    let watched = cancel.clone();
+    tokio::spawn(async move { watched.run_until_cancelled(keeper.run()).await });
     Cluster {
         plane,
         client,

@@ -68,7 +68,8 @@ async fn replica(client: &Client, keep: Keep, counting: &Arc<Counting>, leads: b
         certificates,
         Box::new(move || leads),
     );
-    tokio::spawn(keeper.run(cancel.clone()));
+    let watched = cancel.clone();
+    tokio::spawn(async move { watched.run_until_cancelled(keeper.run()).await });
     let replica = Replica {
         _webhook: webhook,
         cancel,

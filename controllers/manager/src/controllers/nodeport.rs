@@ -3,11 +3,25 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use clap::Args;
 use quaymaster_engine::Registration;
-use quaymaster_nodeport::NodePorts;
+use quaymaster_model::Text;
+use quaymaster_nodeport::{NodePorts, Options, range};
 
 use super::{Built, Part, Setting};
 use crate::permissions::{Need, READ};
+
+const POOLS: Need = Need {
+    group: "quaymaster.io",
+    resource: "nodeportpools",
+    verbs: READ,
+};
+
+const STATUS: Need = Need {
+    group: "quaymaster.io",
+    resource: "nodeportpools/status",
+    verbs: &["update"],
+};
 
 pub(super) const PART: Part = Part {
     canonical: quaymaster_nodeport::NAME,
@@ -15,20 +29,78 @@ pub(super) const PART: Part = Part {
     replaces: false,
     by_default: false,
     needs: &[
-        Need::core("services", READ),
+        // Creating asks for the apiserver's range.
+        Need::core("services", &["list", "watch", "create"]),
         Need::core("namespaces", READ),
-        Need {
-            group: "quaymaster.io",
-            resource: "nodeportpools",
-            verbs: READ,
-        },
+        POOLS,
+        STATUS,
     ],
     build,
 };
 
+/// The same controller where the range is given.
+pub(super) const TOLD: Part = Part {
+    needs: &[
+        Need::core("services", READ),
+        Need::core("namespaces", READ),
+        POOLS,
+        STATUS,
+    ],
+    ..PART
+};
+
+/// The same controller where it moves node ports.
+pub(super) const MOVING: Part = Part {
+    needs: &[
+        Need::core("services", &["list", "watch", "create", "patch"]),
+        Need::core("namespaces", READ),
+        POOLS,
+        STATUS,
+    ],
+    ..PART
+};
+
+/// Where the range is asked for: a namespace that every cluster has.
+const NAMESPACE: &str = "kube-system";
+
+/// Settings of the controller of node ports.
+#[derive(Debug, Args)]
+pub(crate) struct NodePortFlags {
+    /// The flag of the same name of kube-apiserver, such as 30000-32767 [default: asked for, by a Service that the apiserver
+    /// refuses, in kube-system]
+    #[arg(long, value_name = "RANGE", value_parser = parse_range)]
+    pub(crate) service_node_port_range: Option<range::Bounds>,
+    /// Where no webhook chooses node ports: those of Services that are younger than a minute, or name a NodePortPool, are
+    /// changed to ones of their pool, once
+    #[arg(long)]
+    pub(crate) move_node_ports: bool,
+}
+
+/// `first-last`, as kube-apiserver takes it; its other forms are seldom seen.
+fn parse_range(text: &str) -> Result<range::Bounds, String> {
+    let bounds = text.split_once('-').and_then(|(first, last)| {
+        let bounds: range::Bounds = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (bounds.0 != 0 && bounds.0 <= bounds.1).then_some(bounds)
+    });
+    bounds.ok_or_else(|| "give the first and the last port, such as 30000-32767".to_owned())
+}
+
 fn build(setting: &Setting<'_>) -> Built {
+    let flags = &setting.flags.nodeport;
+    let options = Options {
+        namespace: Text::new(NAMESPACE),
+        range: flags.service_node_port_range,
+        moves: flags.move_node_ports,
+    };
+    let index = Arc::clone(setting.index);
     Built {
-        controller: Box::new(NodePorts::new(Arc::clone(setting.index), Instant::now)),
+        controller: Box::new(NodePorts::new(
+            index,
+            &options,
+            setting.registry,
+            Instant::now,
+            rand::random,
+        )),
         registration: Registration {
             queue: quaymaster_nodeport::QUEUE,
             reporter: quaymaster_nodeport::REPORTER,

@@ -204,8 +204,11 @@ fn the_webhooks_certificate_comes_out_of_files_or_out_of_a_secret() {
         Flags::try_parse_from(arguments).map(|flags| flags.webhook)
     };
     let files = ["--webhook-cert-file=a", "--webhook-key-file=b"];
-    assert!(webhook(&files).unwrap().secret.is_none());
-    let secret = webhook(&["--webhook-secret=system/tls"]).unwrap().secret.unwrap();
+    assert!(webhook(&files).unwrap().webhook_secret.is_none());
+    let secret = webhook(&["--webhook-secret=system/tls"])
+        .unwrap()
+        .webhook_secret
+        .unwrap();
     assert_eq!((&*secret.namespace, &*secret.name), ("system", "tls"));
     assert!(webhook(&[files[0], files[1], "--webhook-secret=system/tls"]).is_err());
     assert!(webhook(&["--webhook-service=system/quaymaster"]).is_err());

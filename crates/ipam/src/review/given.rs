@@ -16,6 +16,16 @@ pub(super) fn check(index: &Index, setting: &Setting<'_>) -> Result<(), Refusal>
     Ok(())
 }
 
+/// Addresses that the request gives and that are held for this Service, unless nothing is going to be stored. What is held for
+/// another one was refused.
+pub(super) fn held(index: &Index, setting: &Setting<'_>) -> Vec<Value> {
+    if setting.ask.dry_run {
+        return Vec::new();
+    }
+    let given = super::addresses(setting.ask.object);
+    given.filter(|value| index.addresses.is_held(*value)).collect()
+}
+
 fn values(service: &Service) -> impl Iterator<Item = Value> {
     let ports = service.spec.ports.iter().map(|port| port.node_port);
     let ports = ports

@@ -10,9 +10,10 @@ use serde_json::Value;
 use crate::workspace;
 
 /// Crates that decide: they take time as an argument and reach no client.
-pub(super) const PURE: [&str; 11] = [
+pub(super) const PURE: [&str; 12] = [
     "allocator",
     "api",
+    "election",
     "ipam",
     "membership",
     "model",
@@ -40,9 +41,10 @@ const IMPURE: [&str; 6] = [
 /// What decides must not learn of what waits, what is shared must not learn of who shares it, and the oracle must not
 /// borrow from what it is compared with: so a new edge is a decision, to be seen in review, with the picture in
 /// docs/architecture.md.
-const ALLOWED: [(&str, &[&str]); 26] = [
+const ALLOWED: [(&str, &[&str]); 28] = [
     ("allocator", &[]),
     ("api", &[]),
+    ("election", &[]),
     ("ipam", &["allocator", "api", "model"]),
     ("model", &[]),
     ("membership", &["model"]),
@@ -52,7 +54,7 @@ const ALLOWED: [(&str, &[&str]); 26] = [
     ("subsets", &["model"]),
     ("world", &["api", "membership", "model"]),
     ("watch", &["model", "wire"]),
-    ("runtime", &["model", "queue", "wire"]),
+    ("runtime", &["election", "model", "queue", "wire"]),
     ("webhook", &["runtime"]),
     (
         "engine",
@@ -83,14 +85,24 @@ const ALLOWED: [(&str, &[&str]); 26] = [
             "world",
         ],
     ),
-    ("admission", &["allocator", "api", "ipam", "webhook"]),
+    ("claim", &["api", "engine", "ipam", "model", "queue", "world"]),
+    ("admission", &["allocator", "api", "ipam", "runtime", "webhook"]),
     (
         "clusterip",
         &["api", "engine", "ipam", "model", "queue", "runtime", "world"],
     ),
     (
         "nodeport",
-        &["api", "engine", "ipam", "model", "queue", "runtime", "world"],
+        &[
+            "allocator",
+            "api",
+            "engine",
+            "ipam",
+            "model",
+            "queue",
+            "runtime",
+            "world",
+        ],
     ),
     ("externalname", &["engine", "model", "queue", "runtime", "world"]),
     ("service-cidr", &["engine", "model", "queue", "runtime", "world"]),
@@ -104,7 +116,9 @@ const ALLOWED: [(&str, &[&str]); 26] = [
         "manager",
         &[
             "admission",
+            "claim",
             "clusterip",
+            "election",
             "endpoints",
             "endpointslice",
             "endpointslice-mirroring",

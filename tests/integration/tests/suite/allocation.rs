@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use quaymaster_api::{NodePortPool, ServiceIPPool};
-use quaymaster_testkit::{eventually, wait};
+use quaymaster_testkit::eventually;
 use serde_json::{Value, json};
 
 use crate::harness::{Cluster, Minor, SOON, Webhook, install_definitions};

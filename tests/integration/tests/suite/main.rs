@@ -15,6 +15,7 @@
 
 mod harness;
 
+mod absent;
 mod admin;
 mod allocation;
 mod audit;

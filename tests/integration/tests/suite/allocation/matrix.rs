@@ -118,10 +118,15 @@ fn shapes() -> Vec<(&'static str, Value, Has)> {
     ]
 }
 
+/// What is released may be given at once: more is asked for than the pools have.
+fn at_once() -> Value {
+    json!({ "quarantine": { "seconds": 0 } })
+}
+
 async fn each_way_to_make_or_change_a_service_has_its_values_from_the_pools(minor: Minor) {
     let t = Allocation::start(minor, 1).await;
-    t.address_pool("blue", "team-a", &[FOUR, SIX], json!({})).await;
-    t.port_pool("ports", "team-a", (30_200, 30_299), json!({})).await;
+    t.address_pool("blue", "team-a", &[FOUR, SIX], at_once()).await;
+    t.port_pool("ports", "team-a", (30_200, 30_299), at_once()).await;
     let mut wrong = Vec::new();
     let mut judge = |cell: String, made: kube::Result<Service>, expected: Has| match made {
         Ok(made) => match found(&made) {

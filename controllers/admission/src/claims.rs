@@ -1,0 +1,109 @@
+//! Claims: which of several replicas gives a value that all of them may give.
+
+use std::pin::Pin;
+
+use kube::api::{DeleteParams, PostParams};
+use kube::core::ObjectMeta;
+use kube::{Api, Client};
+use quaymaster_api::{AllocationClaim, AllocationClaimSpec, Claimed};
+use quaymaster_ipam::{PENDING, Value};
+use quaymaster_runtime::permit::AnyReplica;
+
+/// Who a value is claimed for.
+#[derive(Clone, Debug)]
+pub struct Claimant {
+    /// The namespace of the Service.
+    pub namespace: String,
+    /// Its name; empty where the apiserver makes it up.
+    pub name: String,
+    /// The UID of the request.
+    pub request: String,
+}
+
+/// What became of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The value is this replica's to give.
+    Won,
+    /// Another one claimed it.
+    Lost,
+    /// The apiserver could not be asked.
+    Failed(String),
+}
+
+/// Where claims are made. Boxed, so that tests pretend one.
+pub trait Claims: Send + Sync {
+    /// Claims a value.
+    fn claim(&self, value: Value, claimant: &Claimant) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+    /// Gives back a value that was won and is not used.
+    fn give_back(&self, value: Value) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// Claims by objects of the apiserver: of two that create one of the same name one is refused.
+///
+/// They are made by every replica, leader or not.
+pub struct ByObjects {
+    api: Api<AllocationClaim>,
+    replica: String,
+    _permit: AnyReplica,
+}
+
+impl ByObjects {
+    /// Claims for this replica.
+    pub fn new(client: Client, replica: String, permit: AnyReplica) -> Self {
+        Self {
+            api: Api::all(client),
+            replica,
+            _permit: permit,
+        }
+    }
+}
+
+impl Claims for ByObjects {
+    fn claim(&self, value: Value, claimant: &Claimant) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
+        let claim = AllocationClaim {
+            metadata: ObjectMeta {
+                name: name(value),
+                ..ObjectMeta::default()
+            },
+            spec: AllocationClaimSpec {
+                namespace: claimant.namespace.clone(),
+                name: Some(claimant.name.clone()).filter(|name| !name.is_empty()),
+                generate_name: None,
+                request_uid: claimant.request.clone(),
+                replica: self.replica.clone(),
+                seconds_to_live: u32::try_from(PENDING.as_secs()).unwrap_or(u32::MAX),
+            },
+        };
+        let api = self.api.clone();
+        Box::pin(async move {
+            match api.create(&PostParams::default(), &claim).await {
+                Ok(_) => Outcome::Won,
+                Err(kube::Error::Api(status)) if status.code == 409 => Outcome::Lost,
+                Err(error) => Outcome::Failed(error.to_string()),
+            }
+        })
+    }
+
+    fn give_back(&self, value: Value) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let api = self.api.clone();
+        Box::pin(async move {
+            if let Some(name) = name(value)
+                && let Err(error) = api.delete(&name, &DeleteParams::default()).await
+            {
+                // It ends by itself.
+                tracing::debug!(claim = name, %error, "a claim could not be given back");
+            }
+        })
+    }
+}
+
+fn name(value: Value) -> Option<String> {
+    let claimed = match (value.address(), value.node_port()) {
+        (Some(address), _) => Claimed::Address(address),
+        (None, Some(port)) => Claimed::NodePort(port),
+        (None, None) => return None,
+    };
+    Some(claimed.to_string())
+}
