@@ -16,6 +16,7 @@ use quaymaster_webhook::rotation::{Policy, State};
 use quaymaster_webhook::{Certificates, Identity};
 use serde_json::Value;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{CallError, Cluster, Configuration};
 use crate::configuration::Wanted;
@@ -110,18 +111,21 @@ impl Keeper {
         Arc::clone(&self.wake)
     }
 
-    /// Goes on until it is dropped. Each write has a resourceVersion, so that one that is cut off does no harm.
-    pub async fn run(mut self) {
+    /// Goes on until `cancel`.
+    pub async fn run(mut self, cancel: CancellationToken) {
         let wake = self.wake();
-        loop {
-            let facts = Facts::of(&self.index);
-            let pause = self.turn(&facts).await;
-            tokio::select! {
-                () = wake.notified() => {}
-                () = tokio::time::sleep(pause) => {}
-                () = differs(&self.index, &facts) => {}
+        let all = async {
+            loop {
+                let facts = Facts::of(&self.index);
+                let pause = self.turn(&facts).await;
+                tokio::select! {
+                    () = wake.notified() => {}
+                    () = tokio::time::sleep(pause) => {}
+                    () = differs(&self.index, &facts) => {}
+                }
             }
-        }
+        };
+        cancel.run_until_cancelled(all).await;
     }
 
     /// One look, and what follows. Gives the time until the next one.

@@ -1,7 +1,6 @@
 //! From flags to a running engine.
 
 mod election;
-mod keep;
 mod reach;
 mod replicas;
 mod upgrade;
@@ -128,15 +127,17 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
     }
     started.hold();
     // What is in use is read meanwhile.
-    let webhook = webhook::serve(
-        &flags,
-        &connection,
-        &agent,
-        &index,
-        &registry,
-        &election.permits,
-        &cancel,
-    );
+    let process = webhook::Process {
+        index: &index,
+        registry: &registry,
+        connection: &connection,
+        client: &client,
+        agent: &agent,
+        namespace: &flags.election.leader_elect_resource_namespace,
+        permits: &election.permits,
+        cancel: &cancel,
+    };
+    let webhook = webhook::serve(&flags.webhook, process);
     let work = work(engine, upgrade::noticed(&client, &address, rules), &cancel);
     let upgraded = together(Box::pin(work), Box::pin(webhook), &cancel).await?;
     tracing::info!("stopped");

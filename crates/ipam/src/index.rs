@@ -118,14 +118,15 @@ impl Index {
 
     /// What is kept for a Service, or for it no more.
     pub fn set_reservation(&mut self, key: &ObjectKey, reservation: Option<Reservation>) {
-        let old = match &reservation {
-            Some(reservation) => self.reservations.insert(key.clone(), reservation.clone()),
+        let values = reservation.as_ref().map(Reservation::values);
+        let old = match reservation {
+            Some(reservation) => self.reservations.insert(key.clone(), reservation),
             None => self.reservations.remove(key),
         };
         for value in old.iter().flat_map(Reservation::values) {
             self.ledger_mut(value.class).set_reserved(value, None);
         }
-        for value in reservation.iter().flat_map(Reservation::values) {
+        for value in values.into_iter().flatten() {
             self.ledger_mut(value.class)
                 .set_reserved(value, Some(key.clone()));
         }

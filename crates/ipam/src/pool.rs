@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quaymaster_allocator::{Intervals, Order};
 use quaymaster_api::{Policy, PortUse, State, Strategy};
-use quaymaster_model::LabelSet;
+use quaymaster_model::{Interned, LabelSet};
 
 use crate::Class;
 
@@ -41,13 +41,13 @@ impl Pool {
 
     /// Whether Services of this namespace may draw from it.
     pub fn admits_namespace(&self, name: &str, labels: &LabelSet) -> bool {
-        let label = |key: &str| labels.get(key).map(|value| value.as_str());
+        let label = |key: &str| labels.get(key).map(Interned::as_str);
         self.policy.serves_namespace(name, label)
     }
 
     /// Whether a Service with these labels may, its namespace apart.
     pub fn admits_service(&self, labels: &LabelSet) -> bool {
-        let label = |key: &str| labels.get(key).map(|value| value.as_str());
+        let label = |key: &str| labels.get(key).map(Interned::as_str);
         self.policy.serves_service(label)
     }
 

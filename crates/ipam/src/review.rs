@@ -109,13 +109,13 @@ pub fn review(index: &mut Index, ask: &Ask<'_>, now: Instant, random: &mut dyn F
     }
     let given_holds = given::held(index, &setting);
     if needs.is_empty() {
-        return match given_holds.is_empty() {
-            true => Decision::Pass,
-            false => Decision::Fill(Filled {
-                holds: given_holds,
-                ..Filled::default()
-            }),
-        };
+        if given_holds.is_empty() {
+            return Decision::Pass;
+        }
+        return Decision::Fill(Filled {
+            holds: given_holds,
+            ..Filled::default()
+        });
     }
     index.addresses.expire(now);
     index.ports.expire(now);

@@ -47,6 +47,10 @@ pub const ANNOTATION_POOL: &str = "quaymaster.io/pool";
 pub const ANNOTATION_NODE_PORT_POOL: &str = "quaymaster.io/nodeport-pool";
 /// Annotation of an IPAddress that holds an address back: when it was released, as RFC 3339.
 pub const ANNOTATION_RELEASED_AT: &str = "quaymaster.io/released-at";
+/// Label of an IPAddress that holds a released address back: the namespace of the Service that had it.
+pub const LABEL_RELEASED_BY_NAMESPACE: &str = "quaymaster.io/service-namespace";
+/// Label of an IPAddress that holds a released address back: the name of the Service that had it.
+pub const LABEL_RELEASED_BY_NAME: &str = "quaymaster.io/service-name";
 
 /// Component of the Events of the Endpoints controller.
 pub const REPORTER_ENDPOINTS: &str = "endpoint-controller";

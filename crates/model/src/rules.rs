@@ -31,6 +31,10 @@ pub struct UpstreamRules {
     /// The apiserver deletes the Endpoints of a Service with it, up to 1.36. From 1.37 on only the Endpoints controller
     /// does.
     pub apiserver_deletes_endpoints: bool,
+    /// The apiserver keeps a bitmap of ClusterIPs beside IPAddress objects, unless it is told
+    /// `--feature-gates=DisableAllocatorDualWrite=true`: up to 1.33. An address that is asked for while an object of another manager
+    /// holds it is lost in it.
+    pub cluster_ip_bitmap: bool,
 }
 
 /// Digest that orders the ports of a slice, and the ports and subsets of Endpoints (kubernetes/kubernetes#133511).
@@ -53,6 +57,7 @@ impl UpstreamRules {
             },
             prefer_same: version.minor >= 34,
             apiserver_deletes_endpoints: version.minor < 37,
+            cluster_ip_bitmap: version.minor < 34,
         }
     }
 }

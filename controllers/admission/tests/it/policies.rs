@@ -98,8 +98,7 @@ async fn cluster(minor: &str) -> Cluster {
         Certificates::new(),
         Box::new(|| true),
     );
-    let watched = cancel.clone();
-    tokio::spawn(async move { watched.run_until_cancelled(keeper.run()).await });
+    tokio::spawn(keeper.run(cancel.clone()));
     Cluster {
         plane,
         client,

@@ -68,8 +68,7 @@ async fn replica(client: &Client, keep: Keep, counting: &Arc<Counting>, leads: b
         certificates,
         Box::new(move || leads),
     );
-    let watched = cancel.clone();
-    tokio::spawn(async move { watched.run_until_cancelled(keeper.run()).await });
+    tokio::spawn(keeper.run(cancel.clone()));
     let replica = Replica {
         _webhook: webhook,
         cancel,

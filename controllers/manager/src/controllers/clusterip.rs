@@ -1,10 +1,11 @@
 //! The controller of ClusterIPs out of pools.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use quaymaster_clusterip::ClusterIps;
-use quaymaster_engine::Registration;
+use quaymaster_clusterip::{ClusterIps, Holds};
+use quaymaster_engine::{Moment, Registration};
+use quaymaster_model::Timestamp;
 
 use super::{Built, Part, Setting};
 use crate::permissions::{Need, READ};
@@ -15,7 +16,8 @@ pub(super) const PART: Part = Part {
     replaces: false,
     by_default: false,
     needs: &[
-        Need::core("services", READ),
+        // One is asked for where its address has lost its IPAddress.
+        Need::core("services", &["list", "watch", "get"]),
         Need::core("namespaces", READ),
         Need {
             group: "networking.k8s.io",
@@ -25,24 +27,51 @@ pub(super) const PART: Part = Part {
         Need {
             group: "networking.k8s.io",
             resource: "ipaddresses",
-            verbs: READ,
+            verbs: &["list", "watch", "create", "delete"],
         },
         Need {
             group: "quaymaster.io",
             resource: "serviceippools",
             verbs: READ,
         },
+        Need {
+            group: "quaymaster.io",
+            resource: "serviceippools/status",
+            verbs: &["update"],
+        },
+        Need {
+            group: "quaymaster.io",
+            resource: "servicereservations",
+            verbs: READ,
+        },
+        Need {
+            group: "quaymaster.io",
+            resource: "servicereservations/status",
+            verbs: &["update"],
+        },
     ],
     build,
 };
 
 fn build(setting: &Setting<'_>) -> Built {
+    let holds = Holds {
+        in_default_range: !setting.rules.cluster_ip_bitmap,
+    };
+    let index = Arc::clone(setting.index);
     Built {
-        controller: Box::new(ClusterIps::new(Arc::clone(setting.index), Instant::now)),
+        controller: Box::new(ClusterIps::new(index, now, holds, setting.registry)),
         registration: Registration {
             queue: quaymaster_clusterip::QUEUE,
             reporter: quaymaster_clusterip::REPORTER,
             most_keys: None,
         },
+    }
+}
+
+fn now() -> Moment {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Moment {
+        at: Instant::now(),
+        wall: Timestamp(since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))),
     }
 }

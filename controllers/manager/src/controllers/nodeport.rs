@@ -60,14 +60,11 @@ pub(super) const MOVING: Part = Part {
     ..PART
 };
 
-/// Where the range is asked for: a namespace that every cluster has.
-const NAMESPACE: &str = "kube-system";
-
 /// Settings of the controller of node ports.
 #[derive(Debug, Args)]
 pub(crate) struct NodePortFlags {
     /// The flag of the same name of kube-apiserver, such as 30000-32767 [default: asked for, by a Service that the apiserver
-    /// refuses, in kube-system]
+    /// refuses, in the namespace of the Lease]
     #[arg(long, value_name = "RANGE", value_parser = parse_range)]
     pub(crate) service_node_port_range: Option<range::Bounds>,
     /// Where no webhook chooses node ports: those of Services that are younger than a minute, or name a NodePortPool, are
@@ -88,7 +85,8 @@ fn parse_range(text: &str) -> Result<range::Bounds, String> {
 fn build(setting: &Setting<'_>) -> Built {
     let flags = &setting.flags.nodeport;
     let options = Options {
-        namespace: Text::new(NAMESPACE),
+        // The one of the Lease, which there is, or kube-system.
+        namespace: Text::new(&setting.flags.election.leader_elect_resource_namespace),
         range: flags.service_node_port_range,
         moves: flags.move_node_ports,
     };

@@ -274,7 +274,7 @@ impl Cluster {
                         Verdict::Done => {}
                         Verdict::Again => _ = self.later.insert(key.clone(), now.at),
                         Verdict::Altered { notice, .. } => {
-                            self.log.push(format!("altered {}", notice.reason))
+                            self.log.push(format!("altered {}", notice.reason));
                         }
                         Verdict::Retry { .. } => {
                             let pause = Duration::from_secs(1);

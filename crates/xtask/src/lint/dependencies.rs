@@ -89,7 +89,16 @@ const ALLOWED: [(&str, &[&str]); 28] = [
     ("admission", &["allocator", "api", "ipam", "runtime", "webhook"]),
     (
         "clusterip",
-        &["api", "engine", "ipam", "model", "queue", "runtime", "world"],
+        &[
+            "allocator",
+            "api",
+            "engine",
+            "ipam",
+            "model",
+            "queue",
+            "runtime",
+            "world",
+        ],
     ),
     (
         "nodeport",

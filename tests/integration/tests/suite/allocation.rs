@@ -1,6 +1,7 @@
 //! ClusterIPs and node ports out of pools, with the binary as the apiserver's webhook.
 
 mod matrix;
+mod parallel;
 
 use std::net::IpAddr;
 
@@ -11,9 +12,11 @@ use quaymaster_api::{NodePortPool, ServiceIPPool};
 use quaymaster_testkit::eventually;
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, Minor, SOON, Webhook, install_definitions};
+use crate::harness::{
+    ALL_RULES, ALLOCATION_RULES, Cluster, Minor, SOON, Webhook, grant, install_definitions,
+};
 
-const ARGS: [&str; 1] = ["--controllers=*,clusterip,nodeport"];
+const ARGS: [&str; 2] = ["--controllers=*,clusterip,nodeport", "--leader-elect"];
 
 /// A cluster with pools for the namespaces of team `a`, and replicas that answer for them.
 pub(crate) struct Allocation {
@@ -27,6 +30,7 @@ impl Allocation {
         let cluster = Cluster::start(minor, |builder| builder.node_port_range("30000-30999")).await;
         let client = cluster.client().await;
         install_definitions(&client).await;
+        grant(&client, &[&ALL_RULES[..], &ALLOCATION_RULES[..]].concat(), None).await;
         for team in ["team-a", "team-b"] {
             namespace(&client, team).await;
         }

@@ -27,7 +27,7 @@ pub(crate) use manager::{Manager, USER};
 pub(crate) use minors::Minor;
 pub(crate) use namespace::{FENCE, Test, fresh_ip, fresh_ipv6};
 pub(crate) use proxy::Proxy;
-pub(crate) use rbac::{ALL_RULES, grant};
+pub(crate) use rbac::{ALL_RULES, ALLOCATION_RULES, Rule, grant};
 pub(crate) use shapes::{Shapes, slice_writes, writes_of};
 pub(crate) use trace::{Trace, assert_present};
 pub(crate) use view::{describe, describe_all, pods_of};

@@ -36,6 +36,7 @@ mod logs;
 mod mirroring;
 mod mirroring_takeover;
 mod mutation;
+mod nodeport;
 mod pods;
 mod ports;
 mod rebalance;

@@ -28,9 +28,7 @@ const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'st
 }
 
 /// All that the controllers need, and nothing else: every test shows that it suffices.
-pub(crate) const ALL_RULES: [Rule; 11] = [
-    rule("", "namespaces", &["list", "watch"]),
-    rule("quaymaster.io", "*", &["list", "watch"]),
+pub(crate) const ALL_RULES: [Rule; 9] = [
     rule("", "services", &["get", "list", "watch"]),
     rule("", "pods", &["list", "watch"]),
     rule("", "nodes", &["list", "watch"]),
@@ -48,6 +46,44 @@ pub(crate) const ALL_RULES: [Rule; 11] = [
         &["get", "list", "watch", "create", "update", "delete"],
     ),
     rule("events.k8s.io", "events", &["create", "patch"]),
+];
+
+/// What those need beside it that give addresses and node ports out of pools.
+pub(crate) const ALLOCATION_RULES: [Rule; 13] = [
+    rule("", "secrets", &["get", "create", "update"]),
+    rule(
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        &["get", "patch"],
+    ),
+    rule(
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicies",
+        &["list", "create", "update", "delete"],
+    ),
+    rule(
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings",
+        &["list", "create", "update", "delete"],
+    ),
+    rule("quaymaster.io", "serviceippools/status", &["update"]),
+    rule("", "namespaces", &["list", "watch"]),
+    // To be refused: so the range of node ports is learned.
+    rule("", "services", &["create"]),
+    rule("quaymaster.io", "serviceippools", &["list", "watch"]),
+    rule("quaymaster.io", "nodeportpools", &["list", "watch"]),
+    rule("quaymaster.io", "nodeportpools/status", &["update"]),
+    rule("quaymaster.io", "servicereservations", &["list", "watch"]),
+    rule(
+        "quaymaster.io",
+        "allocationclaims",
+        &["list", "watch", "create", "delete"],
+    ),
+    rule(
+        "coordination.k8s.io",
+        "leases",
+        &["get", "list", "watch", "create", "update", "patch", "delete"],
+    ),
 ];
 
 /// Lets the binary's user do what `rules` say, less `without` (resource and verb), and nothing else; waits until the
