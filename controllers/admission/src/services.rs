@@ -55,7 +55,7 @@ impl Question {
     }
 
     /// What is asked; `None` where it is nothing that is answered here.
-    fn of(request: &Request<'_>) -> Result<Option<Self>, Refusal> {
+    fn of(request: &Request<'_>) -> Result<Option<Self>, Box<Refusal>> {
         let operation = match request.operation {
             Asked::Create => Operation::Create,
             Asked::Update => Operation::Update,
@@ -69,9 +69,11 @@ impl Question {
             return Ok(None);
         };
         let read = |json: &str| {
-            Service::read(json.as_bytes()).map_err(|error| Refusal::Unreadable {
-                service: format!("Service {}/{}", request.namespace, request.name),
-                error: error.to_string(),
+            Service::read(json.as_bytes()).map_err(|error| {
+                Box::new(Refusal::Unreadable {
+                    service: format!("Service {}/{}", request.namespace, request.name),
+                    error: error.to_string(),
+                })
             })
         };
         Ok(Some(Self {

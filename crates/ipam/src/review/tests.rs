@@ -265,6 +265,19 @@ fn each_namespace_draws_from_the_pools_that_select_it() {
 }
 
 #[test]
+fn whom_an_exclusive_pool_serves_draws_from_it_alone() {
+    let mut cluster = Cluster::new();
+    let mut exclusive = of_team("theirs", "team-b", "10.0.0.8");
+    exclusive.policy.exclusive = true;
+    exclusive.policy.priority = 200;
+    let pools = vec![addresses("all", "10.0.0.1", "10.0.0.4"), exclusive];
+    cluster.index.addresses.set_pools(pools);
+    assert_eq!(told(&cluster.create("team-b/one", &json!({}))), "10.0.0.8");
+    assert_eq!(told(&cluster.create("team-b/two", &json!({}))), "422 exhausted");
+    assert_eq!(told(&cluster.create("one", &json!({}))), "10.0.0.1");
+}
+
+#[test]
 fn a_pool_that_is_named_serves_if_it_may() {
     let mut cluster = Cluster::new();
     let of = |name: &str, state, ip: &str| {

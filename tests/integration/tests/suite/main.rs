@@ -17,6 +17,7 @@ mod harness;
 
 mod absent;
 mod admin;
+mod admission;
 mod allocation;
 mod audit;
 mod chapter;
