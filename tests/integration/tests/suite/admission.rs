@@ -88,7 +88,9 @@ async fn the_webhook_is_set_up_by_the_binary_and_exclusive_pools_hold_without_it
     })
     .await;
     let taken = json!({ "clusterIP": "10.0.0.78" });
-    let refused = create(&client, "team-b", "thief", taken.clone()).await.unwrap_err();
+    let refused = create(&client, "team-b", "thief", taken.clone())
+        .await
+        .unwrap_err();
     assert!(refused.contains("red"), "{refused}");
     manager.stop().await;
 
@@ -96,7 +98,10 @@ async fn the_webhook_is_set_up_by_the_binary_and_exclusive_pools_hold_without_it
     let refused = create(&client, "team-b", "thief", taken).await.unwrap_err();
     assert!(refused.contains(POLICY), "{refused}");
     let refused = create(&client, "team-a", "outside", json!({})).await.unwrap_err();
-    assert!(refused.contains("none of the exclusive ServiceIPPools"), "{refused}");
+    assert!(
+        refused.contains("none of the exclusive ServiceIPPools"),
+        "{refused}"
+    );
     create(&client, "team-b", "web", json!({})).await.unwrap();
 
     let mark = cluster.plane.audit().mark().unwrap();
