@@ -55,7 +55,7 @@ impl Question {
     }
 
     /// What is asked; `None` where it is nothing that is answered here.
-    fn of(request: &Request<'_>) -> Result<Option<Self>, Refusal> {
+    fn of(request: &Request<'_>) -> Result<Option<Self>, Box<Refusal>> {
         let operation = match request.operation {
             Asked::Create => Operation::Create,
             Asked::Update => Operation::Update,
@@ -69,9 +69,11 @@ impl Question {
             return Ok(None);
         };
         let read = |json: &str| {
-            Service::read(json.as_bytes()).map_err(|error| Refusal::Unreadable {
-                service: format!("Service {}/{}", request.namespace, request.name),
-                error: error.to_string(),
+            Service::read(json.as_bytes()).map_err(|error| {
+                Box::new(Refusal::Unreadable {
+                    service: format!("Service {}/{}", request.namespace, request.name),
+                    error: error.to_string(),
+                })
             })
         };
         Ok(Some(Self {
@@ -124,7 +126,7 @@ impl Inner {
             };
             let won = with(|outcome| *outcome == Claimed::Won);
             if won.len() == filled.contested.len() {
-                return filling(&filled);
+                return self.freed(claims, question, &filled).await;
             }
             let lost = with(|outcome| *outcome == Claimed::Lost);
             take_back(
@@ -142,7 +144,9 @@ impl Inner {
                 return unclaimed(error);
             }
             match self.decide(question) {
-                Decision::Fill(again) if again.contested.is_empty() => return filling(&again),
+                Decision::Fill(again) if again.contested.is_empty() => {
+                    return self.freed(claims, question, &again).await;
+                }
                 Decision::Fill(again) => filled = again,
                 Decision::Pass => return Response::allow(),
                 Decision::Refuse(refusal) => return refusing(&refusal),
@@ -156,6 +160,29 @@ impl Inner {
             (self.clock)(),
         );
         unclaimed("other replicas were faster each time")
+    }
+}
+
+impl Inner {
+    /// What keeps addresses from being given is taken away, now that they are.
+    async fn freed(&self, claims: &dyn Claims, question: &Question, filled: &Filled) -> Response {
+        let outcomes = join_all(filled.holds.iter().map(|value| claims.free(*value))).await;
+        match outcomes.into_iter().find_map(|outcome| match outcome {
+            Claimed::Failed(error) => Some(error),
+            Claimed::Won | Claimed::Lost => None,
+        }) {
+            None => filling(filled),
+            Some(error) => {
+                take_back(
+                    &mut lock(&self.index),
+                    &question.ask(),
+                    filled,
+                    &[],
+                    (self.clock)(),
+                );
+                unclaimed(&error)
+            }
+        }
     }
 }
 
@@ -174,7 +201,8 @@ impl Admission for Services {
             Decision::Pass => Response::allow().into(),
             Decision::Refuse(refusal) => refusing(&refusal).into(),
             Decision::Fill(filled) => {
-                if filled.contested.is_empty() || question.dry_run || self.0.claims.is_none() {
+                let asks = !filled.contested.is_empty() || !filled.holds.is_empty();
+                if !asks || question.dry_run || self.0.claims.is_none() {
                     return filling(&filled).into();
                 }
                 let inner = Arc::clone(&self.0);

@@ -176,6 +176,7 @@ pub(crate) struct ClusterFlags {
 
 /// Which of several replicas writes.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "fields are named as their flags")]
 pub(crate) struct ElectionFlags {
     /// Elect one of several replicas, which alone writes; the others follow what happens and go on at once when it ends.
     /// Without it there must be one replica
@@ -221,6 +222,7 @@ pub(crate) struct ControllerFlags {
 
 /// Where admission reviews are answered.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "fields are named as their flags")]
 pub(crate) struct WebhookFlags {
     /// Port that admission reviews of Services are answered on; 0 answers none, and the apiserver chooses addresses and ports
     #[arg(long, value_name = "PORT", allow_negative_numbers = true, default_value_t = 0)]

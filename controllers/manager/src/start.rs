@@ -139,14 +139,7 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
     };
     let webhook = webhook::serve(&flags.webhook, process);
     let work = work(engine, upgrade::noticed(&client, &address, rules), &cancel);
-    let (upgraded, webhook) = tokio::join!(work, async {
-        let ended = webhook.await;
-        // Whatever ends it, the process does not go on without it.
-        cancel.cancel();
-        ended
-    });
-    let upgraded = upgraded?;
-    webhook?;
+    let upgraded = together(Box::pin(work), Box::pin(webhook), &cancel).await?;
     tracing::info!("stopped");
     if let Some(admin) = admin {
         admin.await.context("the health and metrics server broke")??;
@@ -156,6 +149,22 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
         bail!("the apiserver was Kubernetes {server} and is {now} now: start again to follow its rules");
     }
     Ok(())
+}
+
+/// Both until they end; whatever ends the webhook, the process does not go on without it.
+async fn together<T>(
+    work: impl Future<Output = anyhow::Result<T>>,
+    webhook: impl Future<Output = anyhow::Result<()>>,
+    cancel: &CancellationToken,
+) -> anyhow::Result<T> {
+    let (done, webhook) = tokio::join!(work, async {
+        let ended = webhook.await;
+        cancel.cancel();
+        ended
+    });
+    let done = done?;
+    webhook?;
+    Ok(done)
 }
 
 /// Until a signal, or until the apiserver is of another version: then that one is returned, and all is cancelled.

@@ -327,6 +327,7 @@ impl Controller for NodePorts {
     }
 
     fn rival(&self) -> &'static str {
-        "is there a second quaymaster? it has no leader election yet: run one replica, strategy Recreate"
+        "is there a second quaymaster? give all replicas \
+         --leader-elect"
     }
 }

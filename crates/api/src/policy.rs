@@ -27,8 +27,8 @@ pub struct Policy {
     pub priority: i32,
     /// Whether the pool gives values out.
     pub state: State,
-    /// Whether Services that the pool does not serve are refused its values also where they ask for one, or where they come
-    /// past the webhook: by a generated `ValidatingAdmissionPolicy`.
+    /// Whether its values are for the Services that it serves alone, and these, as long as it is active, get values of exclusive
+    /// pools alone: also where they ask for one, or come past the webhook, by a generated `ValidatingAdmissionPolicy`.
     pub exclusive: bool,
     /// Which free value is given next.
     pub strategy: Strategy,

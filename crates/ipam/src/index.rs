@@ -142,7 +142,8 @@ impl Index {
         !self.reservations.is_empty()
     }
 
-    /// The pools that a Service may draw from, in the order in which they are asked, by their places in the ledger.
+    /// The pools that a Service may draw from, in the order in which they are asked, by their places in the ledger. Whom exclusive
+    /// pools serve, draws from these alone.
     pub fn pools_for(&self, asker: &Asker<'_>, class: Class) -> Result<Vec<usize>, Refusal> {
         let ledger = self.ledger(class);
         if let Some(name) = asker.named {
@@ -164,6 +165,10 @@ impl Index {
             .enumerate()
             .filter(|(_, pool)| serves(pool))
             .collect();
+        // So that what is given is what the policies beside the webhook let through.
+        if places.iter().any(|(_, pool)| pool.policy.exclusive) {
+            places.retain(|(_, pool)| pool.policy.exclusive);
+        }
         let share = |place: usize| match ledger.room(place, class) {
             (_, 0) => 0.0,
             #[expect(clippy::cast_precision_loss, reason = "an order among pools")]

@@ -17,12 +17,15 @@ mod harness;
 
 mod absent;
 mod admin;
+mod admission;
 mod allocation;
 mod audit;
 mod chapter;
+mod clusterip;
 mod connection;
 mod continuity;
 mod crds;
+mod election;
 mod endpoints;
 mod endpoints_alone;
 mod externalname;
