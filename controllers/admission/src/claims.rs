@@ -2,11 +2,13 @@
 
 use std::pin::Pin;
 
-use kube::api::{DeleteParams, PostParams};
+use k8s_openapi::api::networking::v1::IPAddress;
+use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::core::ObjectMeta;
 use kube::{Api, Client};
 use quaymaster_api::{AllocationClaim, AllocationClaimSpec, Claimed};
 use quaymaster_ipam::{PENDING, Value};
+use quaymaster_model::names;
 use quaymaster_runtime::permit::AnyReplica;
 
 /// Who a value is claimed for.
@@ -36,6 +38,9 @@ pub trait Claims: Send + Sync {
     /// Claims a value.
     fn claim(&self, value: Value, claimant: &Claimant) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
+    /// Deletes the IPAddress of ours that keeps an address from being given, since it is to be given now. `Won` where there is none.
+    fn free(&self, address: Value) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
     /// Gives back a value that was won and is not used.
     fn give_back(&self, value: Value) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
@@ -45,6 +50,7 @@ pub trait Claims: Send + Sync {
 /// They are made by every replica, leader or not.
 pub struct ByObjects {
     api: Api<AllocationClaim>,
+    addresses: Api<IPAddress>,
     replica: String,
     _permit: AnyReplica,
 }
@@ -53,6 +59,7 @@ impl ByObjects {
     /// Claims for this replica.
     pub fn new(client: Client, replica: String, permit: AnyReplica) -> Self {
         Self {
+            addresses: Api::all(client.clone()),
             api: Api::all(client),
             replica,
             _permit: permit,
@@ -86,6 +93,18 @@ impl Claims for ByObjects {
         })
     }
 
+    fn free(&self, address: Value) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
+        let api = self.addresses.clone();
+        let name = address.to_string();
+        Box::pin(async move {
+            match delete_hold(&api, &name).await {
+                Ok(()) => Outcome::Won,
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Outcome::Won,
+                Err(error) => Outcome::Failed(error.to_string()),
+            }
+        })
+    }
+
     fn give_back(&self, value: Value) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let api = self.api.clone();
         Box::pin(async move {
@@ -97,6 +116,29 @@ impl Claims for ByObjects {
             }
         })
     }
+}
+
+/// Deletes an IPAddress if it is one of ours. What is known of it may be behind: one of the allocator's protects a Service.
+async fn delete_hold(api: &Api<IPAddress>, name: &str) -> kube::Result<()> {
+    let Some(found) = api.get_opt(name).await? else {
+        return Ok(());
+    };
+    let by = found
+        .metadata
+        .labels
+        .as_ref()
+        .and_then(|labels| labels.get(names::LABEL_IPADDRESS_MANAGED_BY));
+    if by.is_none_or(|by| by != names::MANAGER_HOLD) {
+        return Ok(());
+    }
+    let parameters = DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: found.metadata.uid,
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    };
+    api.delete(name, &parameters).await.map(drop)
 }
 
 fn name(value: Value) -> Option<String> {

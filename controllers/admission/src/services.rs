@@ -126,7 +126,7 @@ impl Inner {
             };
             let won = with(|outcome| *outcome == Claimed::Won);
             if won.len() == filled.contested.len() {
-                return filling(&filled);
+                return self.freed(claims, question, &filled).await;
             }
             let lost = with(|outcome| *outcome == Claimed::Lost);
             take_back(
@@ -144,7 +144,9 @@ impl Inner {
                 return unclaimed(error);
             }
             match self.decide(question) {
-                Decision::Fill(again) if again.contested.is_empty() => return filling(&again),
+                Decision::Fill(again) if again.contested.is_empty() => {
+                    return self.freed(claims, question, &again).await;
+                }
                 Decision::Fill(again) => filled = again,
                 Decision::Pass => return Response::allow(),
                 Decision::Refuse(refusal) => return refusing(&refusal),
@@ -158,6 +160,29 @@ impl Inner {
             (self.clock)(),
         );
         unclaimed("other replicas were faster each time")
+    }
+}
+
+impl Inner {
+    /// What keeps addresses from being given is taken away, now that they are.
+    async fn freed(&self, claims: &dyn Claims, question: &Question, filled: &Filled) -> Response {
+        let outcomes = join_all(filled.holds.iter().map(|value| claims.free(*value))).await;
+        match outcomes.into_iter().find_map(|outcome| match outcome {
+            Claimed::Failed(error) => Some(error),
+            Claimed::Won | Claimed::Lost => None,
+        }) {
+            None => filling(filled),
+            Some(error) => {
+                take_back(
+                    &mut lock(&self.index),
+                    &question.ask(),
+                    filled,
+                    &[],
+                    (self.clock)(),
+                );
+                unclaimed(&error)
+            }
+        }
     }
 }
 
@@ -176,7 +201,8 @@ impl Admission for Services {
             Decision::Pass => Response::allow().into(),
             Decision::Refuse(refusal) => refusing(&refusal).into(),
             Decision::Fill(filled) => {
-                if filled.contested.is_empty() || question.dry_run || self.0.claims.is_none() {
+                let asks = !filled.contested.is_empty() || !filled.holds.is_empty();
+                if !asks || question.dry_run || self.0.claims.is_none() {
                     return filling(&filled).into();
                 }
                 let inner = Arc::clone(&self.0);

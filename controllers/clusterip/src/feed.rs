@@ -30,8 +30,13 @@ pub(crate) fn ports(service: &ServiceRecord) -> Vec<Value> {
 
 /// A Service was read, or is gone.
 pub(crate) fn service(index: &mut Index, service: &ServiceRecord, there: bool, now: Moment) {
-    let values = if there { addresses(service) } else { Vec::new() };
-    index.addresses.set_service(&service.key, &values, now.at);
+    if there {
+        index
+            .addresses
+            .set_service(&service.key, &addresses(service), now.at);
+    } else {
+        index.addresses.remove_service(&service.key, now.at);
+    }
 }
 
 /// An IPAddress was read, or is gone.

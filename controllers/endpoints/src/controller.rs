@@ -216,8 +216,8 @@ impl Controller for Endpoints {
 
     fn rival(&self) -> &'static str {
         "is kube-controller-manager's endpoints-controller still on? append -endpoints-controller to its \
-         --controllers, and keep what is in it; or is there a second quaymaster? it has no leader election yet: run one \
-         replica, strategy Recreate"
+         --controllers, and keep what is in it; or is there a second quaymaster? give all replicas \
+         --leader-elect"
     }
 }
 

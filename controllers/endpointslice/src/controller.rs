@@ -239,8 +239,8 @@ impl Controller for EndpointSlices {
 
     fn rival(&self) -> &'static str {
         "is kube-controller-manager's endpointslice-controller still on? append -endpointslice-controller to its \
-         --controllers, and keep what is in it; or is there a second quaymaster? it has no leader election yet: run one \
-         replica, strategy Recreate"
+         --controllers, and keep what is in it; or is there a second quaymaster? give all replicas \
+         --leader-elect"
     }
 }
 

@@ -151,6 +151,19 @@ impl NodePorts {
         }
     }
 
+    /// Pools or namespaces are others: whoever is outside of them now may have to be moved. Which of them are young is seen later.
+    fn mark_outside(&self, world: &World, dirty: &mut Dirty) {
+        if self.moves.is_none() {
+            return;
+        }
+        let index = lock(&self.index);
+        for (_, service) in world.services() {
+            if !moves::outside(&index, service).is_empty() {
+                dirty.mark(service.key.clone(), Priority::Low, Duration::ZERO);
+            }
+        }
+    }
+
     fn moved_away(&mut self, key: &ObjectKey, dirty: &mut Dirty) {
         if let Some(moves) = &mut self.moves {
             moves.forget(key);
@@ -179,6 +192,7 @@ impl NodePorts {
         if change.before().map(serves) != change.after().map(serves) {
             self.compile(world);
             mark_all(world, dirty, Duration::ZERO);
+            self.mark_outside(world, dirty);
             if self.asker.port().is_some() {
                 dirty.mark(self.question.clone(), Priority::Normal, Duration::ZERO);
             }
@@ -231,12 +245,10 @@ impl Controller for NodePorts {
         }
         for (_, service) in world.services() {
             feed::service(&mut index, service, true, now);
-            if self.moves.is_some() && !moves::outside(&index, service).is_empty() {
-                dirty.mark(service.key.clone(), Priority::Low, Duration::ZERO);
-            }
         }
         index.ports_fed = Fed::Whole;
         drop(index);
+        self.mark_outside(world, dirty);
         self.ask(world, dirty);
     }
 
@@ -252,6 +264,7 @@ impl Controller for NodePorts {
                     lock(&self.index).set_namespace(&change.latest().name, after);
                     self.changed = true;
                     mark_all(world, dirty, SETTLE);
+                    self.mark_outside(world, dirty);
                 }
             }
             Delta::NodePortPool { change, origin } => self.pool_changed(world, *change, *origin, dirty),
@@ -304,6 +317,7 @@ impl Controller for NodePorts {
     }
 
     fn rival(&self) -> &'static str {
-        "is there a second quaymaster? it has no leader election yet: run one replica, strategy Recreate"
+        "is there a second quaymaster? give all replicas \
+         --leader-elect"
     }
 }

@@ -29,7 +29,11 @@ pub(crate) fn service(
         .filter(|port| there && *port != 0);
     let values: Vec<Value> = ports.map(Value::port).collect();
     let before = index.ports.of_service(&service.key).to_vec();
-    index.ports.set_service(&service.key, &values, now);
+    if there {
+        index.ports.set_service(&service.key, &values, now);
+    } else {
+        index.ports.remove_service(&service.key, now);
+    }
     let pools = before.into_iter().chain(values);
     let mut pools: Vec<usize> = pools.filter_map(|value| index.ports.pool_of(value)).collect();
     pools.sort_unstable();

@@ -211,7 +211,7 @@ impl Controller for ServiceCidrs {
 
     fn rival(&self) -> &'static str {
         "is kube-controller-manager's service-cidr-controller still on? append -service-cidr-controller to its \
-         --controllers, and keep what is in it; or is there a second quaymaster? it has no leader election yet: run one \
-         replica, strategy Recreate"
+         --controllers, and keep what is in it; or is there a second quaymaster? give all replicas \
+         --leader-elect"
     }
 }

@@ -35,6 +35,7 @@ pub struct Ledger {
     /// Of each sort, which numbers are of which pool; sorted, apart from each other.
     served: [Vec<(u128, u128, usize)>; 3],
     values: HashMap<Value, Known>,
+    /// All Services that there are.
     services: HashMap<ObjectKey, SmallVec<[Value; 2]>>,
     /// What was handed out to Services that are not seen yet.
     granted: HashMap<ObjectKey, Vec<Grant>>,
@@ -162,12 +163,10 @@ impl Ledger {
         let mut values: SmallVec<[Value; 2]> = values.into();
         values.sort_unstable();
         values.dedup();
-        let before = if values.is_empty() {
-            self.services.remove(key)
-        } else {
-            self.services.insert(key.clone(), values.clone())
-        };
-        let before = before.unwrap_or_default();
+        let before = self
+            .services
+            .insert(key.clone(), values.clone())
+            .unwrap_or_default();
         for value in values.iter().filter(|value| !before.contains(value)) {
             let known = self.values.entry(*value).or_default();
             known.users.push(key.clone());
@@ -187,7 +186,16 @@ impl Ledger {
 
     /// A Service is gone.
     pub fn remove_service(&mut self, key: &ObjectKey, now: Instant) {
-        self.set_service(key, &[], now);
+        for value in self.services.remove(key).unwrap_or_default() {
+            self.release(value, key, now);
+        }
+        // What it left behind is of no matter to one that is made under its name.
+        for value in self.stray(key).to_vec() {
+            if let Some(known) = self.values.get_mut(&value) {
+                known.leaving = true;
+            }
+            self.judge(value);
+        }
     }
 
     /// The values that a Service has.
@@ -199,6 +207,10 @@ impl Ledger {
     pub fn set_object(&mut self, address: Value, object: Option<AddressObject>) {
         let known = self.values.entry(address).or_default();
         known.leaving &= object.is_some();
+        if let (None, Some(AddressObject::Allocators(Some(parent)))) = (&known.object, &object) {
+            // Of a Service that is being created, or that is gone: the apiserver's repair loop may still know that one.
+            known.leaving = !self.services.contains_key(parent);
+        }
         known.object = object;
         self.judge(address);
     }

@@ -106,3 +106,17 @@ fn build(setting: &Setting<'_>) -> Built {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_written_as_for_the_apiserver_and_has_at_least_one_port() {
+        assert_eq!(parse_range("30000-32767"), Ok((30_000, 32_767)));
+        assert_eq!(parse_range("80-80"), Ok((80, 80)));
+        for wrong in ["", "30000", "0-10", "10-9", "1-65536", "a-b"] {
+            assert!(parse_range(wrong).unwrap_err().contains("30000-32767"), "{wrong}");
+        }
+    }
+}

@@ -148,9 +148,7 @@ fn values_out_of_bounds_and_negative_ones_are_refused_by_name_of_their_flag() {
 #[test]
 fn flags_of_kube_controller_manager_that_are_not_here_are_refused_with_what_to_do_instead() {
     for (argument, hint) in [
-        ("--leader-elect", "run one replica"),
-        ("--leader-elect=true", "run one replica"),
-        ("--leader-elect-lease-duration=15s", "run one replica"),
+        ("--leader-elect-resource-lock=leases", "it is a Lease"),
         ("--kube-api-qps=100", "follows the apiserver's latency"),
         ("--kube-api-burst=100", "follows the apiserver's latency"),
         (
@@ -218,4 +216,15 @@ fn the_webhooks_certificate_comes_out_of_files_or_out_of_a_secret() {
             .to_string();
         assert!(error.contains("NAMESPACE/NAME"), "{error}");
     }
+}
+
+#[test]
+fn a_leader_is_elected_only_where_that_is_asked_for() {
+    let elects = |arguments: &[&str]| {
+        let arguments = ["quaymaster"].iter().chain(arguments);
+        Flags::try_parse_from(arguments).map(|flags| flags.election.leader_elect)
+    };
+    assert!(!elects(&[]).unwrap() && !elects(&["--leader-elect=false"]).unwrap());
+    assert!(elects(&["--leader-elect"]).unwrap() && elects(&["--leader-elect=true"]).unwrap());
+    assert!(elects(&["--leader-elect=maybe"]).is_err());
 }

@@ -68,6 +68,44 @@ fn an_older_service_stays_unless_it_names_a_pool() {
 }
 
 #[test]
+fn a_young_service_is_moved_into_a_pool_that_is_made_after_it_or_serves_its_namespace_from_then_on() {
+    let mut cluster = moving();
+    cluster.namespace("other", &json!({}));
+    for name in ["other/web", "other/dns"] {
+        cluster.service_of(name, |service| {
+            service["spec"] = json!({ "type": "NodePort", "ports": [{ "port": 80, "nodePort": 31_000 }] });
+        });
+    }
+    assert_eq!(of_moves(cluster.pass(5 * SECOND)), [""; 0]);
+    cluster.pool(
+        "b",
+        json!({
+            "ranges": [{ "first": 30_100, "last": 30_103 }], "namespaceSelector": { "matchLabels": { "team": "b" } },
+        }),
+    );
+    assert_eq!(of_moves(cluster.pass(5 * SECOND)), [""; 0]);
+    cluster.namespace("other", &json!({ "team": "b" }));
+    let lines = of_moves(cluster.pass(5 * SECOND));
+    assert_eq!(
+        lines.iter().filter(|line| line.starts_with("moved")).count(),
+        2,
+        "{lines:?}"
+    );
+    cluster.namespace("third", &json!({}));
+    cluster.service_of("third/web", |service| {
+        service["spec"] = json!({ "type": "NodePort", "ports": [{ "port": 80, "nodePort": 31_001 }] });
+    });
+    cluster.pool(
+        "c",
+        json!({ "ranges": [{ "first": 30_200, "last": 30_203 }], "namespaces": ["third"] }),
+    );
+    assert_eq!(
+        of_moves(cluster.pass(5 * SECOND)),
+        ["moved third/web", "event Rehomed"]
+    );
+}
+
+#[test]
 fn a_service_without_a_pool_for_it_stays() {
     let mut cluster = moving();
     cluster.namespace("other", &json!({}));

@@ -16,7 +16,8 @@ pub(super) struct Known {
     pub(super) pending: Option<Pending>,
     pub(super) released: Option<Released>,
     pub(super) reserved: Option<ObjectKey>,
-    /// Its Service has released it, and the apiserver is about to delete its IPAddress.
+    /// Its IPAddress is not what a failed request left behind: its Service has released it, and the apiserver is about to delete it,
+    /// or it came while there was no Service of that name.
     pub(super) leaving: bool,
 }
 

@@ -9,7 +9,7 @@ use quaymaster_model::{IpFamily, ServiceType};
 
 use super::{Setting, slot_of};
 use crate::needs::{Needs, NodePort};
-use crate::{Chosen, Class, Grant, Holder, Index, Owner, Refusal, Slot, Value};
+use crate::{AddressObject, Chosen, Class, Grant, Holder, Index, Owner, Refusal, Slot, Value};
 
 /// Chooses the values of one request; none of them twice.
 pub(super) struct Chooser<'a, 'r> {
@@ -185,7 +185,8 @@ impl<'a, 'r> Chooser<'a, 'r> {
             let of_it =
                 matches!(ledger.holder(value), Some(Holder::Pending(Owner::Named(owner))) if owner == key);
             // Where there is an IPAddress already the apiserver would not give it again.
-            of_it && !ledger.stray(key).contains(&value) && !self.avoid.contains(&value)
+            let free = matches!(ledger.facts(value).object, None | Some(AddressObject::Hold));
+            of_it && free && !self.avoid.contains(&value)
         };
         let granted = granted.find_map(|grant| {
             let pool = ledger.pool_of(grant.value).filter(|pool| pools.contains(pool))?;

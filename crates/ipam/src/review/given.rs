@@ -16,14 +16,22 @@ pub(super) fn check(index: &Index, setting: &Setting<'_>) -> Result<(), Refusal>
     Ok(())
 }
 
-/// Addresses that the request gives and that are held for this Service, unless nothing is going to be stored. What is held for
-/// another one was refused.
+/// Addresses that the request gives and that are held for this Service, by a reservation or since it had them before, unless nothing
+/// is going to be stored.
 pub(super) fn held(index: &Index, setting: &Setting<'_>) -> Vec<Value> {
     if setting.ask.dry_run {
         return Vec::new();
     }
     let given = super::addresses(setting.ask.object);
-    given.filter(|value| index.addresses.is_held(*value)).collect()
+    let is_for_it = |value: &Value| {
+        let facts = index.addresses.facts(*value);
+        let key = Some(&setting.key);
+        facts.reserved == key || (facts.reserved.is_none() && facts.released.map(|(_, by)| by) == key)
+    };
+    given
+        .filter(|value| index.addresses.is_held(*value))
+        .filter(is_for_it)
+        .collect()
 }
 
 fn values(service: &Service) -> impl Iterator<Item = Value> {

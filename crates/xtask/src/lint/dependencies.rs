@@ -86,7 +86,10 @@ const ALLOWED: [(&str, &[&str]); 28] = [
         ],
     ),
     ("claim", &["api", "engine", "ipam", "model", "queue", "world"]),
-    ("admission", &["allocator", "api", "ipam", "runtime", "webhook"]),
+    (
+        "admission",
+        &["allocator", "api", "ipam", "model", "runtime", "webhook"],
+    ),
     (
         "clusterip",
         &[

@@ -138,7 +138,7 @@ async fn the_webhook_is_set_up_by_the_binary_and_exclusive_pools_hold_without_it
     let (writes, reads): (Vec<_>, Vec<_>) = ours.partition(|entry| entry.is_write());
     assert!(writes.is_empty() && reads.len() > 5, "{writes:?} {}", reads.len());
     let warnings = manager.lines("WARN");
-    let of_us: Vec<_> = of_us
+    let of_us: Vec<_> = warnings
         .iter()
         .filter(|line| line.contains("quaymaster_admission"))
         .collect();

@@ -49,7 +49,7 @@ pub(crate) const ALL_RULES: [Rule; 9] = [
 ];
 
 /// What those need beside it that give addresses and node ports out of pools.
-pub(crate) const ALLOCATION_RULES: [Rule; 13] = [
+pub(crate) const ALLOCATION_RULES: [Rule; 15] = [
     rule("", "secrets", &["get", "create", "update"]),
     rule(
         "admissionregistration.k8s.io",
@@ -74,6 +74,9 @@ pub(crate) const ALLOCATION_RULES: [Rule; 13] = [
     rule("quaymaster.io", "nodeportpools", &["list", "watch"]),
     rule("quaymaster.io", "nodeportpools/status", &["update"]),
     rule("quaymaster.io", "servicereservations", &["list", "watch"]),
+    rule("quaymaster.io", "servicereservations/status", &["update"]),
+    // Those of ours, which hold addresses, and those of live addresses that have lost theirs.
+    rule("networking.k8s.io", "ipaddresses", &["create", "delete"]),
     rule(
         "quaymaster.io",
         "allocationclaims",
