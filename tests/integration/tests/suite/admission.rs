@@ -48,6 +48,22 @@ async fn create(client: &Client, team: &str, name: &str, spec: Value) -> Result<
     Ok(created.spec.and_then(|spec| spec.cluster_ip).unwrap())
 }
 
+/// Waits until a Service of the other team is refused with this word.
+async fn refused(client: &Client, spec: &Value, word: &str) {
+    let services: Api<Service> = Api::namespaced(client.clone(), "team-b");
+    eventually(SOON, &format!("it is refused: {word}"), async || {
+        match create(client, "team-b", "thief", spec.clone()).await {
+            Ok(address) => {
+                services.delete("thief", &DeleteParams::default()).await.unwrap();
+                Err(address)
+            }
+            Err(error) if error.contains(word) => Ok(()),
+            Err(error) => Err(error),
+        }
+    })
+    .await;
+}
+
 /// In the part of the range that the apiserver chooses from last.
 async fn exclusive_pool(client: &Client) {
     let pool: ServiceIPPool = serde_json::from_value(json!({
@@ -88,19 +104,22 @@ async fn the_webhook_is_set_up_by_the_binary_and_exclusive_pools_hold_without_it
     })
     .await;
     let taken = json!({ "clusterIP": "10.0.0.78" });
-    let refused = create(&client, "team-b", "thief", taken.clone())
-        .await
-        .unwrap_err();
-    assert!(refused.contains("red"), "{refused}");
+    // By the webhook, or the policy, whichever is there first.
+    refused(&client, &taken, "red").await;
+    // The policy is written after the webhook's configuration, and an apiserver takes a moment until it holds.
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
+    eventually(SOON, "the policy is there", async || {
+        bindings.get_opt(POLICY).await.unwrap().map(drop).ok_or("not yet")
+    })
+    .await;
     manager.stop().await;
 
     // Nobody is asked, and it holds all the same.
-    let refused = create(&client, "team-b", "thief", taken).await.unwrap_err();
-    assert!(refused.contains(POLICY), "{refused}");
-    let refused = create(&client, "team-a", "outside", json!({})).await.unwrap_err();
+    refused(&client, &taken, POLICY).await;
+    let outside = create(&client, "team-a", "outside", json!({})).await.unwrap_err();
     assert!(
-        refused.contains("none of the exclusive ServiceIPPools"),
-        "{refused}"
+        outside.contains("none of the exclusive ServiceIPPools"),
+        "{outside}"
     );
     create(&client, "team-b", "web", json!({})).await.unwrap();
 
@@ -118,11 +137,15 @@ async fn the_webhook_is_set_up_by_the_binary_and_exclusive_pools_hold_without_it
     });
     let (writes, reads): (Vec<_>, Vec<_>) = ours.partition(|entry| entry.is_write());
     assert!(writes.is_empty() && reads.len() > 5, "{writes:?} {}", reads.len());
-    assert_eq!(manager.lines("ERROR"), [""; 0]);
+    let warnings = manager.lines("WARN");
+    let of_us: Vec<_> = warnings
+        .iter()
+        .filter(|line| line.contains("quaymaster_admission"))
+        .collect();
+    assert!(of_us.is_empty(), "{of_us:?}");
 
     let pools: Api<ServiceIPPool> = Api::all(client.clone());
     pools.delete("red", &DeleteParams::default()).await.unwrap();
-    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
     eventually(SOON, "the policy is gone", async || {
         match bindings.get_opt(POLICY).await.unwrap() {
             None => Ok(()),
