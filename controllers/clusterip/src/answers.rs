@@ -65,6 +65,12 @@ impl ClusterIps {
     ) -> Verdict {
         let mut watched = self.addresses.remove(&address).unwrap_or_default();
         let verdict = answered(world, address, answer, &mut watched);
+        if matches!(answer.result, Ok(Stored::Object(Object::IpAddress(_))))
+            && let Some(since) = watched.unheld_since.take()
+        {
+            let now = (self.clock)().at;
+            self.metrics.held_after(now.saturating_duration_since(since));
+        }
         if watched != Watched::default() {
             self.addresses.insert(address, watched);
         }

@@ -41,9 +41,9 @@ pub struct Holds {
 #[derive(Debug)]
 pub struct ClusterIps {
     pub(crate) index: Shared,
-    clock: fn() -> Moment,
+    pub(crate) clock: fn() -> Moment,
     pub(crate) holds: Holds,
-    metrics: Metrics,
+    pub(crate) metrics: Metrics,
     measured: u32,
     /// By the places of the ledger.
     pub(crate) compiled: Vec<Compiled<Spans>>,
@@ -63,6 +63,8 @@ pub(crate) struct Watched {
     pub(crate) taken_away: Option<Instant>,
     /// See [`crate::holds::Facts`].
     pub(crate) came_too_early: bool,
+    /// When it was released, until it is held.
+    pub(crate) unheld_since: Option<Instant>,
 }
 
 /// What is under way for an address.

@@ -55,7 +55,7 @@ pub(crate) enum Step<'a> {
     Release,
 }
 
-/// What a hold is for.
+/// What a hold is for, when it is made. It stays where another one comes to want it: to make it anew would leave a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause<'a> {
     Reservation(&'a ObjectKey),

@@ -141,11 +141,13 @@ impl ClusterIps {
         if let Some(user) = facts.users.first() {
             watched.taken_away = None;
             watched.came_too_early = false;
+            watched.unheld_since = None;
             let user = user.clone();
             drop(index);
             return self.protect(world, address, record, &user, now.at, watched);
         }
         watched.missing = None;
+        watched.unheld_since = None;
         let keeper = self.kept.keeper(Value::from(address)).filter(|key| {
             let record = world.service_reservation(key);
             record.is_some_and(|record| record.spec.enforce == EnforceReservation::Hold)
@@ -172,6 +174,11 @@ impl ClusterIps {
                     by: by.clone(),
                     at: before(now, at),
                 });
+                // That of a replica that began later, or that took over, says nothing of the way from here.
+                watched.unheld_since = facts
+                    .released
+                    .map(|(at, _)| at)
+                    .filter(|_| watched.taken_away.is_none());
                 planned
                     .requests
                     .push(request::hold(address, cause, release.as_ref()));

@@ -19,6 +19,7 @@ alone_on_each_minor!(
     pools_tell_what_they_have_and_who_was_there_before,
     what_is_released_is_held_against_the_apiservers_allocator_until_its_time_is_over,
     what_is_reserved_is_held_for_its_service_and_bound_to_it,
+    the_gap_between_a_release_and_its_hold_is_short,
     an_address_whose_object_vanished_is_protected_again_without_a_fight,
 );
 
@@ -295,6 +296,51 @@ async fn what_is_released_is_held_against_the_apiservers_allocator_until_its_tim
     pools.service_soon("b-next-inner", inner).await;
 }
 
+async fn the_gap_between_a_release_and_its_hold_is_short(minor: Minor) {
+    let pools = Pools::start(minor).await;
+    pools
+        .make("ServiceIPPool", "e", json!({ "cidrs": ["10.44.0.128/25"] }))
+        .await;
+    pools
+        .condition("ServiceIPPool", "e", "Ready", "True", "Serving")
+        .await;
+    let of: Vec<(String, String)> = (1..=60)
+        .map(|nth| (format!("e-{nth}"), format!("10.44.0.{}", 128 + nth)))
+        .collect();
+    for (name, ip) in &of {
+        pools.service_soon(name, ip).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mark = pools.cluster.plane.audit().mark().unwrap();
+    for (name, ip) in &of {
+        pools.delete_service(name).await;
+        pools.held(ip, Some(("quaymaster.io", "serviceippools/e"))).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let entries = pools.cluster.plane.audit().entries_since(mark).unwrap();
+    let at = |verb: &str, name: &str, code: u16| -> jiff::Timestamp {
+        let is_it = |entry: &&quaymaster_testkit::audit::Entry| {
+            entry.is_complete() && entry.verb == verb && entry.name() == name && entry.code() == code
+        };
+        entries
+            .iter()
+            .find(is_it)
+            .unwrap()
+            .stage_timestamp
+            .parse()
+            .unwrap()
+    };
+    let gaps = of.iter().map(|(name, ip)| {
+        let gap = at("create", ip, 201).duration_since(at("delete", name, 200));
+        gap.as_secs_f64() * 1000.0
+    });
+    let mut gaps: Vec<f64> = gaps.collect();
+    gaps.sort_by(f64::total_cmp);
+    let [median, longest] = [gaps[gaps.len() / 2], gaps[gaps.len() - 1]];
+    println!("from the answer of the deletion to the hold: median {median:.1} ms, longest {longest:.1} ms");
+    assert!(longest < 200.0, "{gaps:?}");
+}
+
 async fn what_is_reserved_is_held_for_its_service_and_bound_to_it(minor: Minor) {
     let pools = Pools::start(minor).await;
     let ip = "10.44.0.70";
@@ -341,8 +387,10 @@ async fn what_is_reserved_is_held_for_its_service_and_bound_to_it(minor: Minor) 
         .await;
     pools.unmake("ServiceReservation", "c-pin").await;
     pools
-        .held(ip, Some(("quaymaster.io", "servicereservations/c-late")))
+        .condition("ServiceReservation", "c-late", "Reserved", "True", "Kept")
         .await;
+    // The same hold, without a gap.
+    assert!(pools.service("c-thief", ip).await.is_err());
     pools.unmake("ServiceReservation", "c-late").await;
     pools.held(ip, None).await;
 }
