@@ -62,6 +62,15 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// Whether this replica may write what all share.
 pub type MayWrite = Box<dyn Fn() -> bool + Send + Sync>;
 
+/// What tells the time.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    /// By the clock that only goes forward: for pauses.
+    pub at: fn() -> Instant,
+    /// By the wall clock: for certificates.
+    pub wall: fn() -> Timestamp,
+}
+
 /// Keeps it.
 pub struct Keeper {
     keep: Keep,
@@ -69,6 +78,7 @@ pub struct Keeper {
     index: Shared,
     certificates: Certificates,
     may_write: MayWrite,
+    clocks: Clocks,
     told: Told,
     undone: Undone,
     /// The same of policies.
@@ -92,6 +102,7 @@ impl Keeper {
         index: Shared,
         certificates: Certificates,
         may_write: MayWrite,
+        clocks: Clocks,
     ) -> Self {
         Self {
             keep,
@@ -99,6 +110,7 @@ impl Keeper {
             index,
             certificates,
             may_write,
+            clocks,
             told: Told::default(),
             undone: Undone::default(),
             rivals: Undone::default(),
@@ -215,7 +227,7 @@ impl Keeper {
         webhooks: &[Value],
     ) -> Result<(State, Option<Duration>), SecretError> {
         let found = self.cluster.secret(namespace, name).await?;
-        let now = Timestamp::now();
+        let now = (self.clocks.wall)();
         let trusted = |state: &State| {
             let wanted = Wanted {
                 asks: None,
@@ -296,7 +308,7 @@ impl Keeper {
         }
         // What is written again unchanged was taken back by somebody.
         let (now, content) = (
-            Instant::now(),
+            (self.clocks.at)(),
             vec![Value::from(format!("{:?}", policies.wanted))],
         );
         if !self.rivals.may_write(&content, now, self.keep.turn) {
@@ -316,7 +328,7 @@ impl Keeper {
             self.told.tell("writing", None);
             return;
         };
-        let now = Instant::now();
+        let now = (self.clocks.at)();
         if !self.undone.may_write(&corrected, now, self.keep.turn) {
             let problem = "somebody takes back what of the MutatingWebhookConfiguration is ours (rules, matchConditions, \
                            caBundle and others): it is put right ever more slowly; see its managedFields for who that is";

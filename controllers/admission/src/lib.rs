@@ -19,7 +19,7 @@ mod services;
 mod target;
 mod told;
 
-pub use keeper::{Authority, Keep, Keeper, MayWrite, TURN};
+pub use keeper::{Authority, Clocks, Keep, Keeper, MayWrite, TURN};
 pub use services::Services;
 
 /// Name in flags, logs and metrics.

@@ -1,7 +1,7 @@
 //! Keeps the pools that node ports come from: what is read of Services and pools goes into the index that requests are answered
 //! from, and what is known of pools into their status.
 //!
-//! - [`feed`]: what was read, as the index wants it;
+//! - `feed`: what was read, as the index wants it;
 //! - [`range`]: kube-apiserver's range of node ports, which has to be asked for;
 //! - [`plan`] and [`conditions`]: what the status of a pool is to be;
 //! - [`moves`]: node ports that are moved into a pool where no webhook chooses them;

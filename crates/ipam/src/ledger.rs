@@ -1,6 +1,7 @@
 //! Which value is whose, and which are free.
 
 mod facts;
+mod grants;
 mod known;
 mod part;
 
@@ -16,7 +17,7 @@ use crate::blocks::Blocks;
 use crate::pool::Pool;
 use crate::space::Space;
 use crate::{Class, Value};
-use known::{Known, Pending, Released};
+use known::{Known, Released};
 use part::Part;
 
 pub use facts::Facts;
@@ -300,50 +301,6 @@ impl Ledger {
         })
     }
 
-    /// Values are handed out: nobody else gets them before their time is over.
-    pub fn grant(&mut self, owner: &Owner, grants: &[Grant], now: Instant) {
-        let until = now + PENDING;
-        for grant in grants {
-            let known = self.values.entry(grant.value).or_default();
-            known.pending = Some(Pending {
-                owner: owner.clone(),
-                until,
-            });
-            self.deadlines.push_back((until, grant.value));
-            self.judge(grant.value);
-            if let Some(pool) = self.pool_of(grant.value) {
-                self.pools[pool].parts[grant.value.class as usize].gave(grant.value.number);
-            }
-        }
-        if let Owner::Named(key) = owner {
-            let granted = self.granted.entry(key.clone()).or_default();
-            granted.retain(|old| grants.iter().all(|new| new.value != old.value));
-            granted.extend_from_slice(grants);
-        }
-    }
-
-    /// Another replica is about to give a value: nobody gets it here before its time is over.
-    pub fn set_claimed(&mut self, value: Value, owner: Owner, now: Instant) {
-        let known = self.values.entry(value).or_default();
-        if known.users.is_empty() && known.pending.is_none() {
-            let until = now + PENDING;
-            known.pending = Some(Pending { owner, until });
-            self.deadlines.push_back((until, value));
-        }
-        self.judge(value);
-    }
-
-    /// What was handed out is not going to be used, and is free at once.
-    pub fn take_back(&mut self, value: Value) {
-        self.forget_grant(value);
-        self.judge(value);
-    }
-
-    /// What was handed out to a Service of this name and is still kept for it.
-    pub fn granted(&self, key: &ObjectKey) -> &[Grant] {
-        self.granted.get(key).map_or(&[], Vec::as_slice)
-    }
-
     /// Addresses that the apiserver holds for a Service which did not list them while we looked: what a request that failed left
     /// behind.
     pub fn stray(&self, key: &ObjectKey) -> &[Value] {
@@ -419,37 +376,6 @@ impl Ledger {
             self.left.entry(by.clone()).or_default().push(value);
         }
         self.judge(value);
-    }
-
-    /// The Service was seen: what was handed out to it is its own by now, or nobody's.
-    fn withdraw(&mut self, key: &ObjectKey) {
-        for grant in self.granted.remove(key).unwrap_or_default() {
-            let Some(known) = self.values.get_mut(&grant.value) else {
-                continue;
-            };
-            let of_it = |pending: &mut Pending| matches!(&pending.owner, Owner::Named(owner) if owner == key);
-            if known.pending.take_if(of_it).is_some() {
-                self.judge(grant.value);
-            }
-        }
-    }
-
-    /// A value waits for nobody any more.
-    fn forget_grant(&mut self, value: Value) {
-        let pending = self.values.get_mut(&value).and_then(|known| known.pending.take());
-        let Some(Pending {
-            owner: Owner::Named(key),
-            ..
-        }) = pending
-        else {
-            return;
-        };
-        if let Some(granted) = self.granted.get_mut(&key) {
-            granted.retain(|grant| grant.value != value);
-            if granted.is_empty() {
-                self.granted.remove(&key);
-            }
-        }
     }
 
     fn forget_release(&mut self, value: Value) {

@@ -214,7 +214,7 @@ impl Stand {
             match tokio::time::timeout(GIVE_BACK, given_back).await {
                 Ok(Ok(())) => tracing::info!(lease = self.lease(), "the lease is given back"),
                 Ok(Err(error)) => {
-                    tracing::warn!(lease = self.lease(), %error, "the lease could not be given back")
+                    tracing::warn!(lease = self.lease(), %error, "the lease could not be given back");
                 }
                 Err(_) => tracing::warn!(lease = self.lease(), "the lease could not be given back in time"),
             }

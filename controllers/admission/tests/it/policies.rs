@@ -97,6 +97,10 @@ async fn cluster(minor: &str) -> Cluster {
         Shared::clone(&index),
         Certificates::new(),
         Box::new(|| true),
+        quaymaster_admission::Clocks {
+            at: std::time::Instant::now,
+            wall: jiff::Timestamp::now,
+        },
     );
     tokio::spawn(keeper.run(cancel.clone()));
     Cluster {

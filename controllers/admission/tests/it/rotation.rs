@@ -67,6 +67,10 @@ async fn replica(client: &Client, keep: Keep, counting: &Arc<Counting>, leads: b
         Shared::default(),
         certificates,
         Box::new(move || leads),
+        quaymaster_admission::Clocks {
+            at: std::time::Instant::now,
+            wall: jiff::Timestamp::now,
+        },
     );
     tokio::spawn(keeper.run(cancel.clone()));
     let replica = Replica {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use quaymaster_admission::{Authority, Keep, Keeper, Services, TURN};
+use k8s_openapi::jiff::Timestamp;
+use quaymaster_admission::{Authority, Clocks, Keep, Keeper, Services, TURN};
 use quaymaster_ipam::Shared;
 use quaymaster_runtime::client::{Connection, UserAgent};
 use quaymaster_runtime::metrics::Registry;
@@ -129,6 +130,10 @@ fn keep(flags: &WebhookFlags, process: &Process<'_>, certificates: Certificates)
         Arc::clone(process.index),
         certificates,
         Box::new(move || permits.current().is_valid(Instant::now())),
+        Clocks {
+            at: Instant::now,
+            wall: Timestamp::now,
+        },
     );
     let (wake, mut terms) = (keeper.wake(), process.permits.clone());
     let follow = async move {

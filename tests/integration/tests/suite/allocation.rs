@@ -1,6 +1,7 @@
 //! ClusterIPs and node ports out of pools, with the binary as the apiserver's webhook.
 
 mod matrix;
+mod outage;
 mod parallel;
 
 use std::net::IpAddr;
@@ -27,6 +28,11 @@ pub(crate) struct Allocation {
 
 impl Allocation {
     pub(crate) async fn start(minor: Minor, replicas: usize) -> Self {
+        Self::start_with(minor, replicas, "Fail").await
+    }
+
+    /// With a failure policy of the webhook.
+    pub(crate) async fn start_with(minor: Minor, replicas: usize, failure_policy: &str) -> Self {
         let cluster = Cluster::start(minor, |builder| builder.node_port_range("30000-30999")).await;
         let client = cluster.client().await;
         install_definitions(&client).await;
@@ -34,7 +40,7 @@ impl Allocation {
         for team in ["team-a", "team-b"] {
             namespace(&client, team).await;
         }
-        let webhook = Webhook::start(&cluster, replicas, &ARGS, "Fail").await;
+        let webhook = Webhook::start(&cluster, replicas, &ARGS, failure_policy).await;
         Self {
             cluster,
             client,
