@@ -426,8 +426,8 @@ fn holds_of_what_is_given_to_whom_it_is_held_for_are_named_and_no_others() {
     cluster.stored("web", &["10.0.0.3"]);
     cluster.stored("web", &[]);
     for address in ["10.0.0.2", "10.0.0.3", "10.0.0.4"] {
-        let hold = Some(AddressObject::Hold);
-        cluster.index.addresses.set_object(ip(address), hold);
+        let object = Some(AddressObject::Hold);
+        cluster.index.addresses.set_object(ip(address), object);
     }
     let given = |ip: &str| json!({ "clusterIP": ip });
     assert_eq!(held(&mut cluster, "mine", given("10.0.0.4"), true), []);
