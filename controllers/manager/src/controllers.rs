@@ -18,6 +18,7 @@ use quaymaster_runtime::metrics::Registry;
 use crate::flags::Flags;
 use crate::permissions::Need;
 
+pub(crate) use clusterip::ClusterIpFlags;
 pub(crate) use endpoints::EndpointsFlags;
 pub(crate) use endpointslice::EndpointSliceFlags;
 pub(crate) use endpointslice_mirroring::MirroringFlags;

@@ -9,7 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 
 use crate::controllers::{
-    EndpointSliceFlags, EndpointsFlags, ExternalNameFlags, MirroringFlags, NodePortFlags,
+    ClusterIpFlags, EndpointSliceFlags, EndpointsFlags, ExternalNameFlags, MirroringFlags, NodePortFlags,
 };
 use crate::logging::{Format, Level};
 use crate::{controllers, duration, logging};
@@ -46,6 +46,8 @@ pub(crate) struct Flags {
     pub(crate) mirroring: MirroringFlags,
     #[command(flatten, next_help_heading = "ExternalName controller")]
     pub(crate) externalname: ExternalNameFlags,
+    #[command(flatten, next_help_heading = "ClusterIP controller")]
+    pub(crate) clusterip: ClusterIpFlags,
     #[command(flatten, next_help_heading = "Node port controller")]
     pub(crate) nodeport: NodePortFlags,
     #[command(flatten, next_help_heading = "Webhook")]

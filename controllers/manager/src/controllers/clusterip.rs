@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use clap::Args;
 use quaymaster_clusterip::{ClusterIps, Holds};
 use quaymaster_engine::{Moment, Registration};
 use quaymaster_model::Timestamp;
@@ -53,9 +54,19 @@ pub(super) const PART: Part = Part {
     build,
 };
 
+/// Settings of the controller of ClusterIPs.
+#[derive(Debug, Args)]
+pub(crate) struct ClusterIpFlags {
+    /// Kubernetes 1.33 only: kube-apiserver runs with --feature-gates=DisableAllocatorDualWrite=true, so that addresses of its
+    /// own range can be held by IPAddresses as well. Later ones always do
+    #[arg(long)]
+    pub(crate) allocator_dual_write_disabled: bool,
+}
+
 fn build(setting: &Setting<'_>) -> Built {
     let holds = Holds {
-        in_default_range: !setting.rules.cluster_ip_bitmap,
+        in_default_range: !setting.rules.cluster_ip_bitmap
+            || setting.flags.clusterip.allocator_dual_write_disabled,
     };
     let index = Arc::clone(setting.index);
     Built {

@@ -50,7 +50,6 @@ fn rules() -> Vec<Rule> {
     vec![
         rule("quaymaster.io", "nodeportpools", &["list", "watch"]),
         rule("quaymaster.io", "servicereservations", &["list", "watch"]),
-        // Of what comes with it: values that several replicas may give, and who writes.
         rule(
             "quaymaster.io",
             "allocationclaims",
