@@ -68,7 +68,7 @@ async fn refused(client: &Client, spec: &Value, word: &str) {
 async fn exclusive_pool(client: &Client) {
     let pool: ServiceIPPool = serde_json::from_value(json!({
         "apiVersion": "quaymaster.io/v1alpha1", "kind": "ServiceIPPool", "metadata": { "name": "red" },
-        "spec": { "cidrs": ["10.0.0.64/28"], "namespaces": ["team-a"], "exclusive": true },
+        "spec": { "cidrs": ["10.0.0.64/28"], "namespaces": ["team-a"], "exclusive": true, "quarantine": { "seconds": 0 } },
     }))
     .unwrap();
     let api: Api<ServiceIPPool> = Api::all(client.clone());
