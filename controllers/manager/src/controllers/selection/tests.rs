@@ -8,8 +8,11 @@ fn selected(list: &[&str]) -> Result<Vec<&'static str>, SelectionError> {
 }
 
 #[test]
-fn a_star_selects_all_and_a_name_selects_one() {
-    let all = ALL.iter().map(|part| part.canonical).collect();
+fn a_star_selects_all_that_are_on_by_default_and_a_name_selects_one() {
+    let all = ALL.iter().filter(|part| part.by_default);
+    let all: Vec<&str> = all.map(|part| part.canonical).collect();
+    assert!(!all.contains(&"clusterip") && !all.contains(&"nodeport"));
+    assert_eq!(selected(&["nodeport"]), Ok(vec!["nodeport"]));
     assert_eq!(selected(&["*"]), Ok(all));
     assert_eq!(
         selected(&["endpointslice-controller"]),

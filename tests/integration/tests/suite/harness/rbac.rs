@@ -76,7 +76,7 @@ pub(crate) const ALLOCATION_RULES: [Rule; 15] = [
     rule("quaymaster.io", "servicereservations", &["list", "watch"]),
     rule("quaymaster.io", "servicereservations/status", &["update"]),
     // Those of ours, which hold addresses, and those of live addresses that have lost theirs.
-    rule("networking.k8s.io", "ipaddresses", &["create", "delete"]),
+    rule("networking.k8s.io", "ipaddresses", &["get", "create", "delete"]),
     rule(
         "quaymaster.io",
         "allocationclaims",
