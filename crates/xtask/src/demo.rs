@@ -4,6 +4,7 @@ mod check;
 mod cluster;
 mod kubectl;
 mod kubelet;
+mod pools;
 mod show;
 mod steps;
 
@@ -50,7 +51,7 @@ pub(crate) struct Arguments {
     /// The Kubernetes minor, such as 1.33 [default: the newest]
     #[arg(long, value_name = "MINOR", value_parser = workspace::known_minor)]
     minor: Option<Minor>,
-    /// End after the last step: exit code 0 only if every step showed the right slices
+    /// End after the last step: exit code 0 only if every step showed what it should
     #[arg(long)]
     exit_when_done: bool,
 }
@@ -105,6 +106,7 @@ async fn demo(
         node(name).zone(zone).cpu("4").ready().create(&client).await?;
     }
     let launch = Launch::new(binary, plane.logs().join("quaymaster.log")).connect(plane.kubeconfig())?;
+    let (launch, webhook) = pools::flags(launch)?;
     let mut quaymaster = launch.start_ready(READY_LIMIT).await?;
     println!(
         "quaymaster: process {}, {} and /metrics, log {}",
@@ -116,14 +118,15 @@ async fn demo(
 
     let mut memory = Memory::default();
     let steps = steps::all();
-    let count = steps.len();
+    let count = steps.len() + pools::COUNT;
     for (at, step) in steps.iter().enumerate() {
         println!("\n[{}/{count}] {}", at + 1, step.title);
         play(step, &client, &kubectl, &mut memory, &mut quaymaster)
             .await
             .with_context(|| format!("step {} of {count} ({}) failed", at + 1, step.title))?;
     }
-    println!("\nAll {count} steps showed the right slices.");
+    pools::play(&client, &kubectl, webhook, (steps.len(), count)).await?;
+    println!("\nAll {count} steps showed what they should.");
     let result = if exit_when_done {
         Ok(())
     } else {
@@ -231,6 +234,9 @@ async fn stay(
     println!("  alias kubectl={}", kubectl.program().display());
     println!("  kubectl get services,pods,endpointslices -o wide");
     println!("  kubectl scale rc test-rc --replicas=250");
+    println!(
+        "  kubectl get serviceippools,nodeportpools -o wide; kubectl create service clusterip another -n blue --tcp=80"
+    );
     println!(
         "  kubectl annotate pod POD {}=false --overwrite    # makes a Pod unready; =true ready again",
         kubelet::READY
