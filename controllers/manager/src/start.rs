@@ -151,17 +151,24 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Both until they end; whatever ends the webhook, the process does not go on without it.
+/// Both until they end; whatever ends one of them, the process does not go on without it.
 async fn together<T>(
     work: impl Future<Output = anyhow::Result<T>>,
     webhook: impl Future<Output = anyhow::Result<()>>,
     cancel: &CancellationToken,
 ) -> anyhow::Result<T> {
-    let (done, webhook) = tokio::join!(work, async {
-        let ended = webhook.await;
-        cancel.cancel();
-        ended
-    });
+    let (done, webhook) = tokio::join!(
+        async {
+            let ended = work.await;
+            cancel.cancel();
+            ended
+        },
+        async {
+            let ended = webhook.await;
+            cancel.cancel();
+            ended
+        }
+    );
     let done = done?;
     webhook?;
     Ok(done)
