@@ -100,7 +100,7 @@ fn cluster_ips(
         if given.is_empty() {
             given = old.cluster_ips();
         }
-        if given.is_empty() || old.cluster_ips().len() > 1 {
+        if given.is_empty() || old.cluster_ips().len() > 1 || stays(object, old, &given) {
             return None;
         }
     }
@@ -112,6 +112,18 @@ fn cluster_ips(
     let have = given.len();
     let missing = wanted.into_iter().skip(have).map(ClusterIp::Wanted);
     Some(given.chain(missing).collect())
+}
+
+/// Whether a Service that prefers both families stays with the one that it has, since nothing about that is changed
+/// (`isMatchingPreferDualStackClusterIPFields`): its cluster may have had no other when it was made.
+fn stays(object: &Service, old: &Service, given: &[&str]) -> bool {
+    const PREFERS: &str = "PreferDualStack";
+    let before = old.spec.ip_family_policy.as_str();
+    object.spec.ip_family_policy == PREFERS
+        && (before == PREFERS || before.is_empty())
+        && object.kind() == old.kind()
+        && given == old.cluster_ips()
+        && object.spec.ip_families == old.spec.ip_families
 }
 
 /// The families that the Service is to have, in order.

@@ -210,3 +210,20 @@ fn a_second_family_is_added_beside_the_first() {
     assert_eq!(told(&with("PreferDualStack", both), Some(&dual), DUAL), "");
     assert_eq!(told(&json!({}), Some(&dual), DUAL), "");
 }
+
+#[test]
+fn a_service_that_prefers_both_families_stays_with_the_one_it_has_until_something_about_that_is_changed() {
+    let old = json!({"type": "ClusterIP", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "ipFamilies": ["IPv4"],
+        "ipFamilyPolicy": "PreferDualStack"});
+    let with = |key: &str, value: Json| {
+        let mut object = old.clone();
+        object[key] = value;
+        told(&object, Some(&old), DUAL)
+    };
+    assert_eq!(with("ports", json!([{"port": 80}])), "");
+    assert_eq!(with("ipFamilyPolicy", json!("RequireDualStack")), "10.0.0.1 v6");
+    assert_eq!(with("ipFamilies", json!(["IPv4", "IPv6"])), "10.0.0.1 v6");
+    assert_eq!(with("type", json!("NodePort")), "10.0.0.1 v6");
+    // As after a PUT that says nothing of families.
+    assert_eq!(with("ipFamilies", Json::Null), "10.0.0.1 v6");
+}
