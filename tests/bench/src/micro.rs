@@ -1,5 +1,6 @@
-//! The path of a readiness flip without servers, step by step.
+//! The path of a readiness flip without servers, step by step, and that of an address.
 
+mod allocation;
 mod counting;
 mod flip;
 mod membership;
@@ -27,5 +28,6 @@ pub struct Options {
 /// A step does not what it should: a flip that gives no write, a write whose answer cannot be read.
 pub fn run(options: &Options) -> Result<()> {
     flip::run(&options.sizes, options.flips)?;
-    membership::run(options.flips)
+    membership::run(options.flips)?;
+    allocation::run(options.flips * 50)
 }
