@@ -85,9 +85,21 @@ impl Claims for ByObjects {
         };
         let api = self.api.clone();
         Box::pin(async move {
-            match api.create(&PostParams::default(), &claim).await {
-                Ok(_) => Outcome::Won,
-                Err(kube::Error::Api(status)) if status.code == 409 => Outcome::Lost,
+            let made = async {
+                match api.create(&PostParams::default(), &claim).await {
+                    Ok(_) => Ok(true),
+                    Err(kube::Error::Api(status)) if status.code == 409 => {
+                        let there = api
+                            .get_opt(claim.metadata.name.as_deref().unwrap_or_default())
+                            .await?;
+                        Ok(there.is_some_and(|there| is_ours(&there.spec, &claim.spec)))
+                    }
+                    Err(error) => Err(error),
+                }
+            };
+            match made.await {
+                Ok(true) => Outcome::Won,
+                Ok(false) => Outcome::Lost,
                 Err(error) => Outcome::Failed(error.to_string()),
             }
         })
@@ -116,6 +128,16 @@ impl Claims for ByObjects {
             }
         })
     }
+}
+
+/// Whether a claim that is there was made by this replica for the same Service: by a request of before that failed, or by this one,
+/// whose answer was lost.
+fn is_ours(there: &AllocationClaimSpec, wanted: &AllocationClaimSpec) -> bool {
+    let same_service = match &wanted.name {
+        Some(_) => there.name == wanted.name,
+        None => there.request_uid == wanted.request_uid,
+    };
+    same_service && there.replica == wanted.replica && there.namespace == wanted.namespace
 }
 
 /// Deletes an IPAddress if it is one of ours. What is known of it may be behind: one of the allocator's protects a Service.

@@ -42,7 +42,7 @@ pub(crate) enum CallError {
 impl From<kube::Error> for CallError {
     fn from(error: kube::Error) -> Self {
         match error {
-            kube::Error::Api(status) if matches!(status.code, 404 | 409) => Self::Stale,
+            kube::Error::Api(status) if status.code == 409 => Self::Stale,
             kube::Error::Api(status) if !status.message.is_empty() => Self::Refused(status.message.clone()),
             error => Self::Failed(error),
         }

@@ -46,8 +46,9 @@ const NO_ADDRESS: &str = "object.spec.?clusterIP.orValue('') == '' \
     && (request.operation == 'CREATE' || oldObject.spec.?type.orValue('ClusterIP') == 'ExternalName')";
 
 /// Two families and fewer addresses. What prefers two and has one is left as it is while nothing about it changes
-/// (`isMatchingPreferDualStackClusterIPFields`).
-const NO_SECOND: &str = "object.spec.?ipFamilyPolicy.orValue('') in ['PreferDualStack', 'RequireDualStack'] \
+/// (`isMatchingPreferDualStackClusterIPFields`); an update that says no policy has that of before.
+const NO_SECOND: &str = "object.spec.?ipFamilyPolicy.orValue(request.operation == 'UPDATE' \
+    ? oldObject.spec.?ipFamilyPolicy.orValue('') : '') in ['PreferDualStack', 'RequireDualStack'] \
     && object.spec.?clusterIP.orValue('') != 'None' \
     && object.spec.?clusterIPs.orValue([]).size() < 2 \
     && !(request.operation == 'UPDATE' && (\

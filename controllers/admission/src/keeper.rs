@@ -56,6 +56,9 @@ pub const TURN: Duration = Duration::from_secs(10);
 /// Between two looks at the index.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// Before what was changed meanwhile is looked at again.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// Between two attempts to write what somebody undoes, at most.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
@@ -211,7 +214,7 @@ impl Keeper {
                 );
                 (Some(bundle(&state)), pause)
             }
-            Err(SecretError::Call(CallError::Stale)) => (None, Some(Duration::ZERO)),
+            Err(SecretError::Call(CallError::Stale)) => (None, Some(AGAIN)),
             Err(error) => {
                 self.told.tell("secret", Some(format!("{at}: {error}")));
                 (None, None)
@@ -291,7 +294,10 @@ impl Keeper {
             Err(error) => Err(error),
         };
         match result {
-            Err(CallError::Stale) => self.wake.notify_one(),
+            Err(CallError::Stale) => {
+                tokio::time::sleep(AGAIN).await;
+                self.wake.notify_one();
+            }
             result => self.told.tell(
                 "policies",
                 result.err().map(|error| {
@@ -344,7 +350,10 @@ impl Keeper {
                 );
                 self.told.tell("writing", None);
             }
-            Err(CallError::Stale) => self.wake.notify_one(),
+            Err(CallError::Stale) => {
+                tokio::time::sleep(AGAIN).await;
+                self.wake.notify_one();
+            }
             Err(error) => {
                 let problem = format!(
                     "the MutatingWebhookConfiguration {} cannot be written: {error}",

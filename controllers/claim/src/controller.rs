@@ -41,10 +41,7 @@ impl ClaimController {
             return;
         };
         let mut index = lock(&self.index);
-        let ledger = index.ledger_mut(value.class);
-        if ledger.holder(value) == Some(Holder::Pending(&owner(claim))) {
-            ledger.take_back(value);
-        }
+        index.ledger_mut(value.class).set_unclaimed(value);
     }
 }
 

@@ -82,7 +82,8 @@ fn released(record: &IpAddressRecord) -> Option<(ObjectKey, Timestamp)> {
 /// Pools or ServiceCIDRs are others. Returns the pools, by their places in the ledger.
 pub(crate) fn pools(index: &mut Index, world: &World) -> Vec<Compiled<Spans>> {
     let ranges: Vec<ServiceRange> = world.service_cidrs().map(|cidr| range(cidr)).collect();
-    index.families = compile::families(&ranges);
+    // That of the flag is made anew some seconds after it is gone; until then what it said holds.
+    index.families = compile::families(&ranges).or(index.families);
     let written: Vec<Written<'_, _>> = world
         .service_ip_pools()
         .map(|pool| Written {

@@ -107,9 +107,11 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
         holder,
         permits: election.permits.clone(),
         registry: registry.clone(),
-        health,
+        health: health.clone(),
         watch: quaymaster_watch::Config::default(),
     };
+    // Before anything holds, or the process would look ready for a moment.
+    let answering = (flags.webhook.webhook_port != 0).then(|| health.condition("admission reviews answered"));
     let mut engine = Engine::new(options);
     let index = quaymaster_ipam::Shared::default();
     let setting = Setting {
@@ -135,16 +137,20 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
         agent: &agent,
         namespace: &flags.election.leader_elect_resource_namespace,
         permits: &election.permits,
+        answering,
         cancel: &cancel,
     };
     let webhook = webhook::serve(&flags.webhook, process);
     let work = work(engine, upgrade::noticed(&client, &address, rules), &cancel);
-    let upgraded = together(Box::pin(work), Box::pin(webhook), &cancel).await?;
+    let ended = together(Box::pin(work), Box::pin(webhook), &cancel).await;
+    // Whatever ended it: a Lease that is held is given back.
+    let election = election.ended().await;
+    let upgraded = ended?;
     tracing::info!("stopped");
     if let Some(admin) = admin {
         admin.await.context("the health and metrics server broke")??;
     }
-    election.ended().await?;
+    election?;
     if let Some(now) = upgraded {
         bail!("the apiserver was Kubernetes {server} and is {now} now: start again to follow its rules");
     }

@@ -91,6 +91,22 @@ impl<V: Copy + Eq + Hash> Quarantine<V> {
         self.first().map(|(value, _)| value)
     }
 
+    /// Those whose time has come, in the order of their release; they go on waiting.
+    pub fn ripe(&self, now: Instant) -> impl Iterator<Item = V> {
+        let due = self
+            .queue
+            .iter()
+            .take_while(move |(.., released)| now.saturating_duration_since(*released) >= self.time);
+        let waits = |(value, number, _): &(V, u64, Instant)| {
+            let latest = self
+                .waiting
+                .get(value)
+                .is_some_and(|(latest, _)| latest == number);
+            latest.then_some(*value)
+        };
+        due.filter_map(waits)
+    }
+
     /// The first that still waits by its latest release; entries before it are of no use any more.
     fn first(&mut self) -> Option<(V, Instant)> {
         while let Some((value, number, _)) = self.queue.front().copied() {

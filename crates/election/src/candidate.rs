@@ -199,7 +199,13 @@ impl Candidate {
             // That it is ours by name renews nothing: it may have been written long ago.
             Answer::Read(lease) => self.told(Some(lease), now),
             // Who was refused has lost, or a request of its own before was stored after all: what is there is asked for.
-            Answer::Conflict => self.known = Known::Nothing,
+            Answer::Conflict => {
+                self.known = Known::Nothing;
+                // A leader has no time to lose; others would only meet again.
+                if self.held_until(now).is_some() {
+                    self.tried = None;
+                }
+            }
             Answer::Failed => {}
         }
     }

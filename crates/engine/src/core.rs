@@ -141,6 +141,8 @@ impl Core {
         self.permit = permit;
         let now = now();
         for seat in self.seats.iter_mut().filter(|seat| seat.started) {
+            // Until now others wrote what is kept here, and rightly so.
+            seat.forget_rivals();
             seat.controller.term_began(&self.world, &mut seat.dirty);
             seat.flush(now);
         }

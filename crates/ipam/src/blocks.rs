@@ -13,8 +13,8 @@ struct Shares {
     own: Vec<bool>,
 }
 
-/// Pools of more blocks are not divided: chance keeps replicas apart there.
-const MOST: u128 = 1 << 20;
+/// Pools of more blocks, as addresses of a /12 have, are not divided: chance keeps replicas apart there.
+const MOST: u128 = 1 << 14;
 
 impl Blocks {
     /// All of them: there is no other replica.
@@ -44,6 +44,14 @@ impl Blocks {
             .map(|block| !tiny && mine(block, now) && mine(block, before))
             .collect();
         Self(Some(Shares { length, own }))
+    }
+
+    /// Whether a value lies in an own block.
+    pub(crate) fn owns(&self, place: u128) -> bool {
+        self.0.as_ref().is_none_or(|Shares { length, own }| {
+            let block = usize::try_from(place / length).unwrap_or(usize::MAX);
+            own.get(block).copied().unwrap_or(false)
+        })
     }
 
     /// The first free value in an own block, from `start` on, then from the beginning; `free` tells the first free one from a value

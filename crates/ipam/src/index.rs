@@ -148,6 +148,17 @@ impl Index {
         let ledger = self.ledger(class);
         if let Some(name) = asker.named {
             let named = ledger.pools().position(|pool| pool.name == name);
+            let of_ports = named.and_then(|place| ledger.pool(place));
+            // The annotation names one pool, which need not be one for health checks.
+            if asker.port_use == Some(PortUse::HealthCheck)
+                && of_ports.is_some_and(|pool| !pool.is_for(asker.port_use))
+            {
+                let unnamed = Asker {
+                    named: None,
+                    ..*asker
+                };
+                return self.pools_for(&unnamed, class);
+            }
             let pool = named.and_then(|place| Some((place, ledger.pool(place)?)));
             return match pool {
                 Some((place, pool)) => may_name(pool, asker, class).map(|()| vec![place]),

@@ -168,7 +168,9 @@ impl Ledger {
             .services
             .insert(key.clone(), values.clone())
             .unwrap_or_default();
+        let mut came = false;
         for value in values.iter().filter(|value| !before.contains(value)) {
+            came = true;
             let known = self.values.entry(*value).or_default();
             known.users.push(key.clone());
             known.leaving = false;
@@ -180,7 +182,8 @@ impl Ledger {
         for value in before.iter().filter(|value| !values.contains(value)) {
             self.release(*value, key, now);
         }
-        if !values.is_empty() {
+        // What tells nothing new of its values may be older than what was handed out.
+        if came {
             self.withdraw(key);
         }
     }
@@ -241,6 +244,13 @@ impl Ledger {
         let after = served.partition_point(|(start, ..)| *start <= value.number);
         let (_, end, place) = served[..after].last()?;
         (value.number <= *end).then_some(*place)
+    }
+
+    /// Whether other replicas may give a value of a pool as well.
+    pub fn is_shared(&self, value: Value, pool: usize) -> bool {
+        self.pools
+            .get(pool)
+            .is_some_and(|held| held.parts[value.class as usize].is_shared(value.number))
     }
 
     /// How many values of a pool there are of each kind.
@@ -325,11 +335,13 @@ impl Ledger {
             }
         }
         for pool in 0..self.pools.len() {
-            if self.pools[pool].pool.is_least_recent() {
-                continue;
-            }
             for class in Class::ALL {
-                for number in self.pools[pool].parts[class as usize].rested(now) {
+                let held = &mut self.pools[pool];
+                let part = &mut held.parts[class as usize];
+                if part.keeps_rested(&held.pool) {
+                    continue;
+                }
+                for number in part.rested(now) {
                     let value = Value { class, number };
                     self.forget_release(value);
                     self.judge(value);
@@ -341,11 +353,11 @@ impl Ledger {
     /// When [`Ledger::expire`] has something to do next.
     pub fn next_expiry(&mut self) -> Option<Instant> {
         let pending = self.deadlines.front().map(|(until, _)| *until);
-        let resting = self
-            .pools
-            .iter_mut()
-            .filter(|held| !held.pool.is_least_recent())
-            .flat_map(|held| held.parts.iter_mut().filter_map(Part::next_rested));
+        let resting = self.pools.iter_mut().flat_map(|held| {
+            let pool = &held.pool;
+            let parts = held.parts.iter_mut().filter(|part| !part.keeps_rested(pool));
+            parts.filter_map(Part::next_rested)
+        });
         pending.into_iter().chain(resting).min()
     }
 
@@ -360,9 +372,9 @@ impl Ledger {
     }
 
     fn release(&mut self, value: Value, by: &ObjectKey, now: Instant) {
-        let rests = self
-            .pool_of(value)
-            .is_some_and(|pool| !self.pools[pool].pool.rest().is_zero());
+        let rests = self.pool_of(value).is_some_and(|pool| {
+            !self.pools[pool].pool.rest().is_zero() || self.pools[pool].pool.is_least_recent()
+        });
         let Some(known) = self.values.get_mut(&value) else {
             return;
         };

@@ -195,7 +195,7 @@ fn node_ports(object: &Service, old: Option<&Service>) -> Vec<NodePort> {
 /// the port of its name before, unless that number is still used in the new object.
 fn carried(object: &Service, old: Option<&Service>) -> Vec<i64> {
     let ports = &object.spec.ports;
-    let Some(old) = old.filter(|old| old.has_node_ports()) else {
+    let Some(old) = old.filter(|old| old.wants_node_ports()) else {
         return ports.iter().map(|port| port.node_port).collect();
     };
     let still_used = |number: i64| ports.iter().any(|port| port.node_port == number);

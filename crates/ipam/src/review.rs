@@ -166,11 +166,12 @@ fn lacking(index: &Index, ask: &Ask<'_>) -> Result<Needs, Refusal> {
 /// What was filled in is not going to be used, since other replicas were faster with some of it. The request may be
 /// [reviewed](review) anew.
 pub fn take_back(index: &mut Index, ask: &Ask<'_>, filled: &Filled, lost: &[Value], now: Instant) {
+    let owner = owner(ask);
     for value in &filled.granted {
-        index.ledger_mut(value.class).take_back(*value);
+        index.ledger_mut(value.class).take_back(*value, &owner);
     }
     for value in lost {
-        // Whose it is, is not known here.
+        // Whose it is, is told by the claim.
         let owner = Owner::Request(String::new());
         index.ledger_mut(value.class).set_claimed(*value, owner, now);
     }
@@ -207,11 +208,7 @@ impl Setting<'_> {
     }
 
     fn owner(&self) -> Owner {
-        if self.ask.name.is_empty() {
-            Owner::Request(self.ask.uid.to_owned())
-        } else {
-            Owner::Named(self.key.clone())
-        }
+        owner(self.ask)
     }
 }
 
@@ -328,6 +325,14 @@ fn addresses(service: &Service) -> impl Iterator<Item = Value> {
     ips.into_iter()
         .filter_map(quaymaster_model::ip::parse_ip)
         .map(Value::from)
+}
+
+/// Who values are handed out to.
+fn owner(ask: &Ask<'_>) -> Owner {
+    if ask.name.is_empty() {
+        return Owner::Request(ask.uid.to_owned());
+    }
+    Owner::Named(ObjectKey::new(Text::new(ask.namespace), Text::new(ask.name)))
 }
 
 fn told(ask: &Ask<'_>) -> String {

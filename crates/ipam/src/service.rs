@@ -126,13 +126,8 @@ impl Service {
             .collect()
     }
 
-    /// Whether its type has node ports (upstream's `needsNodePort` in `pkg/registry/core/service/storage/alloc.go`: those of a load
-    /// balancer that asks for none too, so that given ones are kept).
-    pub fn has_node_ports(&self) -> bool {
-        matches!(self.kind(), ServiceType::NodePort | ServiceType::LoadBalancer)
-    }
-
-    /// Whether the apiserver chooses node ports for it.
+    /// Whether the apiserver chooses node ports for it, and carries them over (upstream's `needsNodePort` in
+    /// `pkg/registry/core/service/storage/storage.go`).
     pub fn wants_node_ports(&self) -> bool {
         match self.kind() {
             ServiceType::NodePort => true,

@@ -23,6 +23,9 @@ const HAND_OVER: Duration = Duration::from_secs(70);
 /// Longest wait for one answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Stands for replicas that there may be.
+const UNKNOWN: &str = "";
+
 /// Label of the Leases of replicas.
 const LABEL: &str = "quaymaster.io/replica";
 
@@ -87,13 +90,24 @@ impl Replica {
 
     /// Goes on so until `cancel`, and tells who is there. At the end the Lease is taken away.
     pub async fn keep(mut self, cancel: CancellationToken, tell: impl Fn(View)) {
+        let mut seen = Instant::now();
         loop {
             tokio::select! {
                 () = cancel.cancelled() => break,
                 () = tokio::time::sleep(RENEW) => {}
             }
+            // The others take it for gone by now, and give out of its share: nothing is its own any more.
+            if seen.elapsed() >= LEASE {
+                tell(View {
+                    now: vec![self.me.clone(), UNKNOWN.to_owned()],
+                    before: Vec::new(),
+                });
+            }
             match tokio::time::timeout(TIMEOUT, self.look()).await {
-                Ok(Ok(view)) => tell(view),
+                Ok(Ok(view)) => {
+                    seen = Instant::now();
+                    tell(view);
+                }
                 Ok(Err(error)) => tracing::warn!(%error, "the lease of this replica cannot be renewed"),
                 Err(_) => tracing::warn!("the lease of this replica cannot be renewed in time"),
             }

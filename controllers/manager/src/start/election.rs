@@ -47,9 +47,9 @@ impl Election {
         let permits = terms.permits();
         let cancel = cancel.clone();
         let contest = tokio::spawn(async move {
-            let ended = leader::stand(client, contest, terms, cancel.clone()).await;
-            cancel.cancel();
-            ended
+            // However it ends, all ends: a replica that cannot lead any more must not look as if it could.
+            let _end = cancel.clone().drop_guard();
+            leader::stand(client, contest, terms, cancel).await
         });
         Ok(Self {
             permits,

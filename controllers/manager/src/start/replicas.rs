@@ -31,13 +31,14 @@ pub(super) async fn join(
     let mut replica = Replica::new(client.clone(), namespace, me.clone(), permit);
     let first = async {
         loop {
-            match replica.look().await {
-                Ok(view) => return view,
-                Err(error) => {
-                    tracing::warn!(namespace, %error, "this replica cannot be made known to others: no admission reviews are answered");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
+            let looked = tokio::time::timeout(PAUSE * 5, replica.look()).await;
+            let error = match looked {
+                Ok(Ok(view)) => return view,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            tracing::warn!(namespace, %error, "this replica cannot be made known to others: no admission reviews are answered");
+            tokio::time::sleep(PAUSE).await;
         }
     };
     let Some(first) = cancel.run_until_cancelled(first).await else {
@@ -45,7 +46,10 @@ pub(super) async fn join(
     };
     tell(index, &me, first);
     let (shared, cancel, name) = (Arc::clone(index), cancel.clone(), me.clone());
-    tokio::spawn(async move { replica.keep(cancel, |view| tell(&shared, &name, view)).await });
+    tokio::spawn(async move {
+        let _end = cancel.clone().drop_guard();
+        replica.keep(cancel, |view| tell(&shared, &name, view)).await;
+    });
     Ok(Some(Box::new(ByObjects::new(client, me, permit))))
 }
 

@@ -10,6 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use quaymaster_admission::{Authority, Clocks, Keep, Keeper, Services, TURN};
 use quaymaster_ipam::Shared;
 use quaymaster_runtime::client::{Connection, UserAgent};
+use quaymaster_runtime::health::Condition;
 use quaymaster_runtime::metrics::Registry;
 use quaymaster_runtime::permit::Permits;
 use quaymaster_webhook::authority::Names;
@@ -24,6 +25,9 @@ use crate::flags::WebhookFlags;
 /// How often the files of the certificate are looked at: those of a Secret that is mounted change by themselves.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// How often it is looked whether there is a certificate.
+const SOON: Duration = Duration::from_millis(100);
+
 /// What of the process the webhook uses.
 pub(super) struct Process<'a> {
     pub(super) index: &'a Shared,
@@ -34,6 +38,8 @@ pub(super) struct Process<'a> {
     /// Where replicas make themselves known to each other.
     pub(super) namespace: &'a str,
     pub(super) permits: &'a Permits,
+    /// Holds once reviews are answered.
+    pub(super) answering: Option<Condition>,
     pub(super) cancel: &'a CancellationToken,
 }
 
@@ -76,7 +82,7 @@ pub(super) async fn serve(flags: &WebhookFlags, process: Process<'_>) -> anyhow:
         .await
         .context("choose another --webhook-bind-address or --webhook-port")?;
     // It may be what the answers of this process and of others hang on: so first of all.
-    keep(flags, &process, certificates);
+    keep(flags, &process, certificates.clone());
     let Some(claims) = replicas::join(
         process.connection,
         process.agent,
@@ -90,7 +96,18 @@ pub(super) async fn serve(flags: &WebhookFlags, process: Process<'_>) -> anyhow:
     };
     tracing::info!(address = %server.address()?, "answering admission reviews");
     let services = Services::new(Arc::clone(process.index), Instant::now, Some(claims));
-    server.serve(Arc::new(services), cancel.clone()).await;
+    let ready = async {
+        while certificates.not_after().is_none() {
+            tokio::time::sleep(SOON).await;
+        }
+        if let Some(answering) = &process.answering {
+            answering.hold();
+        }
+    };
+    tokio::join!(
+        server.serve(Arc::new(services), cancel.clone()),
+        cancel.run_until_cancelled(ready)
+    );
     Ok(())
 }
 

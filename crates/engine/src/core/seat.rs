@@ -69,6 +69,11 @@ impl Seat {
         }
     }
 
+    /// Who wrote what is kept here is no rival: it was not this process's to write.
+    pub(super) fn forget_rivals(&mut self) {
+        self.repairs = Repairs::default();
+    }
+
     /// What the controller marked goes into its queue.
     pub(super) fn flush(&mut self, now: Instant) {
         for key in self.dirty.forgotten.drain(..) {

@@ -17,6 +17,7 @@ impl Ledger {
             known.pending = Some(Pending {
                 owner: owner.clone(),
                 until,
+                own: true,
             });
             self.deadlines.push_back((until, grant.value));
             self.judge(grant.value);
@@ -34,18 +35,35 @@ impl Ledger {
     /// Another replica is about to give a value: nobody gets it here before its time is over.
     pub fn set_claimed(&mut self, value: Value, owner: Owner, now: Instant) {
         let known = self.values.entry(value).or_default();
-        if known.users.is_empty() && known.pending.is_none() {
+        let by_another = known.pending.as_ref().is_none_or(|pending| !pending.own);
+        if known.users.is_empty() && by_another {
             let until = now + PENDING;
-            known.pending = Some(Pending { owner, until });
+            known.pending = Some(Pending {
+                owner,
+                until,
+                own: false,
+            });
             self.deadlines.push_back((until, value));
         }
         self.judge(value);
     }
 
-    /// What was handed out is not going to be used, and is free at once.
-    pub fn take_back(&mut self, value: Value) {
-        self.forget_grant(value);
-        self.judge(value);
+    /// What another replica has claimed is given back.
+    pub fn set_unclaimed(&mut self, value: Value) {
+        let pending = self.values.get(&value).and_then(|known| known.pending.as_ref());
+        if pending.is_some_and(|pending| !pending.own) {
+            self.forget_grant(value);
+            self.judge(value);
+        }
+    }
+
+    /// What was handed out to this owner is not going to be used, and is free at once.
+    pub fn take_back(&mut self, value: Value, owner: &Owner) {
+        let pending = self.values.get(&value).and_then(|known| known.pending.as_ref());
+        if pending.is_some_and(|pending| pending.own && pending.owner == *owner) {
+            self.forget_grant(value);
+            self.judge(value);
+        }
     }
 
     /// What was handed out to a Service of this name and is still kept for it.

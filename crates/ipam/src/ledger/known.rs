@@ -46,6 +46,8 @@ pub enum Owner {
 pub(super) struct Pending {
     pub(super) owner: Owner,
     pub(super) until: Instant,
+    /// This replica has handed it out; else another one has claimed it.
+    pub(super) own: bool,
 }
 
 /// A value that was released.

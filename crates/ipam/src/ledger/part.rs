@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use quaymaster_allocator::{Counts, Given, Quarantine, Range, Reason};
+use quaymaster_allocator::{Counts, DENSE, Given, Quarantine, Range, Reason};
 
 use crate::blocks::Blocks;
 use crate::pool::Pool;
@@ -85,7 +85,7 @@ impl Part {
     }
 
     /// The value that is given next, and is none of those to be avoided. It stays free.
-    pub(super) fn find(&mut self, pool: &Pool, given: Given, now: Instant, avoid: &[u128]) -> Option<Found> {
+    pub(super) fn find(&self, pool: &Pool, given: Given, now: Instant, avoid: &[u128]) -> Option<Found> {
         let given = Given {
             last: self.last,
             ..given
@@ -96,15 +96,22 @@ impl Part {
             .collect();
         avoid.sort_unstable();
         let found = self.search(pool.order().start(self.size(), given), &avoid);
-        let mut oldest = || pool.is_least_recent().then(|| self.oldest(now, &avoid))?;
+        let oldest = || self.keeps_rested(pool).then(|| self.oldest(now, &avoid))?;
         let (place, of_another) = match found {
             Some(found) => found,
-            None => (oldest()?, false),
+            None => oldest().map(|place| (place, !self.blocks.owns(place)))?,
         };
         Some(Found {
             number: self.space.number(place)?,
             of_another,
         })
+    }
+
+    /// Whether other replicas may give it as well.
+    pub(super) fn is_shared(&self, number: u128) -> bool {
+        self.space
+            .place(number)
+            .is_some_and(|place| !self.blocks.owns(place))
     }
 
     /// A value was given.
@@ -134,12 +141,15 @@ impl Part {
         None
     }
 
-    /// The one that was released first, if its time has come.
-    fn oldest(&mut self, now: Instant, avoid: &[u128]) -> Option<u128> {
-        if self.resting.next_due()? > now {
-            return None;
-        }
-        let place = self.resting.oldest()?;
-        avoid.binary_search(&place).is_err().then_some(place)
+    /// The one that was released first, of those whose time has come.
+    fn oldest(&self, now: Instant, avoid: &[u128]) -> Option<u128> {
+        let mut ripe = self.resting.ripe(now);
+        ripe.find(|place| avoid.binary_search(place).is_err())
+    }
+
+    /// Whether released values stay out of use until there is no other: where so many are that chance always finds another, they
+    /// would only be kept.
+    pub(super) fn keeps_rested(&self, pool: &Pool) -> bool {
+        pool.is_least_recent() && self.size() <= DENSE
     }
 }

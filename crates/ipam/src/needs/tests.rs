@@ -227,3 +227,13 @@ fn a_service_that_prefers_both_families_stays_with_the_one_it_has_until_somethin
     // As after a PUT that says nothing of families.
     assert_eq!(with("ipFamilies", Json::Null), "10.0.0.1 v6");
 }
+
+#[test]
+fn nothing_is_carried_over_from_a_balancer_that_asked_for_no_node_ports() {
+    let old = json!({"type": "LoadBalancer", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "allocateLoadBalancerNodePorts": false,
+        "ports": [{"port": 80, "nodePort": 30100}]});
+    for kind in ["NodePort", "LoadBalancer"] {
+        let object = json!({"type": kind, "clusterIP": "10.0.0.1", "ports": [{"port": 80}]});
+        assert_eq!(told(&object, Some(&old), DUAL), "80[0]", "{kind}");
+    }
+}

@@ -92,7 +92,8 @@ impl<'a, 'r> Chooser<'a, 'r> {
         port: Option<i32>,
         reserved: Option<Value>,
     ) -> Result<Option<Value>, Refusal> {
-        if let Some(value) = reserved {
+        // What the Service keeps for another of its ports is not given twice.
+        if let Some(value) = reserved.filter(|value| !self.avoid.contains(value)) {
             self.reserved(value)?;
             return Ok(Some(self.take(value, None, port)));
         }
@@ -101,6 +102,11 @@ impl<'a, 'r> Chooser<'a, 'r> {
         let pools = self.index.pools_for(&asker, class)?;
         let slot = slot_of(Value { class, number: 0 }, port);
         if let Some(chosen) = self.again(class, slot, &pools) {
+            if self.index.ledger(class).is_shared(chosen.value, chosen.pool)
+                || self.is_strict(chosen.pool, class)
+            {
+                self.contested.push(chosen.value);
+            }
             return Ok(Some(self.take(chosen.value, Some(chosen.pool), port)));
         }
         let mut full = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::{Operation, Setting};
 use crate::service::Service;
-use crate::{Holder, Index, Refusal, Value};
+use crate::{Holder, Index, Pool, Refusal, Value};
 
 /// Refuses given values that are not for the Service. Those that it has already are nobody's business.
 pub(super) fn check(index: &Index, setting: &Setting<'_>) -> Result<(), Refusal> {
@@ -78,7 +78,9 @@ fn allowed(index: &Index, setting: &Setting<'_>, value: Value) -> Result<(), Ref
             });
         }
         Some(Holder::Released(by)) if *by != setting.key => {
-            if let Some(pool) = pool {
+            let released = ledger.facts(value).released.map(|(at, _)| at);
+            let rests = |pool: &&Pool| released.is_some_and(|at| setting.now < at + pool.rest());
+            if let Some(pool) = pool.filter(rests) {
                 return Err(Refusal::Quarantined {
                     service: service(),
                     value,

@@ -22,6 +22,7 @@ pub(super) fn read(lease: &v1::Lease) -> Lease {
 
 /// Does what a candidate wants done.
 pub(super) async fn request(api: &Api<v1::Lease>, contest: &Contest, step: Step) -> Answer {
+    let creates = step == Step::Create;
     let stored = match step {
         Step::Create => {
             let lease = held(contest, None, 0);
@@ -42,6 +43,13 @@ pub(super) async fn request(api: &Api<v1::Lease>, contest: &Contest, step: Step)
     };
     match stored {
         Ok(lease) => Answer::Stored(read(&lease)),
+        Err(kube::Error::Api(status)) if status.code == 404 && creates => {
+            tracing::warn!(
+                namespace = contest.namespace,
+                "the lease cannot be made: is there such a namespace? choose another --leader-elect-resource-namespace"
+            );
+            Answer::Failed
+        }
         Err(error) => failed(&error),
     }
 }

@@ -135,9 +135,9 @@ fn nothing_to_run_is_refused() {
 
 #[test]
 fn a_flag_that_only_kube_controller_manager_has_is_refused_with_what_to_do_instead() {
-    let text = fails(USAGE, &["--leader-elect=true"]).join("\n");
+    let text = fails(USAGE, &["--leader-elect-resource-lock=leases"]).join("\n");
     assert!(
-        text.contains("'--leader-elect'") && text.contains("run one replica"),
+        text.contains("'--leader-elect-resource-lock'") && text.contains("it is a Lease"),
         "{text}"
     );
 }
