@@ -147,12 +147,18 @@ async fn serve(flags: Flags, selected: Vec<&'static Part>) -> anyhow::Result<()>
     let election = election.ended().await;
     let upgraded = ended?;
     tracing::info!("stopped");
-    if let Some(admin) = admin {
-        admin.await.context("the health and metrics server broke")??;
-    }
+    stopped(admin).await?;
     election?;
     if let Some(now) = upgraded {
         bail!("the apiserver was Kubernetes {server} and is {now} now: start again to follow its rules");
+    }
+    Ok(())
+}
+
+/// Waits until health and metrics are served no more.
+async fn stopped(admin: Option<AdminTask>) -> anyhow::Result<()> {
+    if let Some(admin) = admin {
+        admin.await.context("the health and metrics server broke")??;
     }
     Ok(())
 }
