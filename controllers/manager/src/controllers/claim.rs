@@ -19,7 +19,7 @@ pub(super) const PART: Part = Part {
         Need {
             group: "quaymaster.io",
             resource: "allocationclaims",
-            verbs: &["list", "watch", "create", "delete"],
+            verbs: &["get", "list", "watch", "create", "delete"],
         },
     ],
     build,

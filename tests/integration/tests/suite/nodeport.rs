@@ -53,7 +53,7 @@ fn rules() -> Vec<Rule> {
         rule(
             "quaymaster.io",
             "allocationclaims",
-            &["list", "watch", "create", "delete"],
+            &["get", "list", "watch", "create", "delete"],
         ),
         rule(
             "coordination.k8s.io",

@@ -80,7 +80,7 @@ pub(crate) const ALLOCATION_RULES: [Rule; 15] = [
     rule(
         "quaymaster.io",
         "allocationclaims",
-        &["list", "watch", "create", "delete"],
+        &["get", "list", "watch", "create", "delete"],
     ),
     rule(
         "coordination.k8s.io",
