@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::canonical::tidy;
 use super::exception::{Exception, Exceptions};
 use crate::names;
-use crate::rules::cidrs::may_go;
+use crate::rules::cidrs::{holds, may_go, orphans};
 
 #[cfg(test)]
 mod tests;
@@ -56,7 +56,39 @@ pub fn fair(
         *exceptions.entry(Exception::EqualCidrs).or_default() += 1;
         return Vec::new();
     }
+    let either = [0, 1]
+        .into_iter()
+        .any(|side| swapped(name, sides[side], sides[1 - side]));
+    if !found.is_empty() && either {
+        *exceptions.entry(Exception::EitherCidr).or_default() += 1;
+        return Vec::new();
+    }
     found
+}
+
+/// Whether one side keeps a ServiceCIDR that is being deleted for addresses in it, and the other side keeps one in its place that
+/// overlaps it, is being deleted as well, and holds all these addresses: which of the two is looked at first, and goes, hangs on
+/// timing.
+fn swapped(name: &str, side: Side<'_>, other: Side<'_>) -> bool {
+    let deleted = |cidr: &&ServiceCIDR| cidr.metadata.deletion_timestamp.is_some();
+    let Some(kept) = find(name, side).filter(deleted) else {
+        return false;
+    };
+    let rest: Vec<&ServiceCIDR> = side
+        .cidrs
+        .iter()
+        .filter(|cidr| cidr.metadata.name != kept.metadata.name)
+        .collect();
+    let orphans = orphans(kept, &rest, side.addresses);
+    let instead = |cidr: &&ServiceCIDR| {
+        let missing = cidr
+            .metadata
+            .name
+            .as_deref()
+            .is_some_and(|name| find(name, side).is_none());
+        deleted(cidr) && missing && orphans.iter().all(|address| holds(cidr, *address))
+    };
+    find(name, other).is_none() && !orphans.is_empty() && other.cidrs.iter().any(|cidr| instead(&cidr))
 }
 
 /// Whether both are being deleted, and nothing differs but that one never got the controller's finalizer, which the API takes

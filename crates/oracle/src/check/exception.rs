@@ -64,6 +64,8 @@ exceptions! {
     /// Of equal ServiceCIDRs that are deleted together kube-controller-manager lets all go, also where addresses hang on
     /// them.
     EqualCidrs = "equal-cidrs";
+    /// Of ServiceCIDRs that overlap and are deleted together either may be the one that stays for the addresses in both.
+    EitherCidr = "either-cidr";
     /// Whether a ServiceCIDR that somebody else's finalizer keeps has that of the controller depends on whether it was faster
     /// than the deletion.
     LateFinalizer = "late-finalizer";

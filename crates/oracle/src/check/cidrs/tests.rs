@@ -118,3 +118,26 @@ fn who_deleted_before_the_controller_came_leaves_no_finalizer_of_its_own() {
     );
     assert_eq!(run(&finalizers(true, &both), &finalizers(true, &both[1..])).0, 1);
 }
+
+#[test]
+fn of_two_that_overlap_and_are_deleted_together_either_may_stay_for_the_addresses_in_both() {
+    let deleted = |name: &str, range: &str| {
+        let change =
+            json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {"cidrs": [range]}});
+        cidr(name, &change)
+    };
+    let (wide, narrow) = (deleted("a", "10.0.0.0/24"), deleted("b", "10.0.0.0/28"));
+    let (left, right) = ([wide.clone()], [narrow.clone()]);
+    assert_eq!(run(&left, &right), (0, vec!["either-cidr"]));
+    assert_eq!(run(&[narrow], &[wide.clone()]), (0, vec!["either-cidr"]));
+    // The other one has no place for the address, stays for another reason, or is not being deleted.
+    assert_eq!(run(&left, &[deleted("b", "10.0.1.0/24")]).0, 1);
+    assert_eq!(
+        run(&left, &[cidr("b", &json!({"spec": {"cidrs": ["10.0.0.0/28"]}}))]).0,
+        1
+    );
+    // Both were let go, though an address hangs on them; or one stays for nothing.
+    assert_eq!(run(&left, &[]).0, 1);
+    let empty = deleted("a", "10.0.2.0/24");
+    assert_eq!(run(&[empty], &right).0, 1);
+}
