@@ -107,6 +107,7 @@ async fn demo(
     }
     let launch = Launch::new(binary, plane.logs().join("quaymaster.log")).connect(plane.kubeconfig())?;
     let (launch, webhook) = pools::flags(launch)?;
+    pools::register(&client, webhook).await?;
     let mut quaymaster = launch.start_ready(READY_LIMIT).await?;
     println!(
         "quaymaster: process {}, {} and /metrics, log {}",

@@ -58,9 +58,8 @@ pub(crate) async fn play(
         "pools: the kinds, and quaymaster as a webhook of the apiserver",
     );
     kubectl.run(&["apply", "-f", "charts/quaymaster/crds"])?;
-    register(client, webhook).await?;
     println!(
-        "  registered https://{webhook}/allocate; its rules, conditions and authority are filled in by quaymaster"
+        "  registered is https://{webhook}/allocate; its rules, conditions and authority are filled in by quaymaster"
     );
     until("the webhook's configuration", async || filled_in(client).await).await?;
 
@@ -110,8 +109,9 @@ pub(crate) async fn play(
     kubectl.run(&["get", "serviceippools,nodeportpools"])
 }
 
-/// Makes quaymaster known to the apiserver, as a chart or its owner does.
-async fn register(client: &Client, webhook: SocketAddr) -> Result<()> {
+/// Makes quaymaster known to the apiserver, as a chart or its owner does, before it starts: by that it knows which certificate it
+/// needs.
+pub(crate) async fn register(client: &Client, webhook: SocketAddr) -> Result<()> {
     let configuration: MutatingWebhookConfiguration = serde_json::from_value(json!({
         "metadata": { "name": CONFIGURATION },
         "webhooks": [{
