@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use quaymaster_allocator::Given;
 use quaymaster_api::{Consistency, OnExhausted, PortUse};
-use quaymaster_model::{IpFamily, ServiceType};
+use quaymaster_model::digest::fnv128a;
+use quaymaster_model::{IpFamily, ObjectKey, ServiceType};
 
 use super::{Setting, slot_of};
 use crate::needs::{Needs, NodePort};
@@ -232,14 +233,9 @@ impl<'a, 'r> Chooser<'a, 'r> {
     }
 }
 
-/// A number that hangs on the name of a Service and which of its values is sought: FNV-1a with 128 bits.
-fn digest(key: &quaymaster_model::ObjectKey, class: Class, nth: usize) -> u128 {
-    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+/// A number that hangs on the name of a Service and which of its values is sought.
+fn digest(key: &ObjectKey, class: Class, nth: usize) -> u128 {
     let nth = [class as u8, u8::try_from(nth).unwrap_or(u8::MAX)];
     let parts = [key.namespace.as_bytes(), b"/", key.name.as_bytes(), &nth];
-    let bytes = parts.into_iter().flatten();
-    bytes.fold(OFFSET, |hash, byte| {
-        (hash ^ u128::from(*byte)).wrapping_mul(PRIME)
-    })
+    fnv128a(&parts.concat())
 }

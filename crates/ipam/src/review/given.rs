@@ -1,15 +1,13 @@
 //! Values that a request gives itself.
 
-use super::{Operation, Setting};
+use super::Setting;
 use crate::service::Service;
 use crate::{Holder, Index, Pool, Refusal, Value};
 
 /// Refuses given values that are not for the Service. Those that it has already are nobody's business.
 pub(super) fn check(index: &Index, setting: &Setting<'_>) -> Result<(), Refusal> {
     let had: Vec<Value> = setting.ask.old.into_iter().flat_map(values).collect();
-    if setting.ask.operation == Operation::Create || setting.ask.old.is_some() {
-        canonical(setting)?;
-    }
+    canonical(setting)?;
     for value in values(setting.ask.object).filter(|value| !had.contains(value)) {
         allowed(index, setting, value)?;
     }
