@@ -4,40 +4,67 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::canonical::{Canonical, CanonicalEndpoint, Difference, GroupKey};
+use super::canonical::{Canonical, CanonicalEndpoint, Difference, Group, GroupKey};
 use super::zones::Zones;
 use crate::names::SLICE_CONTROLLER;
 
 /// By how much hints by annotation may differ, by address type: the algorithm looks at each family alone. Where it
 /// leaves both distributions as they are, they may be any two such: which one it comes to depends on what was hinted
-/// before.
+/// before. Where there are several slices it hints only those anew that it writes, so that a zone may have fewer than its
+/// minimum for as long as none has more than its maximum.
 pub(super) fn tolerance(left: &Canonical, right: &Canonical, zones: &Zones) -> BTreeMap<String, usize> {
-    let ready = |form: &Canonical, address_type: &str| {
-        let of = |key: &GroupKey| key.address_type == address_type && key.managed_by == SLICE_CONTROLLER;
-        let groups = form.groups.iter().filter(|(key, _)| of(key));
-        let endpoints = groups.flat_map(|(_, group)| group.endpoints.values());
-        endpoints
-            .filter(|endpoint| endpoint.ready())
-            .map(|endpoint| hinted_zone(endpoint.fields.get("hints")).map(str::to_owned))
-            .collect::<Vec<_>>()
-    };
-    let settled = |hints: &[Option<String>]| {
-        let mut counts = BTreeMap::new();
-        for zone in hints.iter().flatten() {
-            *counts.entry(zone.clone()).or_insert(0) += 1;
-        }
-        counts.values().sum::<usize>() == hints.len() && zones.is_settled(&counts)
-    };
+    let sides = [left, right];
     let keys = left.groups.keys().chain(right.groups.keys());
     keys.map(|key| {
-        let address_type = &key.address_type;
-        let sides = [left, right].map(|form| ready(form, address_type));
-        let most = sides.each_ref().map(Vec::len).into_iter().max().unwrap_or(0);
-        let both_settled = sides.iter().all(|hints| settled(hints));
-        let allowed = if both_settled { most } else { zones.slack(most) };
-        (address_type.clone(), allowed)
+        let families = sides.map(|form| Hinted::of(form, &key.address_type));
+        let most = families.iter().map(|family| family.ready).max().unwrap_or(0);
+        let any = families.iter().all(|family| family.may_stay(zones));
+        let allowed = if any { most } else { zones.slack(most) };
+        (key.address_type.clone(), allowed)
     })
     .collect()
+}
+
+/// What a family of a Service is hinted to.
+struct Hinted {
+    /// How many endpoints are ready.
+    ready: usize,
+    /// How many of them each zone has.
+    counts: BTreeMap<String, usize>,
+    /// Slices that have endpoints.
+    slices: usize,
+}
+
+impl Hinted {
+    fn of(form: &Canonical, address_type: &str) -> Self {
+        let of = |key: &GroupKey| key.address_type == address_type && key.managed_by == SLICE_CONTROLLER;
+        let groups = || {
+            form.groups
+                .iter()
+                .filter(|(key, _)| of(key))
+                .map(|(_, group)| group)
+        };
+        let endpoints = groups().flat_map(|group| group.endpoints.values());
+        let (mut ready, mut counts) = (0, BTreeMap::new());
+        for endpoint in endpoints.filter(|endpoint| endpoint.ready()) {
+            ready += 1;
+            if let Some(zone) = hinted_zone(endpoint.fields.get("hints")) {
+                *counts.entry(zone.to_owned()).or_insert(0) += 1;
+            }
+        }
+        let filled = |group: &Group| group.sizes.iter().filter(|size| **size > 0).count();
+        Self {
+            ready,
+            counts,
+            slices: groups().map(filled).sum(),
+        }
+    }
+
+    /// Whether the algorithm may have come to this and leave it.
+    fn may_stay(&self, zones: &Zones) -> bool {
+        let settled = || zones.is_settled(&self.counts) || self.slices > 1 && zones.keeps(&self.counts);
+        self.counts.values().sum::<usize>() == self.ready && settled()
+    }
 }
 
 /// The zone that these hints name, where they name just one and no node.

@@ -45,6 +45,11 @@ impl Zones {
         self.bounds.moved(own)
     }
 
+    /// Whether the algorithm leaves this distribution as it is where no slice is written.
+    pub(super) fn keeps(&self, hinted: &BTreeMap<String, usize>) -> bool {
+        self.bounds.keeps(hinted)
+    }
+
     /// Whether the algorithm leaves this distribution as it is, where all is hinted anew.
     pub(super) fn is_settled(&self, hinted: &BTreeMap<String, usize>) -> bool {
         self.bounds.is_settled(hinted)

@@ -143,6 +143,18 @@ impl TopologyCache {
         usize::try_from(giving.values().sum::<i64>()).ok()
     }
 
+    /// Whether hints of these numbers, by zone, stay as they are in slices that are not written: none for a zone that does
+    /// not count, and no more for one than its maximum. What a zone has too few of is only moved where a slice is written.
+    pub fn keeps(&self, hinted: &BTreeMap<String, usize>) -> bool {
+        let total = i64::try_from(hinted.values().sum::<usize>()).unwrap_or(i64::MAX);
+        let within =
+            |bounds: &Allocation, count: usize| i64::try_from(count).is_ok_and(|n| n <= bounds.maximum);
+        self.allocations(total).is_ok_and(|allocations| {
+            let mut hinted = hinted.iter();
+            hinted.all(|(zone, count)| allocations.get(zone).is_some_and(|bounds| within(bounds, *count)))
+        })
+    }
+
     /// Forgets only that the Service got hints.
     pub(crate) fn forget_mark(&mut self, service: &str) {
         self.populated.remove(service);

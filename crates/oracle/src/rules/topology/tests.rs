@@ -212,6 +212,10 @@ fn a_distribution_may_be_settled_outside_its_minima() {
     assert!(cache.is_settled(&hinted([4, 2, 4])));
     assert!(!cache.is_settled(&hinted([5, 2, 3])));
     assert!(!cache.is_settled(&hinted([10, 0, 0])));
+    // Minima and maxima are 4, 3 and 3.
+    assert!(cache.keeps(&hinted([4, 3, 3])));
+    assert!(!cache.keeps(&hinted([5, 2, 3])));
+    assert!(!cache.keeps(&BTreeMap::from([("d".to_owned(), 3)])));
     // Without hints for so many endpoints nothing is settled, and nothing free.
     assert!(!cache.is_settled(&hinted([1, 1, 0])));
     assert_eq!(cache.free(2), None);
