@@ -84,9 +84,10 @@ impl Handover {
             let services: BTreeSet<&String> = taken.by_service.keys().chain(self.unowned.keys()).collect();
             for service in services {
                 let writes = taken.by_service.get(service).into_iter().flatten();
-                let mut others = Vec::new();
+                let (mut others, mut seen) = (Vec::new(), BTreeSet::new());
                 for write in writes {
-                    match self.of_taken(service, write) {
+                    let again = !seen.insert((&write.kind, &write.name));
+                    match self.of_taken(service, write, again) {
                         None => others.push(write),
                         reason => judgement.of(write, reason),
                     }
@@ -106,17 +107,18 @@ impl Handover {
         judgement
     }
 
-    /// Why quaymaster may write this as it takes over.
-    fn of_taken(&self, service: &str, write: &Write) -> Option<Reason> {
+    /// Why quaymaster may write this as it takes over; `again` where it has written the same object so before.
+    fn of_taken(&self, service: &str, write: &Write, again: bool) -> Option<Reason> {
         let Refused { slices, endpoints } = &self.refused;
         if write.is(ENDPOINTS, "create") || write.is(ENDPOINTS, "update") {
             return endpoints.contains(service).then_some(Reason::RefusedTruncation);
         }
         if self.is_of_hints(service, write) && write.change == Change::Hints {
-            // Those that kube-controller-manager does not leave alone either.
-            let mut baseline = self.baseline.by_service.get(service).into_iter().flatten();
-            let unsettled = baseline.any(|write| self.is_of_hints(service, write));
-            return unsettled.then_some(Reason::AutoHints);
+            // Those that kube-controller-manager does not leave alone either, each once.
+            let baseline = self.baseline.by_service.get(service).into_iter().flatten();
+            let mut hints = baseline.filter(|write| write.change == Change::Hints);
+            let unsettled = hints.any(|write| self.is_of_hints(service, write));
+            return (unsettled && !again).then_some(Reason::AutoHints);
         }
         // A delete does not say what the slice was; the successor of a mirrored one mirrors.
         if !write.of(SLICES) || !(write.mirrors || write.verb() == "delete") {

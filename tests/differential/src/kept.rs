@@ -73,7 +73,7 @@ pub(crate) struct Look<'a> {
     pub(crate) recreated: &'a BTreeSet<String>,
     /// Paths of Endpoints of the left side of which some were deleted and others made under their name.
     pub(crate) remade: &'a BTreeSet<String>,
-    /// Paths of Endpoints that ever had the label of their controller, on either side.
+    /// Uids of Endpoints that ever had the label of their controller, on either side.
     pub(crate) kept_once: &'a BTreeSet<String>,
     /// Paths of Services for which a slice was to be created on that side that was there already.
     pub(crate) refused: [&'a BTreeSet<String>; 2],

@@ -120,7 +120,7 @@ impl Recorder {
         uids.into_keys().collect()
     }
 
-    /// Paths of Endpoints that ever had the label of their controller.
+    /// Uids of Endpoints that ever had the label of their controller.
     pub(crate) fn kept_endpoints(&self) -> BTreeSet<String> {
         let log = self.locked();
         let labelled = log.events.iter().filter(|event| {
@@ -129,7 +129,8 @@ impl Recorder {
             event.object.kind() == Kind::Endpoints
                 && manager.map(String::as_str) == Some(ENDPOINTS_CONTROLLER)
         });
-        labelled.map(|event| event.object.key().path()).collect()
+        let uids = labelled.filter_map(|event| event.object.metadata().uid.clone());
+        uids.collect()
     }
 
     /// Changes so far of what controllers keep, by kind.

@@ -34,7 +34,7 @@ pub struct Setting<'a> {
     pub recreated: bool,
     /// Whether there were Endpoints of this name on the left side, kube-controller-manager's, that went and others that came.
     pub remade: bool,
-    /// Whether Endpoints of this name ever had the label of their controller, on either side: somebody may have taken it off.
+    /// Whether the Endpoints that stand there on either side ever had the label of their controller: somebody may have taken it off.
     pub kept_once: bool,
     /// What differs between Kubernetes versions.
     pub rules: Rules,

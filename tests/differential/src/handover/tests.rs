@@ -15,7 +15,10 @@ fn write(verb: &str, slice: &str, placeholder: bool) -> Write {
 }
 
 fn writes(by_service: &[(&str, usize)]) -> Writes {
-    let updates = |count: usize| (0..count).map(|_| write("update", "web-a", false)).collect();
+    let updates = |count: usize| {
+        let slices = (0..count).map(|index| format!("web-{index}"));
+        slices.map(|slice| write("update", &slice, false)).collect()
+    };
     Writes {
         total: by_service.iter().map(|(_, count)| count).sum(),
         by_service: by_service
@@ -156,6 +159,18 @@ fn hints_by_annotation_may_be_written_at_a_hand_back_and_at_a_take_over_where_no
     );
     let unsettled = handover(auto(), auto(), BTreeMap::new(), none());
     assert_eq!(unsettled.faults(), [""; 0], "it does not leave them alone either");
+    let mut twice = auto();
+    for writes in twice.by_service.values_mut() {
+        writes.extend_from_within(..1);
+    }
+    let again = handover(auto(), twice, BTreeMap::new(), none());
+    assert_eq!(again.faults().len(), 1, "it hints a slice once");
+    let mut conflicts = auto();
+    for write in conflicts.by_service.values_mut().flatten() {
+        write.change = Change::Nothing;
+    }
+    let conflicts = handover(conflicts, auto(), BTreeMap::new(), none());
+    assert_eq!(conflicts.faults().len(), 6, "conflicts say nothing of hints");
     let content = || writes(&[("ns/auto", 6)]);
     assert_eq!(
         handover(auto(), content(), BTreeMap::new(), none())

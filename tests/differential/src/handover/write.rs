@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Endpoints;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{Resource, ResourceExt as _};
 use quaymaster_oracle::endpoints::{PortHash, repack};
-use quaymaster_oracle::names::{HEADLESS, MIRRORING_CONTROLLER};
+use quaymaster_oracle::names::{HEADLESS, MIRRORING_CONTROLLER, SLICE_MANAGED_BY};
 use quaymaster_testkit::audit::Entry;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -190,7 +190,7 @@ impl Log {
                 };
                 let old = self.slices.insert(path.to_owned(), new.clone());
                 let [old, new] =
-                    [old.filter(|_| updated), Some(new)].map(|slice| slice.map(without_headless));
+                    [old.filter(|_| updated), Some(new)].map(|slice| slice.map(without_put_right));
                 match (old, new) {
                     (Some(old), Some(new)) if content(&old) == content(&new) => Change::Nothing,
                     (Some(old), Some(new)) if without_hints(&old) == without_hints(&new) => Change::Hints,
@@ -213,6 +213,21 @@ impl Log {
             }
             _ => Change::Content,
         }
+    }
+}
+
+/// A slice without the label that is put right with whatever else is written, but for mirrored ones: those have the labels of
+/// their Endpoints, and this one is content like any other.
+fn without_put_right(slice: EndpointSlice) -> EndpointSlice {
+    let labels = slice.metadata.labels.as_ref();
+    if labels
+        .and_then(|labels| labels.get(SLICE_MANAGED_BY))
+        .map(String::as_str)
+        == Some(MIRRORING_CONTROLLER)
+    {
+        slice
+    } else {
+        without_headless(slice)
     }
 }
 
@@ -334,6 +349,12 @@ mod tests {
             changes("endpointslices", &written),
             [Change::Nothing, Change::Hints, Change::Content, Change::Content]
         );
+        // Labels of a mirrored slice are those of the Endpoints.
+        let mirrored = [slice("1", true, "a"), headless(slice("2", true, "a"))].map(|mut slice| {
+            slice["metadata"]["labels"][SLICE_MANAGED_BY] = json!(MIRRORING_CONTROLLER);
+            slice
+        });
+        assert_eq!(changes("endpointslices", &mirrored), [Change::Content]);
     }
 
     #[test]

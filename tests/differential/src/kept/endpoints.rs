@@ -36,16 +36,20 @@ fn compare(look: &Look<'_>, world: &World, exceptions: &mut Exceptions) -> Vec<D
         let pods = pods
             .entry(namespace)
             .or_insert_with(|| sides.map(|side| side.objects.pods_in(namespace)));
+        let of_name = sides.map(|side| side.objects.get::<Endpoints>(namespace, name));
+        let mut uids = of_name
+            .iter()
+            .flatten()
+            .filter_map(|endpoints| endpoints.metadata.uid.as_ref());
         let setting = Setting {
             services: sides.map(|side| side.objects.get(namespace, name)),
             pods: pods.each_ref().map(Vec::as_slice),
             fresh: look.fresh,
             recreated: look.recreated.contains(&format!("{namespace}/{name}")),
             remade: look.upstream[0] && look.remade.contains(&format!("{namespace}/{name}")),
-            kept_once: look.kept_once.contains(&format!("{namespace}/{name}")),
+            kept_once: uids.any(|uid| look.kept_once.contains(uid)),
             rules: Rules { minor: look.minor },
         };
-        let of_name = sides.map(|side| side.objects.get::<Endpoints>(namespace, name));
         let owner = format!("{namespace}/{name}");
         let missing = of_name == [None, None] && setting.services[0].is_some();
         let what = fair(&setting, of_name, exceptions);

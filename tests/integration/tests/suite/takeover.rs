@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use quaymaster_testkit::ControlPlane;
 
 use crate::harness::{
     Cluster, Manager, Minor, Shapes, Test, alone_on_each_minor, describe_all, slice_writes,
@@ -21,8 +20,9 @@ const CONTROLLER: [&str; 1] = ["endpointslice-controller"];
 const FAST: [&str; 2] = ["--kube-api-qps=500", "--kube-api-burst=1000"];
 
 async fn taking_over_from_kube_controller_manager_writes_nothing_and_so_does_going_back(minor: Minor) {
-    let cluster = Cluster::start(minor, |builder| builder).await;
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(minor, |builder| builder).await));
     let plane = &cluster.plane;
+    let t = Test::new(cluster, "witnesses").await;
     let mark = plane.audit().mark().unwrap();
     // Before 1.36 it writes slices without ports for ever: of a headless Service without ports, and of Pods that have none
     // of the Service's ports (kubernetes/kubernetes#133474).
@@ -37,12 +37,12 @@ async fn taking_over_from_kube_controller_manager_writes_nothing_and_so_does_goi
     kcm.stop().await.unwrap();
     // Otherwise what follows would show nothing. It backs off for seconds where its caches were behind, and looks at rest then though
     // it has not finished: so it is given some times to.
-    let mut own = kcm_over(plane).await;
-    for _ in 0..4 {
+    let mut own = kcm_over(&t, "own-0").await;
+    for again in 1..5 {
         if own == 0 {
             break;
         }
-        own = kcm_over(plane).await;
+        own = kcm_over(&t, &format!("own-{again}")).await;
     }
     assert_eq!(own, 0, "it rests over slices of its own");
 
@@ -64,21 +64,23 @@ async fn taking_over_from_kube_controller_manager_writes_nothing_and_so_does_goi
     assert!(!slice_writes(plane, mark, OURS).await.is_empty());
     manager.stop().await;
     let before = ours.versions().await;
-    assert_eq!(kcm_over(plane).await, 0);
+    assert_eq!(kcm_over(&t, "back").await, 0);
     assert_eq!(ours.versions().await, before);
 }
 
-/// How many slices kube-controller-manager writes when it is started and nothing has changed.
-async fn kcm_over(plane: &ControlPlane) -> usize {
+/// How many slices kube-controller-manager writes when it is started and nothing has changed but for a new Service, which shows
+/// that it looks at all: at those that it finds first.
+async fn kcm_over(t: &Test, witness: &str) -> usize {
+    let plane = &t.cluster.plane;
     let mark = plane.audit().mark().unwrap();
     let kcm = plane.start_kcm_with(&CONTROLLER, &FAST).await.unwrap();
+    t.service(witness).create(&t.client).await.unwrap();
+    t.expect(witness, ["IPv4 - = none"]).await;
     let writes = slice_writes(plane, mark, KCM).await;
     kcm.stop().await.unwrap();
-    println!(
-        "kube-controller-manager writes {} slices when it starts",
-        writes.len()
-    );
-    writes.len()
+    let others = writes.len() - 1;
+    println!("kube-controller-manager writes {others} slices when it starts");
+    others
 }
 
 /// As on a managed control plane, whose controller cannot be switched off.
