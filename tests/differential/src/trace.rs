@@ -84,6 +84,10 @@ struct Namespace {
     endpoints: BTreeMap<String, Endpoints>,
     /// When Endpoints of this name last changed.
     endpoints_since: BTreeMap<String, Duration>,
+    /// When Endpoints of this uid went.
+    endpoints_gone: BTreeMap<String, Duration>,
+    /// Uids of all that a slice was ever owned by, by its name.
+    owners: BTreeMap<String, BTreeSet<String>>,
     traffic: BTreeMap<(Published, String), Traffic>,
 }
 
@@ -173,6 +177,11 @@ impl Replay<'_> {
                     put(&mut namespace.endpoints, &endpoints.name_any(), endpoints, event);
                 }
                 namespace.endpoints_since.insert(endpoints.name_any(), event.at);
+                if event.deleted {
+                    namespace
+                        .endpoints_gone
+                        .insert(endpoints.uid().unwrap_or_default(), event.at);
+                }
                 vec![endpoints.name_any()]
             }
             Object::Service(service) => {

@@ -22,6 +22,9 @@ impl Replay<'_> {
         let key = slice.name_any();
         let old = put(&mut namespace.slices, &key, slice, event);
         let was_edited = namespace.edited.remove(&key);
+        let owners = slice.metadata.owner_references.iter().flatten();
+        let uids = owners.map(|owner| owner.uid.clone());
+        namespace.owners.entry(key.clone()).or_default().extend(uids);
         let mirrors = managed_by(slice) == Some(MIRRORING_CONTROLLER);
         if self.by_harness(&event.object, event) {
             self.coverage(event.revision).count(if mirrors {
@@ -66,6 +69,13 @@ impl Replay<'_> {
             // The garbage collector marks what it will delete.
             if slice.metadata.deletion_timestamp == old.metadata.deletion_timestamp {
                 self.count_update(event.revision);
+            }
+        }
+        if mirrors && event.deleted && may_be_collected(namespace, &key, event) {
+            let before = old.as_ref().map(ready_backends).unwrap_or_default();
+            let traffic = service_of(slice).map(|name| (Published::Mirrored, name));
+            if let Some(traffic) = traffic.and_then(|key| namespace.traffic.get_mut(&key)) {
+                traffic.forget(&before);
             }
         }
         if mirrors {
@@ -188,6 +198,16 @@ impl Replay<'_> {
             self.violation(event.revision, &format!("{path}/{name} {what}"));
         }
     }
+}
+
+/// Whether the garbage collector may have deleted this slice: it looks at the owner first, and does not see that the slice was
+/// given to Endpoints that were made again under the name in between.
+fn may_be_collected(namespace: &Namespace, slice: &str, event: &Event) -> bool {
+    let mut owners = namespace.owners.get(slice).into_iter().flatten();
+    owners.any(|uid| {
+        let gone = namespace.endpoints_gone.get(uid);
+        gone.is_some_and(|gone| event.at <= *gone + STILL_WRITTEN)
+    })
 }
 
 /// The ready endpoints that should be published, with the uids of their Pods.

@@ -194,6 +194,48 @@ fn a_ready_address_that_goes_from_the_mirror_is_reported() {
 }
 
 #[test]
+fn a_mirror_that_goes_with_the_endpoints_it_was_made_for_is_the_garbage_collectors_and_a_later_one_is_not() {
+    let of = |uid: &str, ips: &[&str]| {
+        let Object::Endpoints(mut endpoints) = endpoints(ips, &json!({})) else {
+            panic!("these are Endpoints");
+        };
+        endpoints.metadata.uid = Some(uid.to_owned());
+        Object::Endpoints(endpoints)
+    };
+    let owned = |uid: &str, ips: &[&str]| {
+        let Object::EndpointSlice(mut slice) = slice(quaymaster_oracle::names::MIRRORING_CONTROLLER, ips)
+        else {
+            panic!("this is a slice");
+        };
+        let owner = json!([{ "apiVersion": "v1", "kind": "Endpoints", "name": "web", "uid": uid }]);
+        slice.metadata.owner_references = Some(*parse(owner));
+        Object::EndpointSlice(slice)
+    };
+    let deleted = |first: &str, after: u64| {
+        let events = [
+            event(1, service(&Value::Null)),
+            event(2, of("old", &["10.0.0.1"])),
+            event(3, owned(first, &["10.0.0.1"])),
+            at(20, gone(event(4, of("old", &["10.0.0.1"])))),
+            at(20, event(5, of("new", &["10.0.0.1", "10.0.0.2"]))),
+            at(20, event(6, owned("new", &["10.0.0.1", "10.0.0.2"]))),
+            at(
+                20 + after,
+                gone(event(7, owned("new", &["10.0.0.1", "10.0.0.2"]))),
+            ),
+        ];
+        let edits = Edits {
+            revisions: [2, 4, 5].into(),
+            ..Edits::default()
+        };
+        run_family(&events, &edits)
+    };
+    assert_eq!(deleted("old", 1), [""; 0]);
+    assert!(!deleted("old", 15).is_empty(), "so late it is somebody else");
+    assert!(!deleted("new", 1).is_empty(), "it has no former owner");
+}
+
+#[test]
 fn a_mirror_of_what_is_not_mirrored_and_one_that_says_the_same_are_reported() {
     let (mut events, edits) = mirrored();
     events.push(event(4, events[2].object.clone()));
